@@ -1,0 +1,63 @@
+"""ganbench: which GAN objective should I trust, on my data and my budget, and why?
+
+Names are imported when they are first used, so that ``import ganbench`` costs nothing and leaves torch alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganbench.dataset import Dataset, Population
+    from ganbench.hookspecs import hookimpl
+    from ganbench.losses import js_lower_bound, softplus
+    from ganbench.measured import Evaluator, Measured, Metric
+    from ganbench.networks.architecture import Architecture, CriticNetwork
+    from ganbench.objective import Objective, Optimizer
+    from ganbench.store import load
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Architecture": "ganbench.networks.architecture",
+    "CriticNetwork": "ganbench.networks.architecture",
+    "Dataset": "ganbench.dataset",
+    "Evaluator": "ganbench.measured",
+    "Measured": "ganbench.measured",
+    "Metric": "ganbench.measured",
+    "Objective": "ganbench.objective",
+    "Optimizer": "ganbench.objective",
+    "Population": "ganbench.dataset",
+    "hookimpl": "ganbench.hookspecs",
+    "js_lower_bound": "ganbench.losses",
+    "load": "ganbench.store",
+    "softplus": "ganbench.losses",
+}
+
+__all__ = [
+    "Architecture",
+    "CriticNetwork",
+    "Dataset",
+    "Evaluator",
+    "Measured",
+    "Metric",
+    "Objective",
+    "Optimizer",
+    "Population",
+    "__version__",
+    "hookimpl",
+    "js_lower_bound",
+    "load",
+    "softplus",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganbench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

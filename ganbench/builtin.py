@@ -1,0 +1,36 @@
+"""What ganbench itself provides through the hooks: datasets, architectures and metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganbench.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from ganbench.dataset import Dataset
+    from ganbench.measured import Metric
+    from ganbench.networks.architecture import Architecture
+
+
+@hookimpl
+def ganbench_datasets() -> list[type[Dataset]]:
+    """Synthetic distributions with known modes, and images."""
+    from ganbench.datasets import DATASETS
+
+    return list(DATASETS)
+
+
+@hookimpl
+def ganbench_architectures() -> list[type[Architecture]]:
+    """Pairs of networks, the same for every objective."""
+    from ganbench.networks import ARCHITECTURES
+
+    return list(ARCHITECTURES)
+
+
+@hookimpl
+def ganbench_metrics() -> list[type[Metric]]:
+    """Numbers computed from samples at rest."""
+    from ganbench.metrics import METRICS
+
+    return list(METRICS)

@@ -1,0 +1,98 @@
+"""Turns names and plain values into datasets, architectures and objectives, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any
+
+from ganbench.errors import PluginError, UnknownNameError, UsageError
+from ganbench.plugins import Offers
+from ganbench.trials import Component, canonical
+
+
+def build(cls: type[Any], values: Mapping[str, Any], where: str = "") -> Any:
+    """An instance of a frozen dataclass from plain values, which may be text; dotted keys reach into nested ones.
+
+    Raises:
+        UsageError: a field that does not exist, or a value of the wrong type; ``where`` stands in front.
+        PluginError: the class itself raises.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        _place(cls, cls.name, nested, key, value, where)
+    try:
+        return TypeAdapter(cls).validate_python(nested)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([cls.name, *map(str, first["loc"])])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{where + ': ' if where else ''}{place}={first['input']!r}: {message}") from None
+    except Exception as error:  # a stranger's constructor may raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"{cls.name!r} cannot be made ({reason}); mend its plugin or leave it out") from error
+
+
+def _place(cls: type[Any], owner: str, into: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Put a value where its dotted key says, refusing names that are no fields."""
+    head, _, rest = key.partition(".")
+    known = {f.name: f.default for f in fields(cls)}
+    if head not in known:
+        raise UnknownNameError(f"setting of {owner}", head, known, where)
+    if not rest:
+        into[head] = value
+        return
+    if not is_dataclass(known[head]):
+        raise UsageError(f"{where + ': ' if where else ''}{head} has no settings of its own, so {key!r} means nothing")
+    current = into.setdefault(head, asdict(known[head]))  # type: ignore[arg-type]
+    _place(type(known[head]), f"{owner}.{head}", current, rest, value, where)
+
+
+def variants(
+    offers: Offers[Any], name: str, settings: Mapping[str, Sequence[Any]], where: str = ""
+) -> list[tuple[Component, Any]]:
+    """All combinations of the swept settings of one named component, each with the instance it describes."""
+    cls = offers.find(name, where)
+    combinations = itertools.product(*settings.values())
+    return [_variant(offers, cls, dict(zip(settings, values, strict=True)), settings) for values in combinations]
+
+
+def _variant(
+    offers: Offers[Any], cls: type[Any], chosen: Mapping[str, Any], swept: Mapping[str, Sequence[Any]]
+) -> tuple[Component, Any]:
+    instance = build(cls, chosen, "--set")
+    default = _flat(asdict(build(cls, {})))
+    own = _flat(asdict(instance))
+    shown = {k: v for k, v in own.items() if v != default.get(k) or len(swept.get(k, ())) > 1}
+    label = cls.name + (f"[{', '.join(f'{k}={v}' for k, v in shown.items())}]" if shown else "")
+    shared = len([1 for other in offers if other.name == cls.name]) > 1
+    name = f"{offers.origin(cls)}:{cls.name}" if shared else cls.name
+    return Component(offers.kind, name, label, asdict(instance), code_of(cls)), instance
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return flat
+
+
+def code_of(cls: type[Any]) -> str:
+    """A fingerprint of a class's source: an objective whose loss was edited must not be given its old results."""
+    try:
+        source = "".join(
+            inspect.getsource(c) for c in cls.__mro__ if not c.__module__.startswith(("ganbench.", "builtins", "abc"))
+        )
+    except (OSError, TypeError):
+        source = canonical([cls.__module__, cls.__qualname__])
+    return hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
+
+
+def instantiate(offers: Offers[Any], component: Component) -> Any:
+    """The instance that a component describes."""
+    return build(offers.find(component.name), component.fields)

@@ -1,0 +1,66 @@
+"""Every error that ganbench raises on purpose.
+
+GanbenchError                 shown to the user as one sentence, never as a traceback
+├── UsageError                bad input: an option, a file, a name                    exit code 2
+│   ├── UnknownNameError      a name that nothing answers to; carries the nearest valid one
+│   └── DamageError           a stored file that is not what was written
+├── StorageError              the disk is full or failed while writing            exit code 1
+├── PluginError               a plugin that is broken, clashes or breaks its contract exit code 2
+├── DataError                 a dataset that is missing, truncated or malformed       exit code 2
+├── ObjectiveError            an objective that broke its contract while training     a failed trial
+└── MetricError               a metric that cannot be computed                        a NaN with a reason
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GanbenchError(Exception):
+    """Base of all errors that are meant to be read by a user."""
+
+
+class UsageError(GanbenchError):
+    """Bad input from the command line, a study file or a results folder."""
+
+
+class UnknownNameError(UsageError):
+    """A name that nothing answers to.
+
+    Args:
+        kind: what was looked for, in the words of the user: ``objective``, ``key in [run]``.
+        name: what was given.
+        known: the valid names; the nearest one is suggested.
+        where: the option, or the file and line, that the name came from.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        nearest = difflib.get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else "known: " + ", ".join(self.known)
+        super().__init__(f"{where + ': ' if where else ''}unknown {kind} {name!r}; {hint}")
+
+
+class DamageError(UsageError):
+    """A stored file that is not what was written: cut off, changed, or another trial's."""
+
+
+class StorageError(GanbenchError, OSError):
+    """A file could not be written: the disk is full, a limit is reached, or the device failed."""
+
+
+class PluginError(GanbenchError):
+    """A plugin that is broken, clashes with another one or breaks its contract."""
+
+
+class DataError(GanbenchError):
+    """A dataset that is missing, truncated or malformed."""
+
+
+class ObjectiveError(GanbenchError):
+    """An objective that broke its contract while training: the trial fails, the others run on."""
+
+
+class MetricError(GanbenchError):
+    """A metric that cannot be computed on these samples; the value becomes NaN with this reason."""

@@ -1,0 +1,51 @@
+"""The hooks that a plugin may implement. Each returns a list; classes are imported inside the hook, not above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ganbench.dataset import Dataset
+    from ganbench.measured import Metric
+    from ganbench.networks.architecture import Architecture
+    from ganbench.objective import Objective
+
+PROJECT = "ganbench"  # pluggy's project name, and the entry-point group
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def ganbench_objectives() -> list[type[Objective]]:  # type: ignore[empty-body]
+    """Objectives: frozen dataclasses that subclass ``ganbench.Objective``."""
+
+
+@hookspec
+def ganbench_datasets() -> list[type[Dataset]]:  # type: ignore[empty-body]
+    """Datasets: frozen dataclasses that subclass ``ganbench.Dataset``."""
+
+
+@hookspec
+def ganbench_architectures() -> list[type[Architecture]]:  # type: ignore[empty-body]
+    """Architectures: frozen dataclasses that subclass ``ganbench.Architecture``."""
+
+
+@hookspec
+def ganbench_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
+    """Metrics: frozen dataclasses that subclass ``ganbench.Metric``."""
+
+
+@hookspec
+def ganbench_trial_finished(trial: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
+    """Called once for every trial that ends, in the process that keeps the results.
+
+    Args:
+        trial: the trial's row of the trials table.
+        tables: its ``steps``, ``evaluations`` and, where it was probed, ``probes``.
+    """
