@@ -1,0 +1,88 @@
+"""The random numbers of one block of steps, drawn ahead for all seeds of a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganbench.dataset import Population
+from ganbench.draws import DrawSpec, fill
+from ganbench.streams import generator
+
+LONGEST_BLOCK = 64
+BLOCK_BYTES = 64 * 2**20  # one seed's real batches of one block stay below this
+
+
+def block_length(batch_size: int, sample_size: int) -> int:
+    """Steps in a block: 64, or fewer where samples are large. Depends on nothing that differs between objectives."""
+    longest = LONGEST_BLOCK
+    while longest > 1 and longest * batch_size * sample_size * 4 > BLOCK_BYTES:
+        longest //= 2
+    return longest
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one update of one player needs, for K seeds: tickets (K, batch, ...), latents (K, batch, z), numbers."""
+
+    real: Tensor
+    latent: Tensor
+    numbers: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Draws blocks. The keys hold the seed, the purpose and the place in the run, and never the objective.
+
+    Critic update c of a step has its own streams, so an objective with five updates a step and one with a single
+    update share the first of them, and all generator updates.
+    """
+
+    seeds: tuple[int, ...]
+    population: Population
+    batch_size: int
+    latent: int
+    length: int
+    device: torch.device
+    dtype: torch.dtype
+    critic_specs: Sequence[DrawSpec] = ()
+    generator_specs: Sequence[DrawSpec] = ()
+    prefix: str = ""  # of every purpose: an experiment beside the training draws numbers of its own
+
+    def critic(self, block: int, update: int) -> list[Batch]:
+        """Batches of critic update ``update`` (from 0) at every step of a block."""
+        real = self._stack([self._tickets(seed, block, update) for seed in self.seeds])
+        latent = self._stack([self._latents(seed, "critic-latent", block, update) for seed in self.seeds])
+        numbers = self._numbers("critic-draw", self.critic_specs, block, update)
+        return self._batches(real, latent, numbers)
+
+    def generator(self, block: int) -> list[Batch]:
+        """Batches of the generator update at every step of a block; its real samples are the first critic update's."""
+        real = self._stack([self._tickets(seed, block, 0) for seed in self.seeds])
+        latent = self._stack([self._latents(seed, "generator-latent", block) for seed in self.seeds])
+        numbers = self._numbers("generator-draw", self.generator_specs, block)
+        return self._batches(real, latent, numbers)
+
+    def _batches(self, real: Tensor, latent: Tensor, numbers: list[Tensor]) -> list[Batch]:
+        return [Batch(real[i], latent[i], [n[i] for n in numbers]) for i in range(self.length)]
+
+    def _tickets(self, seed: int, block: int, update: int) -> Tensor:
+        return self.population.draw(
+            (self.length, self.batch_size), generator(seed, f"{self.prefix}real", block, update)
+        )
+
+    def _latents(self, seed: int, purpose: str, *indices: int) -> Tensor:
+        rng = generator(seed, self.prefix + purpose, *indices)
+        return torch.randn(self.length, self.batch_size, self.latent, generator=rng)
+
+    def _numbers(self, purpose: str, specs: Sequence[DrawSpec], *indices: int) -> list[Tensor]:
+        streams = [generator(seed, self.prefix + purpose, *indices) for seed in self.seeds]
+        return [self._stack([fill(spec, self.length, rng) for rng in streams]) for spec in specs]
+
+    def _stack(self, per_seed: list[Tensor]) -> Tensor:
+        """(steps, seeds, ...) on the device, floating numbers in the cohort's precision."""
+        stacked = torch.stack(per_seed, dim=1)
+        return stacked.to(self.device, self.dtype if stacked.is_floating_point() else None)

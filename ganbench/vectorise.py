@@ -1,0 +1,36 @@
+"""A function of one seed, run for all seeds of a cohort: as one vectorised program, or as a loop where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+
+def least_seeds(sample_shape: tuple[int, ...]) -> int:
+    """The seeds that a vectorised program is padded to, so that a seed's numbers do not depend on its company.
+
+    Kernels of few and of many seeds differ in rounding: of one, and for images of several channels of two.
+    """
+    return 3 if len(sample_shape) == 3 and sample_shape[0] > 1 else 2
+
+
+def over_seeds(function: Callable[..., Any], loop: bool = False) -> Callable[..., Any]:
+    """``function`` with a leading seed axis on every tensor of its arguments and results.
+
+    Args:
+        function: takes and returns tensors, or trees of them, of one seed.
+        loop: run the seeds one after the other instead of through ``torch.func.vmap``.
+    """
+    return _looped(function) if loop else torch.func.vmap(function, randomness="error")
+
+
+def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        n_seeds = len(pytree.tree_leaves(args)[0])
+        results = [function(*pytree.tree_map(lambda leaf, k=k: leaf[k], args)) for k in range(n_seeds)]
+        return pytree.tree_map(lambda *leaves: torch.stack(leaves), *results)
+
+    return call
