@@ -1,0 +1,126 @@
+"""Metrics of the generators of a cohort at rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.cohort import Cohort
+from ganbench.dataset import Population
+from ganbench.errors import DataError, MetricError
+from ganbench.measured import Evaluator, Measured, Metric
+from ganbench.streams import generator
+
+# Samples are drawn in batches of this size, always: a generator with batch normalisation gives other samples in others.
+SAMPLING_BATCH = 500
+
+
+class RawValues(Evaluator):
+    """Measures samples by their raw values alone: what is left where the evaluator of some data cannot be had."""
+
+    name = "raw"
+    n_modes = 0
+
+    def measure(self, points: Tensor) -> Measured:
+        """Measure samples (n, *sample_shape); features are their values, in order."""
+        flat = points.detach().to("cpu", torch.float32).flatten(1).numpy()
+        return Measured(flat, flat.astype(np.float64), np.full(len(flat), -1), np.zeros(len(flat), dtype=bool), 0)
+
+
+class Absent(NamedTuple):
+    """An evaluator that cannot be had: its name and the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Everything an evaluation needs, loaded once: evaluator, metrics and the measured real samples.
+
+    Attributes:
+        evaluator: measures samples.
+        metrics: are computed, each on its own: one that fails leaves a NaN with the reason and the others alone.
+        real: the reference samples.
+        n_samples: how many fake samples an evaluation takes.
+        absent: the evaluator that these data should have, where it cannot be had and ``evaluator`` stands in for it.
+            Metrics that need its features are NaN then.
+    """
+
+    evaluator: Evaluator
+    metrics: Sequence[Metric]
+    real: Measured
+    n_samples: int
+    absent: Absent | None = None
+
+    @classmethod
+    def of(cls, population: Population, metrics: Sequence[Metric], n_samples: int = 0) -> Self:
+        """An examiner of samples of a population; 0 samples are the population's own number."""
+        n = n_samples or population.n_samples
+        evaluator, reference = population.evaluator(), population.reference(n)
+        try:
+            return cls(evaluator, metrics, evaluator.measure(reference), n)
+        except DataError as error:
+            raw = RawValues()
+            return cls(raw, metrics, raw.measure(reference), n, Absent(evaluator.name, str(error)))
+
+    def examine(self, samples: Tensor) -> list[dict[str, Any]]:
+        """One row a metric for the samples of one seed, (n, *sample_shape)."""
+        return self.rows(self.evaluator.measure(samples))
+
+    def rows(self, fake: Measured) -> list[dict[str, Any]]:
+        """One row a metric: its name, its value, how many samples were measured, and the protocol."""
+        return [self._row(metric, fake) for metric in self.metrics]
+
+    def protocol(self, metric: Metric, n_samples: int) -> str:
+        """The definition of what the rows of a metric hold."""
+        name = self.absent.name if self.absent and metric.needs_features else self.evaluator.name
+        return metric.protocol(name, n_samples)
+
+    def _row(self, metric: Metric, fake: Measured) -> dict[str, Any]:
+        protocol = self.protocol(metric, len(fake))
+        try:
+            value = self._value(metric, fake)
+        except Exception as error:  # a stranger's metric may raise anything, and a run of hours must survive it
+            reason = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
+            value, protocol = math.nan, f"{protocol}{NOT_COMPUTED}{' '.join(reason.split())})"
+        return {"metric": metric.name, "value": value, "n_samples": len(fake), "protocol": protocol}
+
+    def _value(self, metric: Metric, fake: Measured) -> float:
+        if self.absent and metric.needs_features:
+            raise MetricError(self.absent.reason)
+        return float(metric.value(fake, self.real))
+
+
+NOT_COMPUTED = " (not computed: "  # between the protocol of a NaN and its reason
+
+
+def split_protocol(text: str) -> tuple[str, str]:
+    """The protocol of a row, and why its value is NaN (empty where it is not)."""
+    protocol, _, reason = text.partition(NOT_COMPUTED)
+    return protocol, reason.removesuffix(")")
+
+
+def evaluation_latents(seeds: Sequence[int], n: int, size: int) -> Tensor:
+    """The latents that a seed's evaluations use, keyed by the seed and so the same all run: (seeds, n, size)."""
+    return torch.stack([torch.randn(n, size, generator=generator(s, "evaluation-latent")) for s in seeds])
+
+
+def draw_samples(sample: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
+    """Samples of every seed from its own latents (seeds, n, z): (seeds, n, *sample_shape), float32, on the CPU."""
+    samples = [sample(part) for part in latents.split(SAMPLING_BATCH, dim=1)]
+    return torch.cat(samples, dim=1).float().cpu()
+
+
+def evaluate(cohort: Cohort, examiner: Examiner, alive: Mapping[int, bool]) -> dict[int, list[dict[str, Any]]]:
+    """The rows of every seed that has not diverged, by seed."""
+    setting = cohort.setting
+    latents = evaluation_latents(cohort.seeds, examiner.n_samples, setting.architecture.latent)
+    samples = draw_samples(cohort.sample, latents.to(setting.device, setting.dtype))
+    return {seed: examiner.examine(samples[k]) for k, seed in enumerate(cohort.seeds) if alive[seed]}

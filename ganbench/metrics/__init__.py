@@ -1,0 +1,39 @@
+"""The metrics that ganbench ships: one number each, computed from samples of a generator at rest and real ones."""
+
+from __future__ import annotations
+
+from ganbench.measured import Metric
+from ganbench.metrics.frechet import FrechetDistance
+from ganbench.metrics.kernel import KernelDistance
+from ganbench.metrics.modes import HighQuality, ModeKL, Modes
+from ganbench.metrics.neighbourhoods import Coverage, Density, Precision, Recall
+from ganbench.metrics.transport import SlicedWasserstein, Wasserstein
+
+METRICS: tuple[type[Metric], ...] = (
+    Modes,
+    HighQuality,
+    ModeKL,
+    FrechetDistance,
+    KernelDistance,
+    Precision,
+    Recall,
+    Density,
+    Coverage,
+    Wasserstein,
+    SlicedWasserstein,
+)
+
+__all__ = [
+    "METRICS",
+    "Coverage",
+    "Density",
+    "FrechetDistance",
+    "HighQuality",
+    "KernelDistance",
+    "ModeKL",
+    "Modes",
+    "Precision",
+    "Recall",
+    "SlicedWasserstein",
+    "Wasserstein",
+]

@@ -1,0 +1,189 @@
+"""Metrics of a study's stored generators: nothing is trained again.
+
+A stored generator draws the same samples as at the end of its training, from the same latents in the same batches, so
+a metric that is computed again comes out the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ganbench import schema
+from ganbench.components import code_of, instantiate
+from ganbench.dataset import Population
+from ganbench.errors import DataError, UsageError
+from ganbench.evaluation import Examiner, draw_samples, evaluation_latents, split_protocol
+from ganbench.execution import keys
+from ganbench.measured import Metric
+from ganbench.networks.architecture import Architecture
+from ganbench.plugins import Registry
+from ganbench.store import Store, checksum, load, typed
+from ganbench.study import resolve_device
+from ganbench.trials import Component, Trial, canonical
+from ganbench.vectorise import least_seeds, over_seeds
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished trial as its folder describes it.
+
+    Attributes:
+        trial: its description.
+        run: what happened to it: the content of ``run.json``.
+    """
+
+    trial: Trial
+    run: dict[str, Any]
+
+    def component(self, kind: str) -> Component:
+        """Its dataset or its architecture."""
+        parts = json.loads(self.trial.settings)[kind]
+        return Component(kind, parts["name"], getattr(self.trial, kind), parts["fields"], parts["code"])
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples its evaluations took; 0 is the dataset's own number."""
+        return int(json.loads(self.trial.settings)["n_samples"])
+
+    def has_generator(self) -> bool:
+        """Whether its last generator was stored, which that of a diverged or failed trial is not."""
+        return "generator.safetensors" in self.run["files"]
+
+
+def finished(store: Store) -> list[Stored]:
+    """All trials of a study that have ended.
+
+    Raises:
+        UsageError: the folder is no results folder.
+    """
+    rows = load(store.path).trials
+    columns = (rows[name] for name in ("dataset", "architecture", "objective", "seed", "settings"))
+    trials = [Trial(d, a, o, int(s), canonical(json.loads(text))) for d, a, o, s, text in zip(*columns, strict=True)]
+    return [Stored(trial, store.run(trial) or {}) for trial in trials]
+
+
+def reevaluate(
+    store: Store,
+    trials: Sequence[Stored],
+    metrics: Sequence[Metric],
+    n_samples: int,
+    registry: Registry,
+    data_root: Path,
+) -> Iterator[Stored]:
+    """Add the metrics of each trial's last generator to its evaluations, at its last step.
+
+    Rows of the same step, metric and protocol are replaced. A trial is given back as soon as it is stored.
+
+    Args:
+        store: the results folder.
+        trials: those that have a generator.
+        metrics: what to compute.
+        n_samples: how many samples to draw; 0 takes as many as the trial's own evaluations did.
+        registry: where datasets and architectures come from.
+        data_root: where datasets lie.
+
+    Raises:
+        DataError: a dataset is missing, or is not the one that the study was made with.
+        UsageError: a generator's file is broken, or its architecture has changed.
+    """
+    loaded: dict[str, tuple[Population, Examiner]] = {}
+    for stored in trials:
+        component, n = stored.component("dataset"), n_samples or stored.n_samples
+        key = canonical([component.settings(), n])
+        if key not in loaded:
+            loaded.clear()  # trials come dataset by dataset, and one is as much as memory need hold
+            population = _load(component, registry, data_root)
+            loaded[key] = population, Examiner.of(population, metrics, n)
+        population, examiner = loaded[key]
+        rows = examiner.examine(_samples(store, stored, registry, population, examiner.n_samples))
+        _add(store, stored, rows)
+        yield stored
+
+
+def _load(component: Component, registry: Registry, data_root: Path) -> Population:
+    population: Population = instantiate(registry.datasets, component).load(data_root)
+    if population.fingerprint != component.code:
+        raise DataError(
+            f"{component.label}: the data below {data_root} are not those that the study was made with, so its new "
+            "metrics would not compare with the old ones: name the right folder with --data-root"
+        )
+    return population
+
+
+def _samples(store: Store, stored: Stored, registry: Registry, population: Population, n: int) -> Tensor:
+    """What the generator draws, as at the end of its training: (n, *sample_shape), on the CPU."""
+    component = stored.component("architecture")
+    architecture: Architecture = instantiate(registry.architectures, component)
+    with torch.random.fork_rng(devices=[]):
+        network = architecture.generator(population.sample_shape).to("meta")
+    weights = _weights(store.folder(stored.trial) / "generator.safetensors", stored.run)
+    expected = {name: w.shape for name, w in network.named_parameters()}
+    if code_of(type(architecture)) != component.code or expected != {name: w.shape for name, w in weights.items()}:
+        raise UsageError(
+            f"architecture {component.label!r} is not the one that {stored.trial.id} was trained with: install the "
+            "version that the study was made with"
+        )
+    latents = evaluation_latents([stored.trial.seed], n, architecture.latent)
+    sampler = _sampler(network, weights, stored.run, least_seeds(population.sample_shape))
+    return draw_samples(sampler, latents)[0]
+
+
+def _weights(path: Path, run: dict[str, Any]) -> dict[str, Tensor]:
+    """A stored generator's weights. Raises UsageError where the file is not the one that ``run.json`` records."""
+    try:
+        content = path.read_bytes()
+        if checksum(content) != run["files"][path.name]:
+            raise UsageError(f"{path} is not the file that its run.json records: remove its folder and run again")
+        return parse_tensors(content)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be read ({error}): remove its folder and run again") from error
+
+
+def _sampler(
+    network: nn.Module, weights: dict[str, Tensor], run: dict[str, Any], padded: int
+) -> Callable[[Tensor], Tensor]:
+    """Latents (1, n, z) to samples (1, n, *sample_shape), on the kind of device and by the program of the training.
+
+    As in training, a single seed runs padded, because programs for one seed round differently.
+    """
+    device = _device(str(run["device"]))
+    stacked = {name: torch.stack([w] * padded).to(device) for name, w in weights.items()}
+    dtype = next(iter(weights.values())).dtype
+    generate = over_seeds(lambda w, z: functional_call(network, w, (z,)), not run["vectorised"])
+
+    @torch.no_grad()
+    def sample(latents: Tensor) -> Tensor:
+        samples: Tensor = generate(stacked, latents.to(device, dtype).expand(padded, -1, -1))
+        return samples[:1]
+
+    return sample
+
+
+def _device(recorded: str) -> str:
+    """The device that a trial ran on, where this machine has one; else the CPU, whose numbers differ in rounding."""
+    try:
+        return resolve_device(recorded.partition(" ")[0])
+    except UsageError:
+        return "cpu"
+
+
+def _add(store: Store, stored: Stored, rows: Sequence[dict[str, Any]]) -> None:
+    trial, step = stored.trial, stored.run["last_step"]
+    with store.lock(trial.id):  # a run may be adding its probe
+        old = store.read(trial)[1]["evaluations"]
+        new = pd.DataFrame([{**keys(trial), "step": step, **row} for row in rows], columns=list(schema.EVALUATIONS))
+        table = pd.concat([old, typed(new, schema.EVALUATIONS)], ignore_index=True)
+        same = table.assign(protocol=[split_protocol(text)[0] for text in table["protocol"]])
+        table = table[~same.duplicated(["step", "metric", "protocol"], keep="last")]
+        store.add(trial, store.run(trial) or stored.run, {"evaluations": table})
