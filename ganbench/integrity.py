@@ -1,0 +1,194 @@
+"""What of a study is damaged, missing, foreign or unfinished: nothing is changed, nothing is believed unchecked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ganbench.durable import accepted, accepted_names, parse, read_bytes, read_record
+from ganbench.errors import DamageError
+from ganbench.results import read_file, read_run
+from ganbench.store import OWN, Store
+from ganbench.trials import ProbeProtocol, Trial, canonical
+
+REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
+PARTS = ("study.json", "floors.parquet", "trials", "checkpoints", "references", "logs", ".locks")
+APART = ("report", "experiments", "verdicts.parquet")  # what other commands keep here; no checksums are known of them
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        kind: ``damaged``, ``missing``, ``unfinished`` or ``foreign``.
+        path: the file or folder.
+        reason: what is the matter with it.
+    """
+
+    kind: str
+    path: Path
+    reason: str
+
+
+def condition(store: Store, trial: Trial, probe: ProbeProtocol | None = None) -> str:
+    """How a trial stands.
+
+    ``missing``, ``damaged`` (to be trained again), ``failed``, ``unprobed`` (a probe was asked for, and there is no
+    whole one), ``completed`` or ``diverged``.
+    """
+    folder = store.folder(trial)
+    try:
+        run = read_run(folder)
+    except DamageError:
+        return "damaged"
+    if run is None:
+        return "missing"
+    broken = {finding.path.name for finding in check_files(folder, run)}
+    if broken - {"probes.parquet"}:
+        return "damaged"
+    if run["status"] == "failed":
+        return "failed"
+    wanted = asdict(probe) if probe else None
+    if broken or (wanted is not None and canonical(run.get("probe")) != canonical(wanted)):
+        return "unprobed"
+    return str(run["status"])
+
+
+def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
+    """Which of a finished trial's files are not what ``run.json`` says."""
+    names = set(REQUIRED) | set(run.get("files", {}))
+    if run.get("status") == "completed":
+        names.add("generator.safetensors")
+    for name in sorted(names):
+        if name not in OWN or (folder / name).is_symlink():
+            yield Finding("damaged", folder / name, "leads out of the trial's folder, or is no file of a trial")
+        elif (finding := _check(folder, run, name)) is not None:
+            yield finding
+        elif name == "trial.json" and not _belongs(folder):
+            yield Finding("damaged", folder / name, "describes another trial than its folder is named after")
+
+
+def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None:
+    if not (folder / name).is_file():
+        return Finding("missing", folder / name, "was written and is not there")
+    if not accepted(record, name):
+        return Finding("damaged", folder / name, "has no checksum")
+    try:
+        read_file(folder, record, name)
+    except DamageError:
+        return Finding("damaged", folder / name, "is not what was written")
+    return None
+
+
+def _belongs(folder: Path) -> bool:
+    """Whether the folder's name is the address of the trial that it describes."""
+    try:
+        found = parse(folder / "trial.json", read_bytes(folder / "trial.json") or b"{}")
+        labels = found["dataset"], found["architecture"], found["objective"]
+        return Trial(*labels, found["seed"], canonical(found["settings"])).id == folder.name
+    except (DamageError, KeyError, TypeError):
+        return False
+
+
+# -- a whole study -----------------------------------------------------------------------------------------------------
+
+
+def inspect(path: Path) -> list[Finding]:
+    """Everything that is not as it should be in a results folder; empty where all is whole and finished."""
+    study, findings = _record(path, "study.json")
+    findings += _absent(path, study or {})
+    for folder in sorted((path / "trials").glob("*")):
+        findings += _trial(folder)
+    findings += rebuilt(path)
+    for entry in sorted(path.glob("*")):
+        if entry.name not in PARTS + APART:
+            findings.append(_stranger(entry))
+        elif entry.is_symlink():
+            findings.append(Finding("foreign", entry, "is a link"))
+    return findings
+
+
+def _record(folder: Path, name: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+    try:
+        record = read_record(folder / name)
+    except DamageError as error:
+        return None, [
+            Finding("damaged", folder / name, str(error).partition("; ")[0].removeprefix(f"{folder / name} "))
+        ]
+    return record, [] if record is not None else [Finding("missing", folder / name, "was written and is not there")]
+
+
+def _reason(error: DamageError, path: Path) -> str:
+    """What the sentence says about the file, without the file and the advice."""
+    return str(error).partition("; ")[0].removeprefix(f"{path} ")
+
+
+def _beside(folder: Path, record: Mapping[str, Any]) -> list[Finding]:
+    """The files that a record other than ``run.json`` holds the checksums of."""
+    return [f for name in sorted(accepted_names(record)) if (f := _check(folder, record, Path(name).name)) is not None]
+
+
+def rebuilt(path: Path) -> list[Finding]:
+    """What is the matter with floors, checkpoints and references: parts that a run makes again where it needs them."""
+    study, _ = _record(path, "study.json")
+    return [*_beside(path, study or {}), *_checkpoints(path), *_references(path)]
+
+
+def _absent(path: Path, study: Mapping[str, Any]) -> Iterator[Finding]:
+    asked = dict.fromkeys(trial for request in study.get("requests", ()) for trial in request.get("trials", ()))
+    for trial in asked:
+        if not (path / "trials" / Path(trial).name).is_dir():
+            yield Finding("unfinished", path / "trials" / trial, "was asked for and has no result")
+
+
+def _trial(folder: Path) -> Iterator[Finding]:
+    if folder.is_symlink() or not folder.is_dir():
+        yield _stranger(folder)
+        return
+    try:
+        run = read_run(folder)
+    except DamageError as error:
+        yield Finding("damaged", folder / "run.json", _reason(error, folder / "run.json"))
+        return
+    if run is None:
+        known = any((folder / name).exists() for name in OWN) or not any(folder.iterdir())
+        yield Finding("unfinished" if known else "foreign", folder, "has no run.json")
+        return
+    yield from check_files(folder, run)
+    if "pending" in run:
+        yield Finding("unfinished", folder / "run.json", "tables were being added when the process ended")
+    for entry in sorted(folder.iterdir()):
+        if entry.name != "run.json" and not accepted(run, entry.name):
+            yield _stranger(entry)
+
+
+def _stranger(entry: Path) -> Finding:
+    if entry.name.endswith(".part"):
+        return Finding("unfinished", entry, "was being written when the process ended")
+    return Finding("foreign", entry, "is a link" if entry.is_symlink() else "is not ganbench's")
+
+
+def _checkpoints(path: Path) -> Iterator[Finding]:
+    for folder in sorted((path / "checkpoints").glob("*")):
+        from ganbench.checkpoints import RECORD, whole  # which imports torch
+
+        reasons = list(whole(folder))
+        yield from (Finding("damaged", folder / RECORD, reason) for reason in reasons)
+        if not reasons:
+            yield Finding("unfinished", folder, "is the checkpoint of a cohort that has not ended")
+
+
+def _references(path: Path) -> Iterator[Finding]:
+    folder = path / "references"
+    known = set()
+    for file in sorted(folder.glob("*.json")):
+        record, findings = _record(folder, file.name)
+        yield from findings
+        known |= {file.name} | accepted_names(record or {})
+        yield from _beside(folder, record or {})
+    for entry in sorted(folder.glob("*")):
+        if entry.name not in known and not entry.name.endswith(".lock"):
+            yield _stranger(entry)

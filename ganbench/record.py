@@ -1,0 +1,77 @@
+"""What has been measured of one cohort so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganbench.readings import READINGS, VITAL
+from ganbench.training import Segment, first_divergence
+
+
+@dataclass
+class Record:
+    """Grows while a cohort is trained; nothing that was noted is ever changed.
+
+    Attributes:
+        seeds: of the cohort, in the order of its readings.
+        segments: readings, in order.
+        evaluations: by seed, rows of the evaluations table without their keys.
+        diverged: by seed, the step whose readings were the first not to be finite, and these readings: (readings,).
+    """
+
+    seeds: tuple[int, ...]
+    segments: list[Segment] = field(default_factory=list)
+    evaluations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    diverged: dict[int, tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
+
+    def note(self, segment: Segment) -> None:
+        """Take in the readings of some more steps."""
+        self.segments.append(segment)
+        for k, row in enumerate(first_divergence(segment.readings)):
+            if row >= 0:
+                self.diverged.setdefault(self.seeds[k], (segment.first + int(row), segment.readings[row, k]))
+
+    def examined(self, step: int, rows: dict[int, list[dict[str, Any]]]) -> None:
+        """Take in the metrics at one step, by seed."""
+        for seed, found in rows.items():
+            self.evaluations.setdefault(seed, []).extend({"step": step, **row} for row in found)
+
+    def alive(self) -> dict[int, bool]:
+        """Which seeds have not diverged."""
+        return {seed: seed not in self.diverged for seed in self.seeds}
+
+    def last_step(self) -> int:
+        """The last step that there are readings of."""
+        return self.segments[-1].last if self.segments else 0
+
+    def divergence(self, seed: int) -> str:
+        """In one sentence what of a seed was not finite, and when; empty where all was."""
+        if seed not in self.diverged:
+            return ""
+        step, readings = self.diverged[seed]
+        broken = [f"{READINGS[i]} was {readings[i]}" for i in VITAL if not np.isfinite(readings[i])]
+        return f"NotFinite: at step {step} {', '.join(broken)}"
+
+    def of(self, seeds: Sequence[int]) -> Record:
+        """What was measured of some of the seeds."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        chosen = Record(tuple(seeds), evaluations={s: list(self.evaluations.get(s, [])) for s in seeds})
+        for segment in self.segments:
+            chosen.note(replace(segment, readings=segment.readings[:, rows]))
+        return chosen
+
+
+def joined(segments: Sequence[Segment]) -> Segment:
+    """All segments of a run as one; at least one is needed."""
+    return Segment(
+        segments[0].first,
+        segments[-1].last,
+        np.concatenate([s.readings for s in segments]),
+        np.concatenate([s.critic_updates for s in segments]),
+        np.concatenate([s.seconds for s in segments]),
+    )

@@ -1,0 +1,226 @@
+"""A study on disk: ``run.json`` comes last, holds the checksums of the files beside it, and means that a trial ended.
+
+What was asked for, ``study.json`` and ``trial.json``, comes first. Whatever is read is compared with its checksum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganbench import schema
+from ganbench.durable import (
+    accepted_names,
+    json_bytes,
+    parquet_bytes,
+    read_record,
+    replace_files,
+    tensor_bytes,
+    write_record,
+)
+from ganbench.durable import checksum as checksum
+from ganbench.durable import write_json as write_json
+from ganbench.durable import write_parquet as write_parquet
+from ganbench.durable import write_weights as write_weights
+from ganbench.errors import DamageError, StorageError, UsageError
+from ganbench.results import Results as Results
+from ganbench.results import check_version, gather, read_floors, read_run, trial_row
+from ganbench.results import load as load
+from ganbench.results import typed as typed
+from ganbench.trials import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+LOG = "error.log"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder."""
+
+    path: Path
+
+    def check(self, option: str = "--out") -> None:
+        """Raises UsageError, with the option in front, where the folder cannot take results.
+
+        It may be a file, not writable, or of a newer schema.
+        """
+        try:
+            existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        except OSError as error:  # a name that is too long, say
+            raise UsageError(f"{option}: {error.strerror}; choose another folder") from error
+        if not existing.is_dir():
+            raise UsageError(f"{option}: {existing} is a file; name a folder")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise UsageError(f"{option}: {existing} cannot be written to; choose another folder")
+        with contextlib.suppress(DamageError):  # it is written anew when the run begins
+            check_version(self.path)
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Write ``study.json``: what was asked, before anything happens. A study that grows keeps all its requests.
+
+        A damaged ``study.json`` is written anew; it determines no number.
+        """
+        self.open()
+        try:
+            earlier = read_record(self.path / "study.json") or {}
+        except DamageError:
+            earlier = {}
+        request = json.loads(json_bytes(asked))  # tuples become lists, as they are in the file
+        requests = [r for r in earlier.get("requests", []) if r != request] + [request]
+        write_record(self.path / "study.json", {**earlier, "schema": schema.VERSION, "requests": requests})
+
+    def open(self) -> None:
+        """Make the folder.
+
+        Raises:
+            UsageError: it cannot be written to: a read-only disk, say, which permissions do not show.
+            StorageError: the disk is full.
+        """
+        try:
+            (self.path / "trials").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise StorageError(f"{self.path} could not be made: {error.strerror}") from error
+            raise UsageError(
+                f"--out: {self.path} cannot be written to ({error.strerror}); choose another folder"
+            ) from error
+        self.make(self.path / "trials")
+
+    def is_begun(self) -> bool:
+        """Whether there is a whole ``study.json``."""
+        try:
+            return read_record(self.path / "study.json") is not None
+        except DamageError:
+            return False
+
+    def lock(self, name: str) -> AbstractContextManager[Any]:
+        """A lock that one process at a time holds, whichever run it belongs to; it is waited for."""
+        from filelock import FileLock
+
+        self.make(self.path / ".locks")
+        return FileLock(self.path / ".locks" / f"{name}.lock")
+
+    def make(self, folder: Path) -> None:
+        """Make a folder below the results folder.
+
+        Raises:
+            StorageError: it cannot be made, or a link leads out of the results folder.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            inside = folder.resolve() == self.path.resolve() / folder.relative_to(self.path)
+        except OSError as error:
+            raise StorageError(f"{folder} could not be made: {error.strerror or error}") from error
+        if not inside:
+            raise StorageError(f"{folder} leads out of the results folder: remove that link and run again")
+
+    def folder(self, trial: Trial) -> Path:
+        """Where a trial's files are."""
+        return self.path / "trials" / trial.id
+
+    def run(self, trial: Trial) -> dict[str, Any] | None:
+        """What happened to a trial; None where it has not finished. Raises DamageError."""
+        return read_run(self.folder(trial))
+
+    def status(self, trial: Trial) -> str | None:
+        """``completed``, ``diverged`` or ``failed``; None where the trial has not finished."""
+        run = self.run(trial)
+        return None if run is None else str(run["status"])
+
+    def attempts(self, trial: Trial) -> int:
+        """How often the trial has been run to an end, as far as is known."""
+        try:
+            run = self.run(trial)
+        except DamageError:
+            return 0
+        return 0 if run is None else int(run["attempts"])
+
+    def read(self, trial: Trial) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+        """A finished trial's row of the trials table, and its tables by name."""
+        folder = self.folder(trial)
+        return trial_row(folder), {name: gather([folder], name) for name in schema.TABLES}
+
+    def write(
+        self,
+        trial: Trial,
+        run: Mapping[str, Any],
+        tables: Mapping[str, pd.DataFrame],
+        weights: Mapping[str, Tensor] | None,
+        log: str = "",
+    ) -> None:
+        """Write a finished trial: description, tables, generator, log, and last of all what happened."""
+        folder = self.folder(trial)
+        self.make(folder)
+        contents = {"trial.json": json_bytes(_description(trial))}
+        if weights is not None:
+            contents["generator.safetensors"] = tensor_bytes(weights)
+        if log:
+            contents[LOG] = log.encode("utf-8", errors="replace")
+        contents |= _parquets(tables)
+        _clear(folder, contents)
+        self._add(trial, run, contents)
+
+    def add(self, trial: Trial, run: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write (more) tables of a trial and, last of all, what happened. The other files' checksums stay as they are.
+
+        Raises:
+            DamageError: ``run.json`` is not what was written.
+        """
+        self._add(trial, run, _parquets(tables))
+
+    def _add(self, trial: Trial, run: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
+        for remains in self.folder(trial).glob(".*.part"):  # of a process that was killed
+            remains.unlink(missing_ok=True)
+        record = {"schema": schema.VERSION, "trial": trial.id, **run}
+        replace_files(self.folder(trial) / "run.json", record, contents)
+
+    def floors(self) -> pd.DataFrame:
+        """What a perfect sampler scores; an empty table where nothing has been measured. Raises DamageError."""
+        return read_floors(self.path)
+
+    def forget(self, name: str) -> None:
+        """Take a file that lay beside ``study.json`` and is no more out of its record."""
+        study = read_record(self.path / "study.json") or {}
+        if name in accepted_names(study):
+            kept = {part: {n: s for n, s in study.get(part, {}).items() if n != name} for part in ("files", "pending")}
+            write_record(self.path / "study.json", {**study, **kept})
+
+    def write_floors(self, floors: pd.DataFrame) -> None:
+        """Write ``floors.parquet``, and its checksum into ``study.json``."""
+        path = self.path / "study.json"
+        study = read_record(path) or {"schema": schema.VERSION, "requests": []}
+        replace_files(path, study, {"floors.parquet": parquet_bytes(floors, schema.FLOORS)})
+
+
+OWN = ("run.json", "trial.json", "generator.safetensors", LOG, *(f"{name}.parquet" for name in schema.TABLES))
+
+
+def _clear(folder: Path, kept: Collection[str]) -> None:
+    """Remove what an earlier attempt left, ``run.json`` first: a trial that is run again is unfinished meanwhile.
+
+    Files that are about to be replaced stay until then, and so do strangers' files.
+    """
+    for path in (folder / name for name in OWN if name not in kept):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path} could not be removed: {error.strerror}") from error
+
+
+def _parquets(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+    return {f"{name}.parquet": parquet_bytes(table, schema.TABLES[name]) for name, table in tables.items()}
+
+
+def _description(trial: Trial) -> dict[str, Any]:
+    return {"schema": schema.VERSION, "trial": trial.id, **vars(trial), "settings": json.loads(trial.settings)}

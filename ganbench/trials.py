@@ -1,0 +1,154 @@
+"""A trial: dataset × architecture × objective × settings × seed, as a frozen description with an address."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+ENGINE = 1  # raised whenever the same settings would give other numbers, so that old results are not taken for new ones
+
+
+@dataclass(frozen=True)
+class Component:
+    """A dataset, an architecture or an objective with all its fields, as plain data.
+
+    Attributes:
+        kind: ``dataset``, ``architecture`` or ``objective``.
+        name: its name; ``dist:name`` where two distributions share it.
+        label: what tables call it: the name, with the settings that were swept or differ from the default.
+        fields: every hyper-parameter.
+        code: fingerprint of the class's source, or of the data: an edited plugin makes new trials.
+    """
+
+    kind: str
+    name: str
+    label: str
+    fields: Mapping[str, Any]
+    code: str
+
+    def settings(self) -> dict[str, Any]:
+        """What determines numbers: all but the label."""
+        return {"name": self.name, "fields": dict(self.fields), "code": self.code}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is the same for every trial of a study: the budget and how samples are evaluated.
+
+    Attributes:
+        steps: generator updates.
+        batch_size: samples in every batch, real and fake.
+        evaluate_every: steps between evaluations; the first is at step 0, the last at the end.
+        n_samples: samples in an evaluation; 0 takes the dataset's own number.
+    """
+
+    steps: int
+    batch_size: int
+    evaluate_every: int
+    n_samples: int = 0
+
+    def evaluations(self) -> list[int]:
+        """The steps at which samples are evaluated."""
+        return sorted({*range(0, self.steps + 1, self.evaluate_every), self.steps})
+
+
+@dataclass(frozen=True)
+class ProbeProtocol:
+    """The frozen-generator experiment: Arjovsky & Bottou (2017), figures 2 and 3.
+
+    Attributes:
+        generator_steps: the ages of the generators that are frozen, in steps of the reference objective.
+        critic_steps: updates of each fresh critic.
+    """
+
+    generator_steps: tuple[int, ...]
+    critic_steps: int
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any] | None) -> ProbeProtocol | None:
+        """The protocol that ``run.json`` records; None where a trial has no probe."""
+        return cls(tuple(recorded["generator_steps"]), recorded["critic_steps"]) if recorded else None
+
+    def moments(self) -> list[int]:
+        """The critic steps at which readings are taken: 0, 1, 2, 5, 10, 20, 50, ... and the last."""
+        spaced = {m * 10**e for e in range(7) for m in (1, 2, 5)}
+        return sorted({0, self.critic_steps, *(s for s in spaced if s < self.critic_steps)})
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """Trials that differ in nothing but the seed, as plain data: what an executor hands to a worker."""
+
+    dataset: Component
+    architecture: Component
+    objective: Component
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    probe: ProbeProtocol | None = None
+    train: bool = True  # False where the trials are there already and lack only the probe
+
+    def identity(self) -> tuple[str, tuple[int, ...], bool]:
+        """What tells it from every other shard of a run."""
+        return self.name, self.seeds, self.train
+
+    def work(self) -> int:
+        """Steps to be done for each seed, of training and of probing."""
+        probing = len(self.probe.generator_steps) * self.probe.critic_steps if self.probe else 0
+        return probing + (self.protocol.steps if self.train else 0)
+
+    def settings(self) -> dict[str, Any]:
+        """All that determines the numbers of these trials' training, besides the seed. The probe stands apart."""
+        parts = {c.kind: c.settings() for c in (self.dataset, self.architecture, self.objective)}
+        return {**parts, **vars(self.protocol), "engine": ENGINE}
+
+    def trials(self) -> list[Trial]:
+        """One trial a seed."""
+        labels = (self.dataset.label, self.architecture.label, self.objective.label)
+        settings = canonical(self.settings())
+        return [Trial(*labels, seed, settings) for seed in self.seeds]
+
+    def with_seeds(self, seeds: Iterable[int]) -> CohortSpec:
+        """The same cohort with other seeds."""
+        return replace(self, seeds=tuple(seeds))
+
+    @property
+    def name(self) -> str:
+        """What progress displays call it."""
+        return f"{self.dataset.label} · {self.architecture.label} · {self.objective.label}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of one seed.
+
+    Attributes:
+        dataset, architecture, objective: labels.
+        seed: the integer that all its randomness descends from.
+        settings: canonical JSON of all else that determines its numbers.
+    """
+
+    dataset: str
+    architecture: str
+    objective: str
+    seed: int
+    settings: str
+
+    @property
+    def id(self) -> str:
+        """Its address: readable in front, the hash of everything that determines its numbers behind."""
+        digest = hashlib.blake2b(f"{self.settings}|{self.seed}".encode(), digest_size=8).hexdigest()
+        return f"{slug(self.objective)}-s{self.seed}-{digest}"
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same text whenever the value is the same."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=list)
+
+
+def slug(text: str) -> str:
+    """A file name out of any text: never a path, never empty, never long."""
+    return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")[:48] or "x"
