@@ -1,0 +1,201 @@
+"""One cohort from description to results: holds its trials, trains, stores and probes them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganbench import references
+from ganbench.checkpoints import Checkpoints
+from ganbench.cohort import Setting
+from ganbench.components import instantiate, variants
+from ganbench.dataset import Population
+from ganbench.errors import GanbenchError, StorageError
+from ganbench.evaluation import Examiner
+from ganbench.failures import Failure
+from ganbench.integrity import condition
+from ganbench.locks import hold
+from ganbench.outcomes import outcome_of, store_probed, store_trained, unprobed
+from ganbench.plugins import Registry, load_plugins
+from ganbench.probing import probe
+from ganbench.provenance import versions
+from ganbench.record import Record
+from ganbench.store import Store
+from ganbench.surroundings import Contact, Report, Stopped
+from ganbench.surroundings import Outcome as Outcome
+from ganbench.surroundings import Surroundings as Surroundings
+from ganbench.tables import keys as keys
+from ganbench.trainer import Trainer
+from ganbench.trials import CohortSpec, ProbeProtocol, Trial
+
+Lab = Callable[[], tuple[Registry, Setting]]  # loads what a cohort names, when it is first asked
+DEFAULT_METRICS = ("modes", "high_quality", "mode_kl", "fid", "sliced_w1")
+
+
+def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> list[Outcome]:
+    """Train and probe the cohort and store its trials. Whatever it raises becomes failed trials; nothing is lost.
+
+    Trials that another run is at are waited for, and its results taken.
+
+    Args:
+        spec: the cohort.
+        where: it runs.
+        report: told how far it is; a Contact can do more.
+
+    Raises:
+        Stopped: it was asked to end early.
+    """
+    torch.set_num_threads(where.threads)
+    contact = report if isinstance(report, Contact) else Contact(report)
+    left, outcomes = spec, []
+    while left.seeds:
+        done: dict[int, Outcome] = {}
+        try:
+            with hold(Store(Path(where.results)), left.trials(), contact.pause) as held:
+                contact.working()
+                done = _settle(left.with_seeds(trial.seed for trial in held), where, contact)
+        except StorageError as error:  # without room there is no row; whoever runs this says why
+            done = {t.seed: Outcome(t, "failed", str(Failure.of(error))) for t in left.trials()}
+        outcomes += list(done.values())
+        left = left.with_seeds(seed for seed in left.seeds if seed not in done)
+    return outcomes
+
+
+def _settle(spec: CohortSpec, where: Surroundings, contact: Contact) -> dict[int, Outcome]:
+    """Bring trials that nobody else is at to their end; what is done already, maybe meanwhile, is taken as it is."""
+    store, lab = Store(Path(where.results)), functools.cache(lambda: prepare(spec, where))
+    states = {trial: state(store, trial, spec, where.since) for trial in spec.trials()}
+    outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
+    missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
+    if missing.seeds:
+        outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, where, contact, lab)}
+    unprobed_ones = [trial.seed for trial, found in states.items() if found == "unprobed"]
+    fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
+    for part in _to_probe(spec.with_seeds(unprobed_ones + fresh), store):
+        outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, where, contact, lab)}
+    return outcomes
+
+
+def _to_probe(spec: CohortSpec, store: Store) -> list[CohortSpec]:
+    """Cohorts with the probe that their trials lack: the wanted one, or the damaged one that they had."""
+    if spec.probe or not spec.seeds:
+        return [spec] if spec.seeds else []
+    recorded = {trial.seed: (store.run(trial) or {}).get("probe") for trial in spec.trials()}
+    return [replace(spec.with_seeds([seed]), probe=ProbeProtocol.of(parts)) for seed, parts in recorded.items()]
+
+
+def state(store: Store, trial: Trial, spec: CohortSpec, since: str) -> str:
+    """``missing`` (to be trained), ``unprobed`` or ``done``; a trial that failed since the run began is done."""
+    found = condition(store, trial, spec.probe)
+    if found == "failed":
+        return "done" if (store.run(trial) or {}).get("finished", "") >= since else "missing"
+    return {"damaged": "missing", "completed": "done", "diverged": "done"}.get(found, found)
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
+    store, failure = Store(Path(where.results)), None
+    shelf = Checkpoints(store, made_with(where), contact.say)
+    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact)
+    try:
+        registry, setting = lab()
+        trainer.run(setting, make_examiner(registry, setting.population, spec.protocol.n_samples))
+    except Stopped:
+        raise
+    except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
+        failure = Failure.of(error)
+    loops = trainer.cohort is not None and trainer.cohort.loops
+    if failure and loops and len(spec.seeds) > 1:  # one seed's data may have caused it: the others are not to suffer
+        parts = [spec.with_seeds([seed]) for seed in spec.seeds]
+        outcomes = [outcome for part in parts for outcome in _train(part, where, contact, lab)]
+    else:
+        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
+        outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
+    shelf.remove(spec)
+    return outcomes
+
+
+def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
+    """Load what a cohort names."""
+    registry = load_plugins()
+    device = torch.device(where.device)
+    population: Population = instantiate(registry.datasets, spec.dataset).load(Path(where.data_root)).to(device)
+    architecture = instantiate(registry.architectures, spec.architecture)
+    objective = instantiate(registry.objectives, spec.objective)
+    return registry, Setting(population, architecture, objective, spec.protocol.steps, spec.protocol.batch_size, device)
+
+
+def made_with(where: Surroundings) -> dict[str, Any]:
+    """What has to be the same for a cohort to go on from a checkpoint to the same numbers."""
+    found = versions()
+    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device}
+
+
+def make_examiner(registry: Registry, population: Population, n_samples: int) -> Examiner:
+    """The default metrics of a population, against its reference samples."""
+    return Examiner.of(population, [registry.metrics.find(name)() for name in DEFAULT_METRICS], n_samples)
+
+
+# -- the probe ---------------------------------------------------------------------------------------------------------
+
+
+def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
+    began, before = time.perf_counter(), spec.protocol.steps if spec.train else 0
+    assert spec.probe is not None
+
+    def report(step: int) -> None:
+        contact.report(before + step)
+        contact.pause()
+
+    try:
+        registry, setting = lab()
+        ((component, reference),) = variants(registry.objectives, references.OBJECTIVE, {})
+        shelf = references.open_references(Path(where.results), spec, replace(setting, objective=reference), component)
+        generators = shelf.generators(spec.seeds, spec.probe.generator_steps, contact.pause)
+        moments = list(probe(setting, spec.seeds, spec.probe, generators, report))
+    except Stopped:
+        raise
+    except Exception as error:  # whatever became of the probe, what was trained before stays
+        return [unprobed(trial, where, Failure.of(error)) for trial in spec.trials()]
+    seconds = time.perf_counter() - began
+    return [store_probed(trial, spec, where, moments, seconds) for trial in spec.trials()]
+
+
+# -- processes that died -----------------------------------------------------------------------------------------------
+
+
+def fail(spec: CohortSpec, where: Surroundings, failure: Failure | str) -> list[Outcome]:
+    """Store failed trials for a cohort whose process could not do it, with what its last checkpoint holds."""
+    if isinstance(failure, str):
+        kind, _, message = failure.partition(": ")
+        failure = Failure(kind, message, failure)
+    outcomes = []
+    for trial in spec.trials():
+        try:
+            with hold(Store(Path(where.results)), [trial], None) as held:
+                outcome = _fail(trial, spec, where, failure) if held else Outcome(trial, "failed", str(failure))
+        except GanbenchError as error:
+            outcome = Outcome(trial, "failed", f"{failure} (and {error})")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _fail(trial: Trial, spec: CohortSpec, where: Surroundings, failure: Failure) -> Outcome:
+    store, alone = Store(Path(where.results)), spec.with_seeds([trial.seed])
+    found = state(store, trial, alone, where.since)
+    if not spec.train or found == "unprobed":
+        return unprobed(trial, where, failure)
+    if found == "done":  # it was stored before the process died, or another run has done it
+        return outcome_of(trial, store.run(trial) or {})
+    checkpoint = Checkpoints(store, made_with(where)).find(alone)
+    record = checkpoint.record.of(alone.seeds) if checkpoint else Record(alone.seeds)
+    seconds = checkpoint.wall_seconds if checkpoint else 0.0
+    return store_trained(trial, alone, where, record, None, seconds, failure)

@@ -1,0 +1,102 @@
+"""This machine: cohorts in parallel processes with pinned thread counts, the longest first."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from multiprocessing.connection import wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ganbench.checkpoints import Checkpoints
+from ganbench.execution import fail, made_with
+from ganbench.executors.worker import Event as Event
+from ganbench.executors.worker import Worker, end
+from ganbench.failures import Failure
+from ganbench.store import Store
+from ganbench.surroundings import Surroundings
+from ganbench.trials import CohortSpec
+
+
+def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0) -> Generator[Event, None, None]:
+    """Run cohorts to their ends, yielding what happens as it happens.
+
+    Closing it, or an interrupt, lets every process end after its block and leave a checkpoint.
+
+    Args:
+        cohorts: what is missing.
+        where: results, data and device; the thread count is set here.
+        jobs: parallel processes; 0 takes one a core on a CPU, and one in all on other devices.
+    """
+    jobs = jobs or default_jobs(where.device)
+    shards = split(cohorts, jobs, Checkpoints(Store(Path(where.results)), made_with(where)).groups)
+    jobs = min(jobs, len(shards)) or 1
+    where = replace(where, threads=max(1, cores() // jobs))
+    running: list[Worker] = []
+    with TemporaryDirectory(prefix="ganbench-", ignore_cleanup_errors=True) as notes:
+        try:
+            while shards or running:
+                while shards and len(running) < jobs:
+                    running.append(Worker.start(shards[0], where, Path(notes) / f"{len(shards)}.txt"))
+                    shards.pop(0)
+                for worker, event in _events(running, where):
+                    if event.outcomes:
+                        running.remove(worker)
+                        worker.process.join()
+                    yield event
+        finally:
+            end(running)
+
+
+def _events(running: Sequence[Worker], where: Surroundings) -> Iterator[tuple[Worker, Event]]:
+    """What has happened by the time that anything has."""
+    soonest = min(worker.deadline for worker in running) - time.monotonic()
+    ready = wait([worker.connection for worker in running], None if soonest == float("inf") else max(0.0, soonest))
+    for worker in list(running):
+        heard = worker.connection in ready
+        found = worker.receive(where.trial_timeout) if heard else worker.overdue(where.trial_timeout)
+        if isinstance(found, Failure):
+            yield worker, Event(worker.shard, worker.shard.work(), tuple(fail(worker.shard, where, found)))
+        elif found is not None:
+            yield worker, found
+
+
+def split(
+    cohorts: Sequence[CohortSpec], jobs: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]] = lambda cohort: []
+) -> list[CohortSpec]:
+    """Shards, the costliest first. Seeds do not depend on their company, so a cohort may be cut anywhere.
+
+    Few cohorts are cut into as many parts as there are processes, so that none of them ends up waiting for another;
+    no part is left with a single seed where that can be helped, since a single one costs as much as two. Seeds that a
+    checkpoint holds together stay together.
+    """
+    shards = []
+    for cohort in cohorts:
+        together = groups(cohort) if cohort.train else []
+        shards += [cohort.with_seeds(group) for group in together]
+        cohort = cohort.with_seeds(seed for seed in cohort.seeds if not any(seed in group for group in together))
+        if not cohort.seeds:
+            continue
+        most = max(1, len(cohort.seeds) // 2)
+        parts = 1 if len(cohorts) >= 4 * jobs else min(jobs, most)
+        shards += [cohort.with_seeds(cohort.seeds[i::parts]) for i in range(parts)]
+    return sorted(shards, key=cost, reverse=True)
+
+
+def cost(cohort: CohortSpec) -> float:
+    """Roughly proportional to the time a cohort takes."""
+    n_critic = cohort.objective.fields.get("n_critic", 1)
+    training = (n_critic + 1.5) * cohort.protocol.steps if cohort.train else 0.0
+    return len(cohort.seeds) * (training + cohort.work())
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_jobs(device: str) -> int:
+    """One process a core: on small networks that beats several threads in one."""
+    return cores() if device == "cpu" else 1

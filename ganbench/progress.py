@@ -1,0 +1,68 @@
+"""How a run shows itself: a live display on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ganbench.trials import CohortSpec
+
+Advance = Callable[[CohortSpec, int], None]  # a shard of a cohort has done so many seed-steps more
+
+
+@contextmanager
+def show(cohorts: Sequence[CohortSpec]) -> Iterator[Advance]:
+    """Show the progress of cohorts, in seed-steps, until the block ends."""
+    totals = _totals(cohorts)
+    with _live(totals) if sys.stderr.isatty() else _plain(totals) as advance:
+        yield advance
+
+
+def _totals(cohorts: Sequence[CohortSpec]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for cohort in cohorts:
+        totals[cohort.name] = totals.get(cohort.name, 0) + len(cohort.seeds) * cohort.work()
+    return totals
+
+
+@contextmanager
+def _live(totals: dict[str, int]) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]:>7.0f} seed-steps/s")
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), rate, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, TaskID] = {n: progress.add_task(n, total=t, rate=0.0, start=False) for n, t in totals.items()}
+
+        def advance(cohort: CohortSpec, done: int) -> None:
+            task = progress.tasks[progress.task_ids.index(tasks[cohort.name])]
+            if not task.started:
+                progress.start_task(task.id)
+            progress.update(task.id, advance=done, rate=task.speed or 0.0)
+
+        yield advance
+
+
+@contextmanager
+def _plain(totals: dict[str, int]) -> Iterator[Advance]:
+    began, done, shown = time.monotonic(), dict.fromkeys(totals, 0), dict.fromkeys(totals, 0)
+
+    def advance(cohort: CohortSpec, steps: int) -> None:
+        name = cohort.name
+        done[name] += steps
+        tenth = 10 * done[name] // totals[name]
+        if tenth > shown[name]:
+            shown[name] = tenth
+            share, seconds = sum(done.values()) / sum(totals.values()), time.monotonic() - began
+            left = seconds * (1 - share) / share
+            rate = sum(done.values()) / seconds
+            print(
+                f"{name}: {10 * tenth} %, {rate:.0f} seed-steps/s in all, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    yield advance

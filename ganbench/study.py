@@ -1,0 +1,161 @@
+"""From a request to cohorts: names become components, sweeps become variants, combinations become cohorts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganbench.components import variants
+from ganbench.dataset import Dataset, Population
+from ganbench.errors import UnknownNameError, UsageError
+from ganbench.integrity import condition
+from ganbench.plugins import Offers, Registry
+from ganbench.request import Request
+from ganbench.store import Store
+from ganbench.trials import CohortSpec, Component, ProbeProtocol, Protocol, Trial, slug
+
+
+@dataclass(frozen=True)
+class Study:
+    """A request made definite.
+
+    Attributes:
+        cohorts: all that was asked for, done or not.
+        out: the results folder.
+        device: where cohorts run.
+    """
+
+    cohorts: tuple[CohortSpec, ...]
+    out: Path
+    device: str
+
+    def store(self) -> Store:
+        """The results folder."""
+        return Store(self.out)
+
+    def trials(self) -> list[Trial]:
+        """All trials, cohort by cohort."""
+        return [trial for cohort in self.cohorts for trial in cohort.trials()]
+
+    def missing(self) -> list[CohortSpec]:
+        """The cohorts with the seeds that have no result yet; failed and damaged trials count as missing."""
+        found = []
+        for cohort in self.cohorts:
+            states = {trial.seed: self.state(cohort, trial) for trial in cohort.trials()}
+            for train, open_states in ((True, ("missing", "failed", "damaged")), (False, ("unprobed",))):
+                seeds = [seed for seed, state in states.items() if state in open_states]
+                if seeds:
+                    found.append(replace(cohort.with_seeds(seeds), train=train))
+        return found
+
+    def state(self, cohort: CohortSpec, trial: Trial) -> str:
+        """How a trial stands, in the words of ``integrity.condition``; every file is compared with its checksum."""
+        return condition(self.store(), trial, cohort.probe)
+
+
+def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
+    """Resolve every name, check every combination, and list the cohorts.
+
+    Raises:
+        UsageError: a name, a setting or a combination that does not work; nothing has been written.
+        DataError: a dataset that is not there.
+    """
+    swept = _by_component(request, registry)
+    protocol = Protocol(
+        steps=request.steps,
+        batch_size=request.batch_size,
+        evaluate_every=request.evaluate_every or max(1, request.steps // 10),
+        n_samples=request.n_samples,
+    )
+    probe = ProbeProtocol(_ages(request.steps), max(1, request.steps // 4)) if request.probe else None
+    objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
+    cohorts = []
+    for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
+        population: Population = dataset.load(data_root)
+        data = replace(component, code=population.fingerprint)
+        for architecture in _architectures(request, registry, swept, dataset, population):
+            cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
+    device = resolve_device(request.device)
+    return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device)
+
+
+def _ages(steps: int) -> tuple[int, ...]:
+    """Generators that are frozen after a few steps, some, and many: 25, 250 and 1,000 of 2,000."""
+    return tuple(sorted({max(1, steps // 80), max(1, steps // 8), max(1, steps // 2)}))
+
+
+def _architectures(
+    request: Request, registry: Registry, swept: Mapping[str, Any], dataset: Dataset, population: Population
+) -> list[Component]:
+    names = request.architectures or (dataset.architecture,)
+    found = _variants(registry.architectures, names, swept, "--architectures")
+    for _, architecture in found:
+        architecture.check(population.sample_shape)
+    return [component for component, _ in found]
+
+
+def _variants(
+    offers: Offers[Any], names: tuple[str, ...], swept: Mapping[str, Any], where: str
+) -> list[tuple[Component, Any]]:
+    found = [
+        pair for name in names for pair in variants(offers, name, swept.get(offers.find(name, where).name, {}), where)
+    ]
+    labels = [component.label for component, _ in found]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise UsageError(f"{where} names {twice[0]!r} twice (an alias is the same thing)")
+    return found
+
+
+def _by_component(request: Request, registry: Registry) -> dict[str, dict[str, Any]]:
+    """The swept settings, sorted by the component they belong to, which must be part of the request."""
+    asked = {registry.objectives.find(n, "--objectives").name for n in request.objectives}
+    datasets = [registry.datasets.find(n, "--datasets") for n in request.datasets]
+    names = request.architectures or tuple(d.architecture for d in datasets)
+    asked |= {d.name for d in datasets} | {registry.architectures.find(n, "--architectures").name for n in names}
+    found: dict[str, dict[str, Any]] = {}
+    for key, values in request.settings.items():
+        head, _, setting = key.partition(".")
+        name = _canonical_name(registry, head)
+        if name not in asked:
+            raise UnknownNameError("objective, dataset or architecture of this run", head, asked, f"--set {key}")
+        found.setdefault(name, {})[setting] = values
+    return found
+
+
+def _canonical_name(registry: Registry, name: str) -> str:
+    for offers in (registry.objectives, registry.datasets, registry.architectures):
+        for cls in offers:
+            if name in (cls.name, *cls.aliases):
+                return str(cls.name)
+    return name
+
+
+def _default_out(cohorts: list[CohortSpec]) -> str:
+    datasets = dict.fromkeys(slug(c.dataset.label) for c in cohorts)
+    architectures = dict.fromkeys(slug(c.architecture.label) for c in cohorts)
+    return str(Path("results") / f"{'+'.join(datasets)}-{'+'.join(architectures)}")
+
+
+def resolve_device(name: str) -> str:
+    """The device that a name means on this machine.
+
+    Raises:
+        UsageError: there is no such device, here or anywhere.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UnknownNameError("device", name, ["auto", "cpu", "cuda", "cuda:0", "mps"], "--device")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device is {name}, but PyTorch sees {torch.cuda.device_count()} CUDA devices here; use cpu or auto"
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device is mps, but PyTorch finds no Metal device here; use cpu or auto")
+    return name
