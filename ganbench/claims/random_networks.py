@@ -1,0 +1,132 @@
+"""Random pairs of networks, each trained once under several objectives: Gulrajani et al. (2017), section 5.1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganbench.claims.experiment import Experiment, Profile, row
+from ganbench.claims.laboratory import cohort, objective, population, training
+from ganbench.datasets.digits import Digits
+from ganbench.evaluation import Examiner, evaluate
+from ganbench.metrics.modes import HighQuality, ModeKL
+from ganbench.networks.architecture import Architecture, CriticNetwork
+from ganbench.objective import Optimizer
+from ganbench.streams import generator
+
+DEPTHS = range(2, 9)
+WIDTHS = (32, 64, 128, 256)
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "leaky-relu": lambda: nn.LeakyReLU(0.2),
+}
+CLASSIFIER = Optimizer("adam", lr=1e-3)
+ARMS: dict[str, dict[str, Any]] = {
+    "wgan-gp": {"n_critic": 3, "optimizer": Optimizer("adam", lr=1e-3, beta1=0.0, beta2=0.9)},
+    "nsgan": {"optimizer": CLASSIFIER},
+    "nsgan-r1": {"optimizer": CLASSIFIER, "gamma": 1.0},
+}
+ONLY_FULL = ("nsgan-r1",)
+SHARES = {"wgan-gp": 4, "nsgan": 2, "nsgan-r1": 2}  # parts of an arm, each with some of the networks
+PARTS = tuple(f"{arm}-{k}" for arm, n in SHARES.items() for k in range(n))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The hidden layers of one player.
+
+    Attributes:
+        depth: how many.
+        width: units in each.
+        activation: ``relu``, ``tanh`` or ``leaky-relu``.
+        batch_norm: whether batches are normalised before it, by their own statistics.
+    """
+
+    depth: int
+    width: int
+    activation: str
+    batch_norm: bool = False
+
+    @classmethod
+    def random(cls, rng: torch.Generator) -> Layers:
+        """Each property from its own range, uniformly; batch normalisation with probability one half."""
+        depth, width, activation, batch_norm = (
+            int(torch.randint(n, (), generator=rng)) for n in (len(DEPTHS), len(WIDTHS), len(ACTIVATIONS), 2)
+        )
+        return cls(DEPTHS[depth], WIDTHS[width], list(ACTIVATIONS)[activation], bool(batch_norm))
+
+    def modules(self, inputs: int) -> list[nn.Module]:
+        """From vectors (batch, inputs) to vectors (batch, width)."""
+        found: list[nn.Module] = []
+        for size in [inputs] + [self.width] * (self.depth - 1):
+            found.append(nn.Linear(size, self.width))
+            if self.batch_norm:
+                found.append(nn.BatchNorm1d(self.width, track_running_stats=False))
+            found.append(ACTIVATIONS[self.activation]())
+        return found
+
+
+@dataclass(frozen=True)
+class RandomMlp(Architecture):
+    """Two perceptrons with hidden layers of their own; tanh at the end of a generator of images.
+
+    Attributes:
+        generator_layers: of the generator.
+        critic_layers: of the critic.
+    """
+
+    name = "random-mlp"
+    generator_layers: Layers = Layers(2, 128, "relu")
+    critic_layers: Layers = Layers(2, 128, "relu")
+
+    @classmethod
+    def of_seed(cls, seed: int) -> RandomMlp:
+        """The networks of one seed. A critic has no batch normalisation: a penalty asks for scores of samples."""
+        rng = generator(seed, "random-networks")
+        first, second = Layers.random(rng), Layers.random(rng)
+        return cls(generator_layers=first, critic_layers=Layers(second.depth, second.width, second.activation))
+
+    def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:
+        """Latents (batch, latent) to samples (batch, *sample_shape)."""
+        layers = self.generator_layers
+        last = [nn.Linear(layers.width, math.prod(sample_shape)), nn.Unflatten(1, sample_shape)]
+        bound = [nn.Tanh()] if len(sample_shape) == 3 else []
+        return nn.Sequential(*layers.modules(self.latent), *last, *bound)
+
+    def critic(self, sample_shape: tuple[int, ...]) -> CriticNetwork:
+        """Samples (batch, *sample_shape) to raw scores (batch,)."""
+        layers = self.critic_layers
+        return CriticNetwork(nn.Sequential(nn.Flatten(), *layers.modules(math.prod(sample_shape))), layers.width)
+
+    def check(self, sample_shape: tuple[int, ...]) -> None:
+        """Samples of any shape will do."""
+
+
+def run(profile: Profile, part: str) -> list[dict[str, Any]]:
+    """Some of the networks under one objective; those of nsgan-r1 under the full profile only."""
+    arm, _, share = part.rpartition("-")
+    if arm in ONLY_FULL and profile.name == "quick":
+        return []
+    seeds = profile.replications(profile.pick(12, 24))[int(share) :: SHARES[arm]]
+    return list(measure(arm, seeds, profile.pick(500, 3000)))
+
+
+def measure(arm: str, seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
+    """``mode_kl`` and ``high_quality`` after the last step; NaN where training diverged. One network a seed."""
+    digits = population(Digits())
+    examiner = Examiner.of(digits, (ModeKL(), HighQuality()))
+    for seed in seeds:  # every one has networks of another shape, which no vectorised program can hold
+        trained = cohort(digits, RandomMlp.of_seed(seed), objective(arm, **ARMS[arm]), (seed,), steps, 64)
+        for _ in training(trained):
+            pass
+        for found in evaluate(trained, examiner, {seed: True})[seed]:
+            yield row(found["metric"], found["value"], arm=arm, seed=seed)
+
+
+EXPERIMENT = Experiment("random-networks", PARTS, run, 1.0)
