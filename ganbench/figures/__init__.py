@@ -1,0 +1,1 @@
+"""Figures: functions from tables to Axes. Nothing here reads or writes a file."""

@@ -1,0 +1,91 @@
+"""Plates: figures of several panels, each panel drawn by a function of Axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ganbench.figures.canvas import new_figure
+from ganbench.figures.palette import INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+TITLE = 0.35  # inches above the panels
+
+Draw = Callable[["Axes"], "Axes"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One or several Axes over each other that share their horizontal axis.
+
+    Attributes:
+        title: stands above.
+        draws: one function an Axes, from top to bottom.
+        heights: their shares.
+        colour: of the title: an objective's, where the panel is about one.
+        width, height: inches.
+    """
+
+    title: str
+    draws: tuple[Draw, ...]
+    heights: tuple[float, ...] = (1.0,)
+    colour: str = INK
+    width: float = 3.8
+    height: float = 3.1
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure with all that belongs to it.
+
+    Attributes:
+        name: of its files and its place in the page.
+        title: one line.
+        caption: what is drawn, how many, which interval.
+        alt: what the picture shows, for readers who cannot see it.
+        panels: from left to right, from top to bottom.
+        columns: of panels, in the files; the page arranges them by its width.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    panels: tuple[Panel, ...]
+    columns: int = 3
+
+
+def draw_panel(panel: Panel, into: Figure | SubFigure) -> None:
+    """Draw one panel into a figure or a part of one."""
+    axes = into.subplots(len(panel.draws), 1, sharex=True, height_ratios=panel.heights, squeeze=False)[:, 0]
+    for draw, ax in zip(panel.draws, axes, strict=True):
+        draw(ax)
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+    axes[0].set_title(panel.title, color=panel.colour, fontweight="bold", wrap=True)
+
+
+def panel_figure(panel: Panel) -> Figure:
+    """A figure of one panel."""
+    figure = new_figure(panel.width, panel.height)
+    draw_panel(panel, figure)
+    return figure
+
+
+def plate_figure(plate: Plate) -> tuple[Figure, list[SubFigure]]:
+    """All panels of a plate in one figure, and the part of it that each of them is."""
+    columns = max(1, min(plate.columns, len(plate.panels)))
+    rows = [plate.panels[i : i + columns] for i in range(0, len(plate.panels), columns)]
+    heights = [max(panel.height for panel in row) for row in rows]
+    widths = [max(row[c].width for row in rows if c < len(row)) for c in range(columns)]
+    figure = new_figure(sum(widths), sum(heights) + TITLE)
+    figure.suptitle(plate.title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    parts = figure.subfigures(len(rows), columns, height_ratios=heights, width_ratios=widths, squeeze=False).ravel()
+    used = list(parts[: len(plate.panels)])
+    for panel, part in zip(plate.panels, used, strict=True):
+        draw_panel(panel, part)
+    return figure, used

@@ -1,0 +1,59 @@
+"""The claims suite's verdicts in one picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ganbench.figures.canvas import axes_or_new, key, legend_below
+from ganbench.figures.palette import COLOURS, INK, LINE, QUIET, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKS = {
+    "reproduced": (COLOURS[2], "o"),
+    "not reproduced": (COLOURS[1], "X"),
+    "inconclusive": (QUIET, "s"),
+}
+
+
+def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Two lines for every rule: verdict as colour and shape, claim and rule; effect with interval, threshold, seeds.
+
+    Args:
+        verdicts: the verdicts table.
+        ax: where to draw.
+    """
+    ax = axes_or_new(ax)
+    ax.set_axis_off()
+    ax.set(xlim=(0, 1), ylim=(len(verdicts) - 0.45, -0.55))
+    rows: Any = verdicts.itertuples()
+    for place, row in enumerate(rows):
+        colour, marker = MARKS[row.verdict]
+        style: dict[str, Any] = {
+            "marker": marker,
+            "ms": 8,
+            "ls": "",
+            "mec": INK,
+            "mew": 0.4,
+            "label": f"_{row.verdict}",
+        }
+        ax.plot(0.02, place, color=colour, **style)
+        name = f"{short(str(row.claim), 34)}: {short(str(row.rule), 22)}"
+        found = f"{effect_text(row)}; wanted {short(str(row.threshold), 18)}; n = {row.n}"
+        ax.text(0.07, place - 0.2, name, va="center", fontsize=7.5, fontweight="bold")
+        ax.text(0.07, place + 0.2, found, va="center", fontsize=7.5)
+        ax.axhline(place - 0.5, color=LINE, lw=0.8)
+    mark = {"ls": "", "ms": 7, "mec": INK, "mew": 0.4}
+    legend_below(ax, [key(colour, name, marker=marker, **mark) for name, (colour, marker) in MARKS.items()])
+    return ax
+
+
+def effect_text(row: object) -> str:
+    """Effect with its interval; a calculated number has none, and one that could not be computed is a dash."""
+    effect, low, high = (float(getattr(row, name)) for name in ("effect", "low", "high"))
+    if effect != effect:
+        return "–"
+    return f"{effect:.4g}" if low == high else f"{effect:.3g} [{low:.3g}, {high:.3g}]"

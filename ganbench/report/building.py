@@ -1,0 +1,215 @@
+"""From results folders to a report folder."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from ganbench import __version__
+from ganbench.components import instantiate
+from ganbench.durable import write_bytes
+from ganbench.errors import GanbenchError
+from ganbench.figures.palette import looks
+from ganbench.figures.plates import Plate
+from ganbench.leaderboard import leaderboard
+from ganbench.plugins import Registry
+from ganbench.report.downloads import downloads
+from ganbench.report.gallery import open_gallery
+from ganbench.report.material import Material, Section
+from ganbench.report.measures import Measure, measures
+from ganbench.report.outcome_plates import estimate_story, finals_story, robustness_story
+from ganbench.report.page import Chapter, Figure, Page, Picture, render
+from ganbench.report.probe_plates import probe_story
+from ganbench.report.provenance import provenance
+from ganbench.report.ranking import Ranking, rank
+from ganbench.report.rendering import by_theme, render_all
+from ganbench.report.sample_plates import sample_story
+from ganbench.report.story import Story
+from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
+from ganbench.report.training_plates import course_story, gradient_story, modes_story
+from ganbench.report.verdict_plates import verdict_story
+from ganbench.report.words import failure_sentences, result_sentences, size_sentence, verdict_sentence
+from ganbench.scores import directions, unknown_metrics
+from ganbench.summary import gaps, last_evaluations
+from ganbench.trials import Component
+
+Say = Callable[[str], None]
+
+COURSES = ("fid", "sliced_w1", "modes")  # metrics whose course is drawn
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A section with its leaderboard, a ranking by each metric, the leading one first, and what cannot be ranked."""
+
+    section: Section
+    board: pd.DataFrame
+    rankings: Mapping[Measure, Ranking]
+    unknown: Sequence[str]
+
+    @property
+    def leading(self) -> Measure | None:
+        """The metric that decides who stands first."""
+        return next(iter(self.rankings), None)
+
+
+def build(material: Material, registry: Registry, root: Path, out: Path, say: Say, jobs: int = 1) -> Path:
+    """Write figures and page below ``out``. Returns the page's path.
+
+    Args:
+        material: what to tell.
+        registry: plugins: which way metrics go, and how stored generators are run.
+        root: where datasets lie.
+        out: the report folder; figures go to ``figures`` inside it.
+        say: told what is being done.
+        jobs: processes that draw.
+    """
+    judged = [_judge(section, registry) for section in material.sections]
+    stories = [_story(part, material, registry, root) for part in judged]
+    shared = _shared(judged, material)
+    plates = [plate for story in (*stories, shared) for plate in story.plates]
+    say(f"drawing {len(plates)} figures")
+    figures, glyphs = _draw(plates, out / "figures", _command(material), jobs)
+    chapters = [_chapter(part, story, figures) for part, story in zip(judged, stories, strict=True)]
+    boards = pd.concat([part.board for part in judged], ignore_index=True) if judged else pd.DataFrame()
+    page = _page(material, chapters, shared, figures, boards, Markup("".join(glyphs[name] for name in sorted(glyphs))))
+    write_bytes(out / "index.html", render(page).encode())
+    return out / "index.html"
+
+
+def _page(
+    material: Material,
+    chapters: Sequence[Chapter],
+    shared: Story,
+    figures: Mapping[str, Figure],
+    board: pd.DataFrame,
+    glyphs: Markup,
+) -> Page:
+    return Page(
+        title=_title(material),
+        lead=_lead(material),
+        chapters=chapters,
+        verdicts=None if material.verdicts is None else verdict_grid(material.verdicts),
+        shared=[figures[plate.name] for plate in shared.plates],
+        losses=losses(material),
+        provenance=provenance(material) if len(material.results.trials) else [],
+        commands=material.commands(),
+        downloads=downloads({"leaderboard": board, **_tables(material)}),
+        missing=shared.missing,
+        colours={name: by_theme(look.colour) for name, look in looks(material.results.trials["objective"]).items()},
+        glyphs=glyphs,
+        version=__version__,
+    )
+
+
+def _draw(plates: Sequence[Plate], folder: Path, command: str, jobs: int) -> tuple[dict[str, Figure], dict[str, str]]:
+    """Write all plates' files. Gives the page's figures by name, and the outlines of their letters by name."""
+    figures: dict[str, Figure] = {}
+    glyphs: dict[str, str] = {}
+    for plate, rendered in zip(plates, render_all(plates, folder, jobs), strict=True):
+        pictures = [Picture(Markup(svg), p.width) for svg, p in zip(rendered.panels, plate.panels, strict=True)]
+        figures[plate.name] = Figure(plate.name, plate.title, plate.caption, plate.alt, pictures, command)
+        glyphs |= rendered.glyphs
+    return figures, glyphs
+
+
+def _judge(section: Section, registry: Registry) -> Judged:
+    known = directions(registry.metrics)
+    board = leaderboard(section.results, known)
+    found = {m: rank(section, board, m.metric, m.lower) for m in measures(section, registry)}
+    rankings = {measure: ranking for measure, ranking in found.items() if ranking is not None}
+    return Judged(section, board, rankings, unknown_metrics(section.results.evaluations, known))
+
+
+def _chapter(part: Judged, story: Story, figures: Mapping[str, Figure]) -> Chapter:
+    section = part.section
+    return Chapter(
+        name=section.name,
+        title=section.title,
+        size=size_sentence(section),
+        results=result_sentences(part.rankings) or ["Nothing can be said of quality: no metric has a value."],
+        failures=failure_sentences(section.results.trials),
+        leaderboard=leaderboard_grid(section, part.board, part.rankings),
+        figures=[figures[plate.name] for plate in story.plates],
+        missing=story.missing,
+    )
+
+
+def _story(part: Judged, material: Material, registry: Registry, root: Path) -> Story:
+    section, leading = part.section, part.leading
+    story = finals_story(section, part.rankings) + gradient_story(section) + probe_story(section)
+    for measure in part.rankings:
+        if measure.metric in COURSES:
+            story += course_story(section, measure)
+    story += modes_story(section)
+    if leading is not None:
+        story += estimate_story(section, leading, _estimates(section, registry))
+    gallery = open_gallery(section, part.rankings.get(leading) if leading else None, material, registry, root)
+    return story + sample_story(section, gallery, leading) + Story(missing=_gaps(part))
+
+
+def _gaps(part: Judged) -> tuple[str, ...]:
+    """What is not ranked, and which metrics could not be computed."""
+    last = last_evaluations(part.section.results, list(part.section.results.trials["trial"]))
+    sentences = [*part.unknown, *gaps(last)]
+    return tuple(text[0].upper() + text[1:].rstrip(".") + "." for text in sentences)
+
+
+def _estimates(section: Section, registry: Registry) -> dict[str, str]:
+    """By objective what its critic's estimate is of."""
+    kinds = {}
+    for objective, group in section.results.trials.groupby("objective"):
+        described = json.loads(group["settings"].iloc[0]).get("objective", {})
+        try:
+            found = Component("objective", described["name"], str(objective), described["fields"], described["code"])
+            classifier = instantiate(registry.objectives, found).classifier
+        except (GanbenchError, KeyError):  # a plugin that is not installed here: what it estimates is unknown
+            continue
+        kinds[str(objective)] = "estimate: JS bound (nats)" if classifier else "estimate: score gap"
+    return kinds
+
+
+def _shared(judged: Sequence[Judged], material: Material) -> Story:
+    ranked = [(p.section, p.leading, p.rankings[p.leading]) for p in judged if p.leading is not None]
+    story = robustness_story(ranked) + verdict_story(material.verdicts)
+    if not judged:
+        story += Story(missing=("There are no trials here, so no objective is compared.",))
+    return story
+
+
+def _title(material: Material) -> str:
+    datasets = list(dict.fromkeys(material.results.trials["dataset"]))
+    if not datasets:
+        return "Claims of the literature"
+    return "GAN objectives on " + ", ".join(map(str, datasets[:4])) + (" and more" if len(datasets) > 4 else "")
+
+
+def _lead(material: Material) -> list[str]:
+    trials = material.results.trials
+    told = [verdict_sentence(material)] if material.verdicts is not None else []
+    if len(trials):
+        counts = ", ".join(f"{n:,} {name}" for name, n in sorted(trials["status"].value_counts().items()))
+        rows = f"{len(material.results.steps):,} step{'s' * (len(material.results.steps) != 1)} recorded"
+        told.insert(0, f"{len(trials):,} trial{'s' * (len(trials) != 1)} ({counts}), {rows}.")
+    return told
+
+
+def _command(material: Material) -> str:
+    """The last command of the study, and the report's, as one would type them."""
+    commands = [command for command in material.commands() if command]
+    places = list(dict.fromkeys(str(r.get("out") or "RESULTS") for r in material.requests)) or ["RESULTS"]
+    report = shlex.join(["ganbench", "report", *places])
+    return f"{commands[-1]} && {report}" if commands else report
+
+
+def _tables(material: Material) -> dict[str, Any]:
+    names = ("trials", "evaluations", "probes", "floors", "steps")
+    tables = {name: getattr(material.results, name) for name in names}
+    return tables if material.verdicts is None else {"verdicts": material.verdicts, **tables}
