@@ -1,0 +1,306 @@
+"""The command line. Reads options, calls the package, prints; imports nothing heavy until a command needs it."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from ganbench import __version__
+from ganbench.commands.terminal import say
+from ganbench.errors import GanbenchError, StorageError
+
+DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="ganbench",
+    help="Which GAN objective should I trust, on my data and my budget, and why?",
+    epilog="Exit codes: 0 done, 1 a trial failed, 2 bad input, 3 internal error, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """The console script: turns every error that is meant for a user into one sentence and an exit code."""
+    heard = _listen()
+    try:
+        app()
+    except StorageError as error:
+        say(f"ganbench: {error}; what was finished is kept, and the same command runs what is missing")
+        sys.exit(FAILED)
+    except GanbenchError as error:
+        say(f"ganbench: {error}")
+        sys.exit(USAGE)
+    except (KeyboardInterrupt, SystemExit):
+        if heard:  # typer makes a silent exit of an interrupt
+            _leave()
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            say(f"ganbench: {error}; what was finished is kept, and the same command runs what is missing")
+            sys.exit(FAILED)
+        if heard:  # an import that is interrupted may turn the interrupt into an error of its own
+            _leave()
+        import traceback
+
+        say(traceback.format_exc() + f"ganbench: internal error, please report it: {type(error).__name__}: {error}")
+        sys.exit(INTERNAL)
+
+
+def _listen() -> list[int]:
+    """Let SIGINT and SIGTERM end the program in order, a second one at once. Returns what has come."""
+    heard: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as the shell sets it for what runs in the background
+        signal.signal(signal.SIGINT, interrupt)
+    return heard
+
+
+def _leave() -> NoReturn:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    say("ganbench: interrupted; the same command runs what is missing")
+    sys.exit(INTERRUPTED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ganbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Which GAN objective should I trust, on my data and my budget, and why?"""
+
+
+Option = typer.Option
+
+
+@app.command()
+def run(
+    study_file: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY.toml]", help="Study file; options win over it.")
+    ] = None,
+    objectives: Annotated[str | None, Option(help="Comma-separated names, such as gan,wgan.")] = None,
+    seeds: Annotated[str | None, Option(help="5 means seeds 0 to 4; also 3,7 and 10-19.")] = None,
+    datasets: Annotated[str | None, Option(help="Comma-separated names [default: digits].")] = None,
+    architectures: Annotated[str | None, Option(help="Comma-separated names [default: the dataset's own].")] = None,
+    steps: Annotated[int | None, Option(help="Generator updates [default: 2000].")] = None,
+    batch_size: Annotated[int | None, Option(help="Samples in a batch [default: 64].")] = None,
+    evaluate_every: Annotated[
+        int | None, Option(help="Steps between evaluations [default: a tenth of the steps].")
+    ] = None,
+    n_samples: Annotated[int | None, Option(help="Samples in an evaluation [default: the dataset's own].")] = None,
+    set_: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME.FIELD=V[,V]", help="A setting, or several to sweep; repeatable."),
+    ] = None,
+    probe: Annotated[
+        bool | None, Option("--probe/--no-probe", help="The frozen-generator probe [default: on].")
+    ] = None,
+    device: Annotated[str | None, Option(help="auto, cpu, cuda, cuda:N or mps [default: auto].")] = None,
+    jobs: Annotated[int | None, Option(help="Parallel processes [default: one a core].")] = None,
+    trial_timeout: Annotated[
+        float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
+    ] = None,
+    out: Annotated[str | None, Option(help="Results folder [default: results/DATASET-ARCHITECTURE].")] = None,
+    data_root: Annotated[
+        str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+    ] = None,
+    quick: Annotated[
+        bool, Option("--quick", help="200 steps, 3 seeds: does everything once, decides nothing.")
+    ] = False,
+    plan: Annotated[bool, Option("--plan", help="Show which trials would run; write nothing.")] = False,
+) -> None:
+    """Train objectives on the same networks, data and seeds; write tables."""
+    given = {k: v for k, v in locals().items() if k not in ("study_file", "quick", "plan", "set_")}
+    from ganbench.request import make_request
+
+    request = make_request(study_file, {**given, "settings": set_ or None}, quick)
+    if not plan:
+        from ganbench.executors.server import start_early
+
+        start_early(request.device)  # it imports torch while this process resolves the study
+    from ganbench.commands.run import run as run_request
+
+    outcomes = run_request(request, plan)
+    raise typer.Exit(FAILED if any(o.status == "failed" for o in outcomes) else DONE)
+
+
+@app.command()
+def evaluate(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    metrics: Annotated[str, Option(help="Comma-separated names, such as kid,coverage.")],
+    n_samples: Annotated[int, Option(help="Samples to draw [default: as many as the study did].")] = 0,
+    data_root: Annotated[
+        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+    ] = None,
+    inception_weights: Annotated[
+        Path | None, Option(help="Weights of inception-v3-compat [default: GANBENCH_INCEPTION or torch's cache].")
+    ] = None,
+) -> None:
+    """Compute metrics of the generators that a study has stored; train nothing."""
+    from ganbench.commands.evaluate import evaluate as evaluate_stored
+
+    evaluate_stored(results, metrics, n_samples, data_root, inception_weights)
+
+
+@app.command()
+def report(
+    results: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RESULTS ...]", help="Results folders [default: all in results/].")
+    ] = None,
+    out: Annotated[
+        Path | None, Option(help="The report's folder [default: RESULTS/report, or report beside several].")
+    ] = None,
+    data_root: Annotated[
+        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+    ] = None,
+) -> None:
+    """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
+    from ganbench.commands.report import report as write_report
+
+    write_report(results or [], out, data_root)
+
+
+data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Datasets that have to be downloaded.")
+app.add_typer(data, name="data")
+
+
+@data.callback()
+def _data() -> None:
+    """Datasets that have to be downloaded."""
+
+
+@data.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, or inception-v3-compat for its weights.")],
+    data_root: Annotated[
+        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+    ] = None,
+) -> None:
+    """Download ahead; what is there and whole stays."""
+    from ganbench.commands.data import fetch as fetch_dataset
+
+    fetch_dataset(name, data_root)
+
+
+@app.command()
+def reproduce(
+    profile: Annotated[str, Option(help="quick (minutes, two cores) or full.")] = "quick",
+    claims: Annotated[str | None, Option(help="Comma-separated ids or numbers [default: all].")] = None,
+    seeds: Annotated[str | None, Option(help="Other seeds than each rule's own number of them.")] = None,
+    jobs: Annotated[int, Option(help="Parallel processes [default: one a core].")] = 0,
+    out: Annotated[Path | None, Option(help="Results folder [default: results/reproduce-PROFILE].")] = None,
+) -> None:
+    """Test the claims of the literature: measure what is missing, judge by rules that were fixed before."""
+    from ganbench.request import read_seeds
+
+    names = [name.strip() for name in claims.split(",") if name.strip()] if claims else []
+    replications = read_seeds(seeds) if seeds else ()
+    from ganbench.commands.reproduce import reproduce as reproduce_claims
+
+    raise typer.Exit(DONE if reproduce_claims(profile, names, replications, jobs, out) else FAILED)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="The results folder to compare with.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The results folder in question.")],
+    fail_on: Annotated[str, Option(metavar="worse", help="Exit with 1 where B is worse in anything.")] = "",
+) -> None:
+    """Is B better or worse than A? Metric by metric, paired by seed, with intervals."""
+    from ganbench.commands.compare import compare as compare_folders
+
+    raise typer.Exit(FAILED if compare_folders(first, second, fail_on) else DONE)
+
+
+@app.command()
+def export(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    format_: Annotated[str, Option("--format", metavar="csv|latex|md|json", help="LaTeX needs booktabs only.")],
+    metrics: Annotated[str, Option(help="Comma-separated names, such as fid,modes [default: all].")] = "",
+    out: Annotated[Path | None, Option(help="A file [default: standard output].")] = None,
+) -> None:
+    """The leaderboard, one row an objective: the numbers of the report's page, for papers and programs."""
+    from ganbench.commands.export import export as export_leaderboard
+
+    export_leaderboard(results, format_, metrics, out)
+
+
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Compare every stored file with its checksum; say what is damaged, missing, foreign or unfinished."""
+    from ganbench.commands.verify import verify as verify_study
+
+    raise typer.Exit(DONE if verify_study(results, json) else FAILED)
+
+
+@app.command()
+def rerun(
+    trial: Annotated[Path, typer.Argument(metavar="TRIAL", help="A trial's folder: RESULTS/trials/TRIAL.")],
+    probe: Annotated[bool, Option("--probe/--no-probe", help="Repeat its probe too, where it has one.")] = True,
+    data_root: Annotated[
+        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+    ] = None,
+) -> None:
+    """Train one trial again, elsewhere, and say whether its numbers agree with the stored ones."""
+    from ganbench.commands.rerun import rerun as rerun_trial
+
+    raise typer.Exit(DONE if rerun_trial(trial, probe, data_root) else FAILED)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|claims")],
+    json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """What can be compared, on what, with which networks, by which measures."""
+    from ganbench.commands.terminal import print_rows, warn_of_broken
+    from ganbench.errors import UnknownNameError
+    from ganbench.listing import describe
+    from ganbench.plugins import load_plugins
+
+    kinds = ("objectives", "datasets", "architectures", "metrics", "claims")
+    if what not in kinds:
+        raise UnknownNameError("kind of thing", what, kinds, "ganbench list")
+    if what == "claims":
+        from ganbench.claims.catalogue import CLAIMS
+
+        print_rows(
+            [{"number": c.number, "claim": c.id, "sentence": c.sentence, "source": c.source} for c in CLAIMS], json
+        )
+        return
+    registry = load_plugins()
+    warn_of_broken(registry.plugins)
+    print_rows(describe(getattr(registry, what)), json)
+
+
+@app.command()
+def plugins(json: Annotated[bool, Option("--json", help="Machine-readable.")] = False) -> None:
+    """What is loaded from where, and what is broken."""
+    from dataclasses import asdict
+
+    from ganbench.commands.terminal import print_rows
+    from ganbench.plugins import load_plugins
+
+    print_rows([{**asdict(p), "hooks": list(p.hooks)} for p in load_plugins().plugins], json)

@@ -1,0 +1,83 @@
+"""``ganbench rerun``: repeats one trial and says whether its numbers agree."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+
+from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.datasets.root import data_root
+from ganbench.errors import UsageError
+from ganbench.executors.local import run_local
+from ganbench.plugins import load_plugins
+from ganbench.provenance import loaded, source
+from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences
+from ganbench.store import Store
+from ganbench.study import resolve_device
+from ganbench.surroundings import Surroundings
+
+COLUMNS = ("table", "column", "values", "differing", "largest relative difference", "first at")
+
+
+def rerun(folder: Path, probe: bool, root: Path | None) -> bool:
+    """Train a stored trial again in a temporary folder and compare. Returns whether all is the same to the bit.
+
+    Raises:
+        UsageError, DataError: there is no such trial, or the code or the data have changed.
+    """
+    stored = describe(folder)
+    stored = replace(stored, spec=stored.spec if probe else replace(stored.spec, probe=None))
+    registry = load_plugins()
+    warn_of_broken(registry.plugins)
+    below = data_root(root)
+    check_same_sources(stored.spec, registry, below)
+    (trial,) = stored.spec.trials()
+    say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
+    with TemporaryDirectory(prefix="ganbench-rerun-", ignore_cleanup_errors=True) as elsewhere:
+        where = Surroundings(
+            elsewhere,
+            str(below),
+            _device(str(stored.run["device"])),
+            threads=1,
+            command=shlex.join(["ganbench", *sys.argv[1:]]),
+            provenance={"git": source(), "plugins": loaded(registry.plugins)},
+        )
+        with closing(run_local([stored.spec], where)) as events:
+            for event in events:
+                for outcome in event.outcomes:
+                    say(f"{outcome.status} {outcome.error}".rstrip())
+        repeated = Store(Path(elsewhere))
+        run = repeated.run(trial)
+        if run is None:
+            raise UsageError(f"{trial.id} could not be run again; the reason stands above")
+        changed = differences(stored.run, run)
+        same = _print(compare(stored, repeated)) and run["status"] == stored.run["status"]
+    typer.echo(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
+    for sentence in changed:
+        say(sentence)
+    return same
+
+
+def _device(recorded: str) -> str:
+    """The device that the trial ran on, where this machine has one; else the CPU, whose numbers differ in rounding."""
+    name = recorded.partition(" ")[0]
+    try:
+        return resolve_device(name)
+    except UsageError:
+        say(f"there is no {name} here: the CPU's numbers differ in rounding")
+        return "cpu"
+
+
+def _print(agreements: list[Agreement]) -> bool:
+    rows = [
+        (a.table, a.column, str(a.values), str(a.differing), f"{a.largest:.2g}" if a.differing else "–", a.first)
+        for a in agreements
+    ]
+    print_table(COLUMNS, rows)
+    return not any(a.differing for a in agreements)
