@@ -1,0 +1,254 @@
+"""A cohort that was interrupted goes on to the same numbers, to the bit; a checkpoint that is not whole is not used."""
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+import pytest
+import torch
+from ganbench_objectives.gan import Minimax
+from ganbench_objectives.noisegan import InstanceNoise
+from ganbench_objectives.wgan import WassersteinClip
+from test_store import spec
+from toys import make_cohort, readings_of
+
+import ganbench
+from ganbench import Optimizer
+from ganbench.checkpoints import RECORD, Checkpoint, Checkpoints, whole
+from ganbench.errors import StorageError
+from ganbench.execution import execute
+from ganbench.plugins import load_plugins
+from ganbench.record import Record, joined
+from ganbench.request import Request
+from ganbench.snapshots import restore, snapshot
+from ganbench.store import Store
+from ganbench.study import make_study
+from ganbench.surroundings import Contact, Stopped, Surroundings
+from ganbench.training import train
+
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Remembering(Minimax):
+    """Carries an average of the critic's bias from step to step, and adds it to the loss."""
+
+    name: ClassVar[str] = "remembering"
+
+    def init_state(self, critic, draw):
+        return {"mean": torch.zeros(3), "count": torch.zeros(())}
+
+    def update_state(self, critic, real, fake, draw):
+        state = draw.state
+        return {"mean": 0.9 * state["mean"] + 0.1 * critic(real)[:3], "count": state["count"] + 1}
+
+    def generator_loss(self, critic, real, fake, draw):
+        return super().generator_loss(critic, real, fake, draw) + 0.1 * draw.state["mean"].sum() * fake.mean()
+
+
+OBJECTIVES = [
+    Minimax(),
+    WassersteinClip(),
+    InstanceNoise(),
+    Remembering(),
+    Minimax(optimizer=Optimizer("sgd", lr=0.01)),
+]
+
+
+def halves(objective, steps=150):
+    """The segments of a cohort's first two blocks, and what it then carried."""
+    first = make_cohort(objective, SEEDS, steps=steps)
+    segments = list(islice(train(first, set()), 2))
+    return joined(segments), snapshot(first)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: f"{o.name}-{o.optimizer.name}")
+@pytest.mark.parametrize("seeds", [SEEDS, (2,), (2, 0)])
+def test_a_fresh_cohort_with_a_snapshot_goes_on_to_the_same_bits(objective, seeds):
+    undisturbed = make_cohort(objective, SEEDS, steps=150)
+    expected = readings_of(undisturbed)
+    before, carried = halves(objective)
+    second = make_cohort(objective, seeds, steps=150)
+    restore(second, carried, SEEDS)
+    (rest,) = train(second, set(), before)
+    rows = [SEEDS.index(seed) for seed in seeds]
+    assert (rest.first, rest.last) == (129, 150)
+    assert torch.equal(torch.from_numpy(rest.readings), expected[128:, rows])
+    for name, weight in second.generator.weights.items():
+        assert torch.equal(weight[: len(seeds)], undisturbed.generator.weights[name][rows])
+    assert rest.critic_updates[-1] == 150 * objective.n_critic
+    assert rest.seconds[0] > before.seconds[-1]
+
+
+def test_a_snapshot_holds_no_more_than_the_cohorts_own_seeds():
+    """One seed is padded to two; the padding is made again."""
+    cohort = make_cohort(Minimax(), (5,))
+    readings_of(cohort)
+    assert {t.shape[0] for t in snapshot(cohort).values() if t.ndim} == {1}
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+MADE = {"torch": "1", "device": "cpu"}
+
+
+def written(path, described=None, said=None):
+    """A checkpoint of two seeds after one block, on disk."""
+    described = described or spec((0, 1), steps=200)
+    cohort = make_cohort(Minimax(), described.seeds, steps=200)
+    record = Record(described.seeds)
+    record.note(next(train(cohort, set())))
+    record.examined(0, {seed: [{"metric": "fid", "value": value}] for seed, value in ((0, 0.1), (1, float("nan")))})
+    shelf = Checkpoints(Store(path), MADE, (said if said is not None else []).append)
+    shelf.write(described, Checkpoint(record, snapshot(cohort), 12.5))
+    return shelf, described, record, snapshot(cohort)
+
+
+def test_what_was_written_is_found_again_to_the_bit(tmp_path):
+    shelf, described, record, tensors = written(tmp_path)
+    found = shelf.find(described)
+    assert found.tensors.keys() == tensors.keys()
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in tensors.items())
+    assert (found.record.segments[0].readings == record.segments[0].readings).all()
+    assert found.record.seeds == (0, 1)
+    assert found.wall_seconds == 12.5
+    assert found.record.evaluations[0] == [{"step": 0, "metric": "fid", "value": 0.1}]
+    assert found.record.evaluations[1][0]["value"] != found.record.evaluations[1][0]["value"]
+    assert {p.suffix for p in shelf.folder(described).iterdir()} == {".json", ".safetensors"}
+
+
+def test_it_serves_its_own_cohort_only_and_some_of_its_seeds(tmp_path):
+    shelf, described, _, _ = written(tmp_path)
+    assert shelf.find(described.with_seeds([1])) is not None
+    assert shelf.find(described.with_seeds([1, 2])) is None
+    assert shelf.find(spec((0, 1), steps=201)) is None
+    assert shelf.groups(described.with_seeds([0, 1, 2, 3])) == [(0, 1)]
+    assert shelf.groups(spec((0, 1), steps=201)) == []
+
+
+def test_other_versions_start_over_and_say_so(tmp_path):
+    said = []
+    shelf, described, _, _ = written(tmp_path, said=said)
+    assert replace(shelf, made_with={**MADE, "torch": "2"}).find(described) is None
+    assert "other versions" in said[0]
+
+
+@pytest.mark.parametrize("which", [RECORD, "64.safetensors"])
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "removed"])
+def test_a_damaged_checkpoint_is_not_used_and_is_named(tmp_path, which, damage):
+    said = []
+    shelf, described, _, _ = written(tmp_path, said=said)
+    path = shelf.folder(described) / which
+    content = path.read_bytes()
+    flipped = bytes([*content[:-200], content[-200] ^ 1, *content[-199:]])
+    changes = {"truncated": content[:-100], "emptied": b"", "flipped": flipped}
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(changes[damage])
+    assert shelf.find(described) is None
+    assert whole(shelf.folder(described)) or which == RECORD
+    assert said or (which, damage) == (RECORD, "removed")
+
+
+def test_the_next_checkpoint_takes_the_place_of_the_last(tmp_path):
+    shelf, described, record, tensors = written(tmp_path)
+    segment = record.segments[0]
+    record.note(replace(segment, first=65, last=128))
+    shelf.write(described, Checkpoint(record, tensors, 20.0))
+    assert sorted(p.name for p in shelf.folder(described).iterdir()) == ["128.safetensors", RECORD]
+    assert shelf.find(described).record.last_step() == 128
+
+
+def test_checkpoints_of_ended_cohorts_are_swept_away_and_others_stay(tmp_path):
+    shelf, described, _, _ = written(tmp_path)
+    trials = [trial.id for trial in described.trials()]
+    shelf.sweep(lambda trial: trial == trials[0])
+    assert shelf.find(described) is not None
+    shelf.sweep(lambda trial: True)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_link_out_of_the_results_folder_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "checkpoints").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="leads out of the results folder"):
+        written(tmp_path / "study")
+    assert not list((tmp_path / "elsewhere").rglob("*.*"))
+
+
+# -- a whole cohort ----------------------------------------------------------------------------------------------------
+
+REGISTRY = load_plugins()
+SMALL = {"steps": 150, "batch_size": 8, "evaluate_every": 50, "n_samples": 60, "device": "cpu", "probe": False}
+
+
+def cohort_of(out, **changes):
+    request = Request(**{**SMALL, "objectives": ("wgan",), "datasets": ("ring",), "seeds": SEEDS, **changes})
+    study = make_study(replace(request, out=str(out)), REGISTRY, Path("nowhere"))
+    study.store().begin({"command": "test"})
+    return study.cohorts[0], Surroundings(str(out), "nowhere", "cpu", threads=1, checkpoint_seconds=0.0)
+
+
+def tables(out):
+    results = ganbench.load(out)
+    order = ["trial", "step"]
+    return (
+        results.steps.drop(columns="seconds").sort_values(order, ignore_index=True),
+        results.evaluations.sort_values([*order, "metric"], ignore_index=True),
+        results.trials[["trial", "status", "last_step"]].sort_values("trial", ignore_index=True),
+    )
+
+
+def interrupted(cohort, where, asked):
+    """Run a cohort that is asked to end at the ``asked``-th look."""
+    looks = iter(range(asked))
+    with pytest.raises(Stopped):
+        execute(cohort, where, Contact(lambda step: None, stopped=lambda: next(looks, None) is None))
+
+
+def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(tmp_path):
+    execute(*cohort_of(tmp_path / "calm"), lambda step: None)
+    cohort, where = cohort_of(tmp_path / "stopped")
+    interrupted(cohort, where, 0)
+    assert not list((tmp_path / "stopped").glob("trials/*/run.json"))
+    (folder,) = (tmp_path / "stopped" / "checkpoints").iterdir()
+    assert (folder / "64.safetensors").is_file()
+    interrupted(cohort, where, 0)
+    assert (folder / "128.safetensors").is_file()
+    said = []
+    outcomes = execute(cohort, where, Contact(lambda step: None, say=said.append))
+    assert [outcome.status for outcome in outcomes] == ["completed"] * 3
+    assert said == ["ring · mlp · wgan: goes on after step 128"]
+    assert not (tmp_path / "stopped" / "checkpoints").exists()
+    for calm, resumed in zip(tables(tmp_path / "calm"), tables(tmp_path / "stopped"), strict=True):
+        pd.testing.assert_frame_equal(calm, resumed, check_exact=True)
+
+
+def test_seeds_that_other_runs_have_ended_meanwhile_leave_the_rest_its_checkpoint(tmp_path):
+    execute(*cohort_of(tmp_path / "calm"), lambda step: None)
+    cohort, where = cohort_of(tmp_path / "stopped")
+    interrupted(cohort, where, 0)
+    execute(cohort.with_seeds([1]), where, lambda step: None)
+    said = []
+    execute(cohort, where, Contact(lambda step: None, say=said.append))
+    assert said == ["ring · mlp · wgan: goes on after step 64"]
+    for calm, resumed in zip(tables(tmp_path / "calm"), tables(tmp_path / "stopped"), strict=True):
+        pd.testing.assert_frame_equal(calm, resumed, check_exact=True)
+
+
+def test_a_checkpoint_that_finds_no_room_costs_no_result(tmp_path, monkeypatch):
+    cohort, where = cohort_of(tmp_path / "full")
+    said = []
+
+    def refuse(*_):
+        raise StorageError("no room")
+
+    monkeypatch.setattr("ganbench.checkpoints.write_bytes", refuse)
+    outcomes = execute(cohort, where, Contact(lambda step: None, say=said.append))
+    assert {outcome.status for outcome in outcomes} == {"completed"}
+    assert all("no checkpoint could be left: no room" in text for text in said)
+    assert said

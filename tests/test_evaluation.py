@@ -1,0 +1,115 @@
+"""Examining samples: every metric on its own, whatever happens to the others."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from toys import Gaussian
+
+from ganbench.errors import DataError, MetricError
+from ganbench.evaluation import Examiner, evaluation_latents, split_protocol
+from ganbench.evaluators.coordinates import NearestMode
+from ganbench.measured import Evaluator, Metric
+from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
+
+
+class Missing(Evaluator):
+    """Has a name, and no weights."""
+
+    name = "famous-net"
+    n_modes = 0
+
+    def measure(self, points):
+        raise DataError("no weights at home")
+
+
+class Cloud(Gaussian):
+    """The toy population with an evaluator."""
+
+    def __init__(self, evaluator):
+        self._evaluator = evaluator
+
+    def evaluator(self):
+        return self._evaluator
+
+
+def known(sigma=1.0):
+    return Cloud(NearestMode(np.array([[3.0, 3.0]]), np.array([3 * sigma])))
+
+
+@dataclass(frozen=True)
+class Strange(Metric):
+    """Fails in a way that nobody announced."""
+
+    name = "strange"
+    direction = "lower"
+    unit = "none"
+
+    def value(self, fake, real):
+        raise ZeroDivisionError("of\n course")
+
+
+@dataclass(frozen=True)
+class Undefined(Strange):
+    """Says why it is not defined."""
+
+    name = "undefined"
+
+    def value(self, fake, real):
+        raise MetricError("undefined is (on principle) not defined")
+
+
+def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_computed():
+    examiner = Examiner.of(known(), [Strange(), Modes(), Undefined()])
+    strange, modes, undefined = examiner.examine(3 + torch.randn(100, 2))
+    assert math.isnan(strange["value"])
+    assert strange["protocol"] == "strange@coordinates/100 (not computed: ZeroDivisionError: of course)"
+    assert modes == {"metric": "modes", "value": 1.0, "n_samples": 100, "protocol": "modes@coordinates/100"}
+    assert split_protocol(undefined["protocol"]) == (
+        "undefined@coordinates/100",
+        "undefined is (on principle) not defined",
+    )
+    assert split_protocol(modes["protocol"]) == ("modes@coordinates/100", "")
+
+
+def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_number():
+    metrics = [FrechetDistance(), SlicedWasserstein()]
+    spoiled = 3 + torch.randn(100, 2)
+    spoiled[7, 1] = torch.nan
+    for row in Examiner.of(known(), metrics).examine(spoiled):
+        assert math.isnan(row["value"])
+        assert "1 of 100 fake ones are not" in row["protocol"]
+    fid, sliced = Examiner.of(known(), metrics, 2).examine(3 + torch.randn(2, 2))
+    assert "needs more samples than the 2 features" in fid["protocol"]
+    assert math.isfinite(sliced["value"])
+
+
+def test_without_its_evaluator_a_population_is_measured_by_raw_values_where_that_makes_sense():
+    metrics = [FrechetDistance(), SlicedWasserstein(), Modes(), Wasserstein()]
+    samples = 3 + torch.randn(100, 2, generator=torch.Generator().manual_seed(1))
+    examiner = Examiner.of(Cloud(Missing()), metrics)
+    assert examiner.absent == ("famous-net", "no weights at home")
+    fid, sliced, modes, w1 = examiner.examine(samples)
+    assert fid["protocol"] == "fid@famous-net/100 (not computed: no weights at home)"
+    assert modes["protocol"] == "modes@famous-net/100 (not computed: no weights at home)"
+    assert sliced["protocol"] == "sliced_w1[projections=200]@raw/100"
+    assert w1["protocol"] == "w1[samples=100]@raw/100"
+    expected = Examiner.of(known(), metrics).examine(samples)  # whose features are the raw values
+    assert [sliced["value"], w1["value"]] == [expected[1]["value"], expected[3]["value"]]
+
+
+def test_raw_values_of_images_are_their_pixels():
+    class Pictures(Cloud):
+        sample_shape = (3, 4, 4)
+
+        def reference(self, n):
+            return torch.zeros(n, 3, 4, 4)
+
+    row = Examiner.of(Pictures(Missing()), [Wasserstein()]).examine(torch.full((100, 3, 4, 4), 0.5))[0]
+    assert row["value"] == pytest.approx(0.5 * math.sqrt(48))
+
+
+def test_latents_belong_to_a_seed_whatever_its_company():
+    assert torch.equal(evaluation_latents([4, 7], 10, 3)[1], evaluation_latents([7], 10, 3)[0])

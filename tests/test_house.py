@@ -1,0 +1,145 @@
+"""The rules of the house: imports run one way, first-party plugins see only the public names, nothing is pickled."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import ganbench_objectives
+import pytest
+
+import ganbench
+
+PACKAGE = Path(ganbench.__file__).parent
+PLUGINS = Path(ganbench_objectives.__file__).parent
+
+# Every module belongs to one layer, and imports only from its own and the ones before.
+LAYERS = {
+    "words": ["errors", "trials", "schema", "streams", "request"],
+    "mathematics": [
+        "objective", "losses", "draws", "vectorise", "readings", "measured", "dataset", "networks", "distributions",
+        "fidelity", "metrics", "statistics", "shifts", "exhibits",
+    ],
+    "the loop": ["feed", "players", "passes", "cohort", "training", "evaluation", "record", "snapshots", "probing"],
+    "edges": [
+        "hookspecs", "plugins", "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
+        "integrity", "checkpoints", "floors", "builtin",
+        "figures",
+    ],
+    "use": [
+        "references", "study", "tables", "surroundings", "failures", "locks", "mending", "trainer", "outcomes",
+        "execution", "reevaluation", "executors", "rerun", "summary", "progress", "listing",
+        "scores", "leaderboard", "comparison", "formats",
+        "notification", "claims", "reproduction", "report", "commands", "cli", "__main__",
+    ],
+}  # fmt: skip
+RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
+
+
+def unit_of(path):
+    """The module, or the package, directly below ganbench/ that a file belongs to."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """The ganbench modules that a file imports, at any depth, except for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ganbench":
+            rest = node.module.split(".")[1:]
+            yield from rest[:1] or [n.name for n in node.names if n.name in RANK]
+        elif isinstance(node, ast.Import):
+            yield from (n.name.split(".")[1] for n in node.names if n.name.startswith("ganbench."))
+
+
+FILES = [p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py"]
+
+
+def test_every_module_has_a_layer():
+    assert {unit_of(p) for p in FILES} <= set(RANK)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    unit = unit_of(path)
+    for imported in imports_of(path):
+        assert RANK[imported] <= RANK[unit], f"{unit} imports {imported}, which comes after it"
+
+
+def test_there_is_no_circle():
+    graph = {}
+    for path in FILES:
+        graph.setdefault(unit_of(path), set()).update(set(imports_of(path)) - {unit_of(path)})
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_first_party_plugins_see_only_the_public_names():
+    for path in PLUGINS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "ganbench":
+                assert {n.name for n in node.names} <= set(ganbench.__all__), path
+            elif isinstance(node, ast.ImportFrom | ast.Import):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
+                assert not any(n.startswith("ganbench.") or n == "ganbench" for n in names), path
+
+
+def test_every_public_name_is_there_and_has_a_docstring():
+    for name in ganbench.__all__:
+        value = getattr(ganbench, name)
+        assert name == "__version__" or value.__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = ganbench.nonsense
+
+
+def test_importing_ganbench_and_asking_for_help_imports_nothing_heavy():
+    code = (
+        "import sys, ganbench.cli\n"
+        "try:\n    ganbench.cli.app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'pandas', 'matplotlib', 'numpy', 'sklearn', 'pluggy'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+PICKLES = re.compile(
+    r"\b(import pickle|from pickle|import joblib|import shelve|import dill|torch\.save|allow_pickle=True)\b"
+)
+
+
+@pytest.mark.parametrize("path", [*FILES, *PLUGINS.rglob("*.py")], ids=str)
+def test_nothing_is_pickled(path):
+    text = path.read_text(encoding="utf-8")
+    assert not PICKLES.search(text)
+    assert text.count("torch.load(") == text.count("weights_only=True")  # which refuses everything but tensors
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_functions_are_short(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 50, f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
+
+
+def test_mathematics_opens_no_file_and_prints_nothing():
+    for unit in LAYERS["mathematics"] + LAYERS["the loop"]:
+        for path in [PACKAGE / f"{unit}.py", *(PACKAGE / unit).rglob("*.py")]:
+            if path.exists() and unit != "fidelity":
+                calls = [
+                    n.func for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)
+                ]
+                named = {c.id for c in calls if isinstance(c, ast.Name)}
+                assert not named & {"print", "open", "input"}, path
+
+
+def test_the_version_is_the_distributions():
+    from importlib.metadata import version
+
+    assert importlib.import_module("ganbench").__version__ == version("ganbench")

@@ -1,0 +1,157 @@
+"""The door: what comes in, what is kept out, and what is said of it."""
+
+import sys
+import textwrap
+from importlib.metadata import Distribution, EntryPoint
+
+import pytest
+
+from ganbench.errors import PluginError, UnknownNameError
+from ganbench.plugins import load_plugins
+
+OBJECTIVE = """
+from dataclasses import dataclass
+from ganbench import Objective, hookimpl
+
+@dataclass(frozen=True)
+class Mine(Objective):
+    '''A test double.'''
+    name = "{name}"
+
+@hookimpl
+def ganbench_objectives():
+    return [Mine]
+"""
+
+
+class Dist(Distribution):
+    """A distribution that exists in memory only."""
+
+    def __init__(self, name):
+        self._name = name
+
+    @property
+    def metadata(self):
+        return {"Name": self._name, "Version": "1.0"}
+
+    name = property(lambda self: self._name)
+    version = "1.0"
+
+    def read_text(self, filename):
+        return None
+
+    def locate_file(self, path):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def entry(tmp_path, monkeypatch):
+    """Makes an entry point of a distribution out of a module's source."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = []
+
+    def make(dist, source, name="plugin"):
+        module = f"stranger_{dist.replace('-', '_')}_{name}"
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
+        made.append(module)
+        return EntryPoint(name, module, "ganbench")._for(Dist(dist))
+
+    yield make
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+def state_of(registry, dist):
+    return next(p for p in registry.plugins if p.distribution == dist)
+
+
+def test_a_strangers_objective_comes_in_by_its_name(entry):
+    registry = load_plugins([entry("stranger", OBJECTIVE.format(name="mine"))])
+    assert registry.objectives.find("mine").__name__ == "Mine"
+    assert registry.objectives.find("stranger:mine") is registry.objectives.find("mine")
+    plugin = state_of(registry, "stranger")
+    assert (plugin.state, plugin.version, plugin.hooks) == ("loaded", "1.0", ("ganbench_objectives",))
+
+
+def test_the_first_party_objectives_enter_by_the_same_door():
+    registry = load_plugins()
+    assert {"gan", "nsgan", "noisegan", "wgan"} <= set(registry.objectives.names())
+    for alias, name in {"minimax": "gan", "logd": "nsgan", "instance-noise": "noisegan", "wgan-clip": "wgan"}.items():
+        assert registry.objectives.find(alias) is registry.objectives.find(name)
+    assert [p.state for p in registry.plugins] == ["loaded"] * len(registry.plugins)
+
+
+BROKEN = {
+    "raises at import": ("raise OSError('no licence')", "OSError: no licence"),
+    "needs a module": ("import nowhere_to_be_found", "nowhere_to_be_found"),
+    "exits": (
+        "import sys\nfrom ganbench import hookimpl\n@hookimpl\ndef ganbench_objectives():\n    raise KeyError('x')",
+        "'x'",
+    ),
+    "misspelt hook": (
+        "from ganbench import hookimpl\n@hookimpl\ndef ganbench_objectifs():\n    return []",
+        "did you mean 'ganbench_objectives'",
+    ),
+    "extra argument": (
+        "from ganbench import hookimpl\n@hookimpl\ndef ganbench_objectives(config):\n    return []",
+        "config",
+    ),
+    "default argument": (
+        "from ganbench import hookimpl\n@hookimpl\ndef ganbench_trial_finished(trial, tables=None):\n    pass",
+        "default",
+    ),
+    "not a list": ("from ganbench import hookimpl\n@hookimpl\ndef ganbench_objectives():\n    return None", "NoneType"),
+    "not an objective": (
+        "from ganbench import hookimpl\n@hookimpl\ndef ganbench_objectives():\n    return [int]",
+        "subclass",
+    ),
+    "no name": (
+        "from dataclasses import dataclass\nfrom ganbench import Objective, hookimpl\n"
+        "@dataclass(frozen=True)\nclass A(Objective):\n    pass\n@hookimpl\ndef ganbench_objectives():\n    return [A]",
+        "no name",
+    ),
+    "not frozen": (
+        "from ganbench import Objective, hookimpl\nclass A:\n    name = 'a'\n"
+        "@hookimpl\ndef ganbench_datasets():\n    return [A]",
+        "subclass",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_plugin_is_listed_with_its_error_and_blocks_nothing(entry, case):
+    source, message = BROKEN[case]
+    registry = load_plugins([entry("broken", source), entry("healthy", OBJECTIVE.format(name="mine"))])
+    plugin = state_of(registry, "broken")
+    assert plugin.state == "broken"
+    assert message in plugin.error
+    assert "\n" not in plugin.error
+    assert registry.objectives.names() == ["mine"]
+
+
+def test_two_plugins_with_one_name_stop_only_who_asks_for_it(entry):
+    entries = [entry(dist, OBJECTIVE.format(name="mine")) for dist in ("first", "second")]
+    registry = load_plugins([*entries, entry("third", OBJECTIVE.format(name="other"))])
+    with pytest.raises(PluginError, match=r"first:mine or second:mine|second:mine or first:mine"):
+        registry.objectives.find("mine")
+    assert registry.objectives.find("second:mine").__module__.startswith("stranger_second")
+    assert registry.objectives.find("other")
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"--objectives: unknown objective 'wagn'; did you mean 'wgan'"):
+        load_plugins().objectives.find("wagn", "--objectives")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "states"), [("off", "disabled"), ("other", "disabled"), ("stranger", "loaded"), ("", "loaded")]
+)
+def test_the_environment_says_which_plugins_are_loaded(entry, monkeypatch, allowed, states):
+    monkeypatch.setenv("GANBENCH_PLUGINS", allowed)
+    registry = load_plugins([entry("stranger", OBJECTIVE.format(name="mine"))])
+    assert state_of(registry, "stranger").state == states
+
+
+def test_ganbenchs_own_plugins_cannot_be_turned_off(monkeypatch):
+    monkeypatch.setenv("GANBENCH_PLUGINS", "off")
+    assert "gan" in load_plugins().objectives.names()

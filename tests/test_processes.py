@@ -1,0 +1,292 @@
+"""Runs as processes: signals, two at once, misbehaving plugins, full disks, no network, nothing written elsewhere."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import ganbench
+from ganbench.integrity import inspect
+
+pytestmark = pytest.mark.slow
+
+SMALL = ["--datasets", "ring", "--steps", "150", "--evaluate-every", "75", "--n-samples", "60", "--batch-size", "8"]
+ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
+
+
+@pytest.fixture
+def begin(tmp_path, monkeypatch):
+    """Starts ``ganbench run`` in a group of its own, as a shell does."""
+    running = []
+
+    def start(*args, out="a", site=(), **environment):
+        path = os.pathsep.join([str(tmp_path / s) for s in site] + ROOTS + [os.environ.get("PYTHONPATH", "")])
+        inherited = {k: v for k, v in os.environ.items() if k != "TORCHINDUCTOR_CACHE_DIR"}  # another test's, in /tmp
+        environment = {**inherited, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
+        command = [sys.executable, "-m", "ganbench", "run", *SMALL, "--device", "cpu", "--out", out, *args]
+        files = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **files)
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def done(process):
+    """Exit code and all that was printed."""
+    out, _ = process.communicate(timeout=500)
+    return process.returncode, out
+
+
+def until(process, pattern):
+    """Read what a process prints until a line matches; gives all of it."""
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if re.search(pattern, line):
+            return seen
+    raise AssertionError(f"{pattern} never came: {seen}")
+
+
+def tables(out, objectives=None):
+    results = ganbench.load(out)
+    found = (
+        results.steps.drop(columns="seconds").sort_values(["trial", "step"], ignore_index=True),
+        results.evaluations.sort_values(["trial", "step", "metric"], ignore_index=True),
+        results.probes.sort_values(["trial", "generator_step", "critic_step"], ignore_index=True),
+    )
+    if objectives is None:
+        return found
+    return [t[t["objective"].isin(objectives)].reset_index(drop=True) for t in found]
+
+
+def same(one, other):
+    for mine, theirs in zip(one, other, strict=True):
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
+
+
+# -- signals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_signal_leaves_a_checkpoint_and_the_same_command_ends_with_the_same_tables(
+    begin, tmp_path, number, whole_group
+):
+    """An interrupt from a terminal goes to the whole group; ``kill`` and schedulers tell the main process alone."""
+    long = ["--objectives", "gan,wgan", "--seeds", "2", "--steps", "400", "--no-probe", "--evaluate-every", "200"]
+    process = begin(*long)
+    until(process, "10 %")
+    began = time.monotonic()
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    code, out = done(process)
+    assert code == 130, out
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in out
+    assert "interrupted; the same command runs what is missing" in out
+    assert list(tmp_path.glob("a/checkpoints/*/checkpoint.json"))
+    assert not list(tmp_path.rglob("*.part"))
+    code, out = done(begin(*long))
+    assert code == 0, out
+    assert "goes on after step" in out
+    assert not (tmp_path / "a" / "checkpoints").exists()
+    assert done(begin(*long, out="b"))[0] == 0
+    same(tables(tmp_path / "a"), tables(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0, 2.5])
+def test_an_interrupt_while_everything_is_imported_is_one_sentence(begin, tmp_path, delay):
+    process = begin("--objectives", "gan", "--seeds", "2")
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    code, out = done(process)
+    assert code in (130, -signal.SIGINT), out  # before the first line of Python the system ends it
+    assert "forkserver" not in out
+    assert "Traceback" not in out or delay < 0.3
+
+
+def test_a_second_interrupt_ends_at_once_and_without_damage(begin, tmp_path):
+    process = begin("--objectives", "sleeper", "--seeds", "2", "--no-probe", site=[plugin(tmp_path, SLEEPER)])
+    until(process, "10 %|20 %|30 %|40 %")
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None  # a loss that sleeps is given some seconds
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    code, out = done(process)
+    assert (code, "Traceback" in out) == (130, False), out
+    assert time.monotonic() - began < 3
+    assert [f.kind for f in inspect(tmp_path / "a") if f.kind not in ("unfinished", "foreign")] == []
+
+
+# -- plugins that misbehave --------------------------------------------------------------------------------------------
+
+PLUGIN = """
+import time
+from dataclasses import dataclass
+import torch
+from ganbench import Objective, hookimpl, softplus
+
+@dataclass(frozen=True)
+class Odd(Objective):
+    "Misbehaves."
+    name = "{name}"
+    def critic_loss(self, critic, real, fake, draw):
+        {critic}
+        return softplus(-critic(real)).mean() + softplus(critic(fake)).mean()
+    def generator_loss(self, critic, real, fake, draw):
+        return -softplus(critic(fake)).mean()
+    {more}
+
+@hookimpl
+def ganbench_objectives():
+    return [Odd]
+"""
+SLEEPER = ("sleeper", "if int(draw.step) == 100: time.sleep(10000)", "")
+GREEDY = ("greedy", "if int(draw.step) == 100: x = [bytearray(10**8) for _ in iter(int, 1)]", "")
+CRASHES = ("crashes", "if int(draw.step) == 100: __import__('ctypes').string_at(0)", "")
+LEAVES = ("leaves", "if int(draw.step) == 100: raise SystemExit(3)", "")
+REFUSES = ("refuses", "pass", "def __post_init__(self): raise RuntimeError('not today')")
+
+
+def plugin(root, parts):
+    """A stranger's distribution in a folder on the path, as an installed one is found."""
+    name, critic, more = parts
+    folder = root / f"site-{name}" / f"{name}-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[ganbench]\n{name} = odd_{name}\n")
+    text = PLUGIN.format(name=name, critic=critic, more=more) if critic else more
+    (root / f"site-{name}" / f"odd_{name}.py").write_text(text)
+    return f"site-{name}"
+
+
+def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_numbers_are_the_same(begin, tmp_path):
+    sites = [plugin(tmp_path, parts) for parts in (SLEEPER, GREEDY, CRASHES, LEAVES)]
+    names = "sleeper,greedy,crashes,leaves,gan"
+    gigabyte = 2**30
+    limit = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (4 * gigabyte, limit[1]))  # inherited: what is there to be taken
+    try:
+        process = begin("--objectives", names, "--seeds", "2", "--no-probe", "--trial-timeout", "60", site=sites)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limit)
+    code, out = done(process)
+    assert code == 1, out
+    assert "Traceback" not in out.replace("Traceback (most recent call first)", "")
+    rows = ganbench.load(tmp_path / "a").trials.set_index("objective")
+    assert rows.loc["gan", "status"].tolist() == ["completed"] * 2
+    expected = {
+        "sleeper": "TimeLimit: the trial ran longer than 60 s",
+        "greedy": "OutOfMemory: ",
+        "crashes": "WorkerDied: the process was ended by SIGSEGV",
+        "leaves": "WorkerDied: the process ended with code 3",
+    }
+    for name, error in expected.items():
+        assert rows.loc[name, "status"].tolist() == ["failed"] * 2, name
+        assert all(error in text for text in rows.loc[name, "error"]), rows.loc[name, "error"].tolist()
+        assert out.count(f"failed: {name} seed") == 2
+    for name, words in {"sleeper": "odd_sleeper.py", "crashes": "odd_crashes.py"}.items():
+        log = re.search(r"log: (.*)\)", rows.loc[name, "error"].iloc[0])[1]
+        assert words in (tmp_path / "a" / log).read_text()
+    assert done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", out="b"))[0] == 0
+    same(tables(tmp_path / "a", ["gan"]), tables(tmp_path / "b"))
+
+
+def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itself(begin, tmp_path):
+    broken = plugin(tmp_path, ("broken", "", "raise RuntimeError('by design')"))
+    refuses = plugin(tmp_path, REFUSES)
+    code, out = done(begin("--objectives", "gan", "--seeds", "1", "--no-probe", site=[broken, refuses]))
+    assert code == 0, out
+    assert "plugin broken of broken is broken and left out: RuntimeError: by design" in out
+    code, out = done(begin("--objectives", "refuses", "--seeds", "1", out="b", site=[refuses]))
+    assert (code, "Traceback" in out) == (2, False), out
+    assert "not today" in out
+    assert not (tmp_path / "b").exists()
+
+
+# -- two at once, full disks, closed sockets ---------------------------------------------------------------------------
+
+
+def test_two_runs_on_one_folder_both_finish_and_train_every_trial_once(begin, tmp_path):
+    args = ["--objectives", "gan,wgan,nsgan", "--seeds", "2"]
+    both = [begin(*args), begin(*args)]
+    for code, out in map(done, both):
+        assert code == 0, out
+    assert ganbench.load(tmp_path / "a").trials["attempts"].tolist() == [1] * 6
+    assert inspect(tmp_path / "a") == []
+    assert done(begin(*args, out="b"))[0] == 0
+    same(tables(tmp_path / "a"), tables(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("size", [1, 3_000, 20_000])
+def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_completes(begin, tmp_path, size):
+    args = ["--objectives", "gan", "--seeds", "2"]
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        process = begin(*args)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    code, out = done(process)
+    assert code == 1, out
+    assert "File too large" in out
+    assert "Traceback" not in out
+    assert not [f for f in (inspect(tmp_path / "a") if (tmp_path / "a").exists() else []) if f.kind == "damaged"]
+    assert done(begin(*args))[0] == 0
+    assert ganbench.load(tmp_path / "a").trials["status"].tolist() == ["completed"] * 2
+    assert inspect(tmp_path / "a") == []
+
+
+WATCH = """
+import os, sys
+ALLOWED = tuple(os.environ["WATCH_ALLOWED"].split(os.pathsep))
+def watch(event, args):
+    place = None
+    if event == "socket.connect" and not isinstance(args[1], (str, bytes)):
+        place = f"network {args[1]}"
+    elif event == "open" and isinstance(args[0], (str, bytes)) and isinstance(args[2], int):
+        if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            place = os.path.abspath(os.fsdecode(args[0]))
+    elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink"):
+        place = os.fsdecode(args[1 if event in ("os.rename", "os.symlink") else 0])
+        folder = args[-1] if isinstance(args[-1], int) and args[-1] >= 0 else None  # of a relative path: dir_fd
+        beside = os.readlink(f"/proc/self/fd/{folder}") if folder is not None else os.getcwd()
+        place = os.path.normpath(os.path.join(beside, place))
+    if place and not place.startswith(ALLOWED):
+        descriptor = os.open(os.environ["WATCH_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(descriptor, f"{event} {place}\\n".encode())
+        os.close(descriptor)
+sys.addaudithook(watch)
+"""
+
+
+def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_folder_and_no_network_is_used(
+    begin, tmp_path
+):
+    site, temporary = tmp_path / "site-watch", tmp_path / "temporary"
+    site.mkdir()
+    temporary.mkdir()
+    (site / "sitecustomize.py").write_text(WATCH)
+    log = tmp_path / "watched.txt"
+    allowed = [str(tmp_path / name) for name in ("a", "cache", "temporary", "watched.txt")] + ["/dev/", "/proc/self/"]
+    process = begin(
+        "--objectives", "gan", "--seeds", "2", site=["site-watch"],
+        WATCH_ALLOWED=os.pathsep.join(allowed), WATCH_LOG=str(log), TMPDIR=str(temporary), PYTHONDONTWRITEBYTECODE="1",
+    )  # fmt: skip
+    code, out = done(process)
+    assert code == 0, out
+    assert not log.exists(), log.read_text()
+    left = [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]
+    assert left == []  # but for the folder that PyTorch's compiler makes when torchvision is imported

@@ -1,0 +1,305 @@
+"""Metrics of stored generators: the same numbers as in training, in the same tables; and none of broken files."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import ganbench
+from ganbench import cli
+from ganbench.commands.evaluate import evaluate
+from ganbench.durable import write_record
+from ganbench.errors import DataError, UnknownNameError, UsageError
+from ganbench.execution import Surroundings, execute
+from ganbench.floors import find_floor
+from ganbench.measured import Metric
+from ganbench.metrics import Coverage, FrechetDistance, KernelDistance, Modes
+from ganbench.plugins import load_plugins
+from ganbench.reevaluation import finished, reevaluate
+from ganbench.request import Request
+from ganbench.store import Store
+from ganbench.study import make_study
+
+REGISTRY = load_plugins()
+NOWHERE = Path("nowhere")
+SMALL = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "n_samples": 150, "device": "cpu", "probe": False}
+
+
+def train(out, **changes):
+    """A small study, trained in this process."""
+    request = Request(**{**SMALL, "objectives": ("gan",), "seeds": (0, 3), "out": str(out), **changes})
+    study = make_study(request, REGISTRY, NOWHERE)
+    study.store().begin({"command": "test"})
+    for spec in study.cohorts:
+        execute(spec, Surroundings(str(out), str(NOWHERE), "cpu", threads=1), lambda step: None)
+    return study.store()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One study with two datasets, never touched; `store` is a copy of it."""
+    return train(tmp_path_factory.mktemp("trained") / "study", datasets=("ring", "digits"))
+
+
+@pytest.fixture
+def store(trained, tmp_path):
+    shutil.copytree(trained.path, tmp_path / "study")
+    return Store(tmp_path / "study")
+
+
+def again(store, *metrics, n_samples=0):
+    return list(reevaluate(store, finished(store), metrics, n_samples, REGISTRY, NOWHERE))
+
+
+def evaluations(store):
+    return ganbench.load(store.path).evaluations.sort_values(["trial", "step", "protocol"]).reset_index(drop=True)
+
+
+def contents(store):
+    return {str(p.relative_to(store.path)): p.read_bytes() for p in store.path.rglob("*") if p.is_file()}
+
+
+def test_a_metric_that_was_measured_in_training_comes_out_the_same_to_the_bit_and_once(store):
+    before = evaluations(store)
+    assert len(before) == 4 * 3 * 5
+    done = again(store, FrechetDistance(), Modes())
+    assert len(done) == 4
+    pd.testing.assert_frame_equal(evaluations(store), before, check_exact=True)
+
+
+def test_so_it_does_with_generators_of_other_networks_and_of_objectives_that_vmap_refuses(tmp_path):
+    store = train(tmp_path / "study", datasets=("digits",), architectures=("mlp", "dcgan-plain"), seeds=(5,))
+    run = {p: json.loads(p.read_text()) for p in store.path.glob("trials/*/run.json")}
+    assert all(r["vectorised"] for r in run.values())
+    before = evaluations(store)
+    again(store, FrechetDistance())
+    pd.testing.assert_frame_equal(evaluations(store), before, check_exact=True)
+    for path in run:  # a generator that ran seed by seed draws the same, but for rounding
+        write_record(path, {**json.loads(path.read_text()), "vectorised": False})
+    again(store, FrechetDistance())
+    pd.testing.assert_frame_equal(evaluations(store), before, rtol=1e-3)
+
+
+def test_new_metrics_stand_at_the_last_step_and_only_their_table_changes(store):
+    before, old = contents(store), evaluations(store)
+    again(store, KernelDistance(), Coverage())
+    new = evaluations(store).merge(old, how="left", indicator=True)
+    new = new[new["_merge"] == "left_only"]
+    assert len(new) == 4 * 2
+    assert set(new["step"]) == {4}
+    assert set(new["n_samples"]) == {150}
+    assert set(new.loc[new["dataset"] == "ring", "protocol"]) == {
+        "kid[subsets=50,subset_size=150]@coordinates/150",
+        "coverage@coordinates/150",
+    }
+    assert new["value"].notna().all()
+    after = contents(store)
+    changed = {name.split("/")[-1] for name in after if after[name] != before.get(name)}
+    assert changed == {"evaluations.parquet", "run.json"}
+    for path in store.path.glob("trials/*/run.json"):
+        run = json.loads(path.read_text())
+        assert (
+            run["files"]["evaluations.parquet"]
+            == hashlib.sha256((path.parent / "evaluations.parquet").read_bytes()).hexdigest()
+        )
+        changing = {"files": 0, "checksum": 0}
+        assert {**run, **changing} == {**json.loads(before[str(path.relative_to(store.path))]), **changing}
+
+
+def test_another_number_of_samples_is_another_protocol_and_stands_beside_the_first(store):
+    again(store, Modes(), n_samples=60)
+    last = evaluations(store).query("step == 4 and metric == 'modes' and dataset == 'ring' and seed == 3")
+    assert last["protocol"].tolist() == ["modes@coordinates/150", "modes@coordinates/60"]
+    assert last["n_samples"].tolist() == [150, 60]
+
+
+def test_a_value_takes_the_place_of_the_nan_that_stood_for_it(store):
+    @dataclass(frozen=True)
+    class Late(Metric):
+        name = "late"
+        direction = "lower"
+        unit = "none"
+
+        def value(self, fake, real):
+            if broken:
+                raise OSError("not yet")
+            return 1.0
+
+    for broken in (True, False, True):
+        again(store, Late())
+        rows = evaluations(store).query("metric == 'late'")
+        assert len(rows) == 4
+        assert rows["value"].isna().all() == broken
+        assert rows["protocol"].str.contains("not computed: OSError: not yet", regex=False).all() == broken
+
+
+def test_a_trial_whose_generator_is_another_file_is_refused(store):
+    path = next(store.path.glob("trials/*/generator.safetensors"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"generator\.safetensors is not the file that its run\.json records"):
+        again(store, Modes())
+    path.unlink()
+    with pytest.raises(UsageError, match=r"generator\.safetensors cannot be read"):
+        again(store, Modes())
+
+
+def test_data_that_are_not_the_studys_are_refused(store, monkeypatch):
+    from ganbench.datasets.points import Points
+
+    monkeypatch.setattr(Points, "fingerprint", property(lambda self: "others", lambda self, text: None), raising=False)
+    with pytest.raises(DataError, match=r"ring: the data below nowhere are not those .* --data-root"):
+        again(store, Modes())
+
+
+def test_an_architecture_that_has_changed_is_refused(store, monkeypatch):
+    from ganbench.networks.mlp import Mlp
+
+    monkeypatch.setattr(Mlp, "generator", lambda self, shape: torch.nn.Linear(64, *shape))
+    with pytest.raises(UsageError, match=r"architecture 'mlp' is not the one that gan-s"):
+        again(store, Modes())
+
+
+class Brightness(torch.nn.Module):
+    """Stands for InceptionV3: two features."""
+
+    def forward(self, images):
+        return (torch.stack([images.float().mean((1, 2, 3)), images[:, 0].float().std((1, 2))], dim=1),)
+
+
+def test_colour_images_are_trained_on_without_inception_and_measured_with_it_later(tmp_path, monkeypatch, capsys):
+    (tmp_path / "pictures").mkdir()
+    for i in range(12):
+        Image.new("RGB", (8, 8), (20 * i, 10, 250 - 20 * i)).save(tmp_path / "pictures" / f"{i}.png")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    settings = {"image-folder.path": (str(tmp_path / "pictures"),), "image-folder.size": (8,)}
+    store = train(tmp_path / "study", datasets=("image-folder",), settings=settings, n_samples=10)
+    last = evaluations(store).query("step == 4").drop_duplicates(["metric"]).set_index("metric")
+    assert last["value"].isna().to_dict() == {
+        "fid": True, "high_quality": True, "mode_kl": True, "modes": True, "sliced_w1": False,
+    }  # fmt: skip
+    assert last.loc["fid", "protocol"].startswith("fid@inception-v3-compat/10 (not computed: no Inception weights at ")
+    assert last.loc["sliced_w1", "protocol"] == "sliced_w1[projections=200]@raw/10"
+
+    call(store, "fid,w1")  # still without
+    _, err = capsys.readouterr()
+    assert err.count("could not be computed: no Inception weights at ") == 1
+    assert "run `ganbench data fetch inception-v3-compat`" in err
+
+    monkeypatch.setattr("ganbench.evaluators.inception.inception", lambda weights: Brightness())
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    (tmp_path / "weights.pth").write_bytes(b"")
+    call(store, "fid,sliced_w1", weights=tmp_path / "weights.pth")
+    last = evaluations(store).query("step == 4 and seed == 0").set_index("protocol")["value"]
+    assert last["fid@inception-v3-compat/10"] > 0
+    assert last["sliced_w1[projections=200]@inception-v3-compat/10"] > 0
+    assert last["sliced_w1[projections=200]@raw/10"] > 0
+    assert not any("fid@inception-v3-compat/10 (" in protocol for protocol in last.index)
+    known = ganbench.load(store.path).floors["protocol"].str.split(": ").str[0]
+    assert "fid@inception-v3-compat/10" in known.tolist()
+    assert os.environ["GANBENCH_INCEPTION"] == str(tmp_path / "weights.pth")
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def call(store, metrics, n_samples=0, root=None, weights=None):
+    evaluate(store.path, metrics, n_samples, root, weights)
+
+
+def test_the_command_prints_medians_beside_the_floor_of_their_protocol(store, capsys):
+    call(store, "coverage, modes,coverage")
+    out, err = capsys.readouterr()
+    assert "ring · mlp\n" in out
+    assert "digits · dcgan\n" in out
+    assert out.count("coverage") == 2
+    results = ganbench.load(store.path)
+    floor = find_floor(results.floors, "ring", "coverage@coordinates/150").iloc[0]
+    assert f"{floor.value:.3g} ± {floor.standard_error:.1g}" in out
+    assert "4 of 4: " in err
+    assert len(results.floors) == 4
+
+
+def test_trials_without_a_generator_are_skipped_and_counted(store, capsys):
+    folder = next(p.parent for p in store.path.glob("trials/*/generator.safetensors"))
+    run = json.loads((folder / "run.json").read_text())
+    run["files"].pop("generator.safetensors")
+    (folder / "generator.safetensors").unlink()
+    write_record(folder / "run.json", {**run, "status": "diverged"})
+    before = (folder / "evaluations.parquet").read_bytes()
+    call(store, "coverage")
+    assert "1 of 4 trials diverged or failed and left no generator: skipped" in capsys.readouterr().err
+    assert (folder / "evaluations.parquet").read_bytes() == before
+
+
+def test_a_study_without_any_generator_is_no_error(tmp_path, capsys):
+    store = Store(tmp_path / "empty")
+    store.begin({"command": "test"})
+    call(store, "fid")
+    assert "tables: " in capsys.readouterr().out
+
+
+def test_what_cannot_be_computed_is_said_in_one_sentence(store, capsys):
+    call(store, "fid,coverage,modes", n_samples=5)
+    out, err = capsys.readouterr()
+    assert "fid of 2 digits trials could not be computed: fid needs more samples than the 64 features" in err
+    assert "coverage of 2 ring trials could not be computed: coverage needs at least 6" in err
+    assert "Traceback" not in err
+    assert "–" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"metrics": "fdi"}, UnknownNameError, "--metrics: unknown metric 'fdi'; did you mean 'fid'?"),
+        ({"metrics": " ,"}, UsageError, "--metrics is empty"),
+        ({"metrics": "fid", "n_samples": 1}, UsageError, "--n-samples is 1"),
+        ({"metrics": "fid", "n_samples": -5}, UsageError, "--n-samples is -5"),
+        ({"metrics": "fid", "weights": Path("absent.pth")}, UsageError, "--inception-weights: there is no file absent"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_changes_nothing(store, arguments, error, message):
+    before = contents(store)
+    with pytest.raises(error, match=message.replace("?", r"\?")):
+        call(store, **arguments)
+    assert contents(store) == before
+
+
+def test_a_folder_that_is_no_study_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="is not a results folder"):
+        call(Store(tmp_path), "fid")
+
+
+def test_a_broken_table_is_named(store):
+    path = next(store.path.glob("trials/*/evaluations.parquet"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UsageError, match=r"evaluations\.parquet is not the file that was written"):
+        call(store, "fid")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--metrics", "modes", "--n-samples", "50"], 0, "8 ± 0"),
+        (["--metrics", "mods"], 2, "did you mean 'modes'?"),
+        ([], 2, "Missing option '--metrics'"),
+    ],
+)
+def test_the_command_line_reads_its_options(store, monkeypatch, capsys, arguments, code, message):
+    monkeypatch.setattr(sys, "argv", ["ganbench", "evaluate", str(store.path), *arguments])
+    try:
+        cli.main()
+        found = 0
+    except SystemExit as stop:
+        found = stop.code or 0
+    assert found == code
+    assert message in "".join(capsys.readouterr())

@@ -1,0 +1,196 @@
+"""Who leads, how sure that is and what failed, on tables that can be counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from reported import OBJECTIVES, modes_table, trial, write_study, write_verdicts
+from scipy.stats import permutation_test
+
+from ganbench.errors import UsageError
+from ganbench.leaderboard import leaderboard
+from ganbench.plugins import load_plugins
+from ganbench.report.material import gather
+from ganbench.report.measures import Measure, measures
+from ganbench.report.provenance import provenance
+from ganbench.report.ranking import duels, rank, signed_ranks
+from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
+from ganbench.report.words import failure_sentences, result_sentences, size_sentence, verdict_sentence
+from ganbench.scores import directions
+
+REGISTRY = load_plugins()
+
+
+def judged(path, section=0):
+    """Material, a section, its leaderboard and its rankings."""
+    material = gather([path])
+    part = material.sections[section]
+    board = leaderboard(part.results, directions(REGISTRY.metrics))
+    rankings = {m: rank(part, board, m.metric, m.lower) for m in measures(part, REGISTRY)}
+    return material, part, board, rankings
+
+
+def fid(rankings):
+    return next(r for m, r in rankings.items() if m.metric == "fid")
+
+
+def test_the_best_objective_stands_first_with_its_interquartile_mean_and_the_floor(tmp_path):
+    _, _, board, rankings = judged(write_study(tmp_path / "a", seeds=4))
+    ranking = fid(rankings)
+    assert [s.objective for s in ranking.standings] == ["wgan", "gan"]
+    assert ranking.standings[0].interval.estimate == 21.5  # of 20 to 23 the middle two
+    assert (ranking.floor, ranking.floor_error) == (1.5, 0.15)
+    assert next(iter(rankings)) == Measure("fid", True)
+    row = board[board["objective"] == "gan"].iloc[0]  # what the page says is what `ganbench export` says
+    assert ranking.standings[1].interval.low == row["fid_low"]
+
+
+def test_a_duel_counts_shared_seeds_and_wins_and_has_the_p_of_the_sign_flip_test(tmp_path):
+    _, _, _, rankings = judged(write_study(tmp_path / "a", {"gan": 40.0, "wgan": 20.0, "nsgan": 20.5}, seeds=6))
+    against_nsgan, against_gan = sorted(duels(fid(rankings)), key=lambda d: d.other, reverse=True)
+    assert (against_gan.other, against_gan.n, against_gan.wins) == ("gan", 6, 6)
+    assert against_gan.p == pytest.approx(2 / 64)
+    assert against_gan.adjusted == pytest.approx(4 / 64)  # Holm over two
+    assert against_nsgan.wins == 6
+
+
+def test_signed_ranks_make_infinite_differences_finite():
+    assert signed_ranks([3.0, -np.inf, 1.0, np.inf, 0.0]) == [3, -4.5, 2, 4.5, 0]
+    d = signed_ranks([1.0, 2.0, np.inf])
+    exact = permutation_test((np.array(d),), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert exact.pvalue == pytest.approx(0.25)
+
+
+def test_few_seeds_are_said_to_decide_nothing_and_how_many_would(tmp_path):
+    _, _, _, rankings = judged(write_study(tmp_path / "a", seeds=5))
+    told = result_sentences(rankings)
+    assert told[0] == "Of 3 metrics, wgan leads on 3 and gan on 1 (ties count for each)."
+    assert told[1].startswith("FID: wgan is best with 22 [")
+    assert "then gan with 42 [" in told[1]
+    assert "Against gan (5 of 5 seeds, p = 0.062) n decides nothing. A perfect sampler scores 1.5." in told[1]
+    assert told[3] == "modes captured: gan and wgan are level at 10 [10, 10] (n = 5). A perfect sampler scores 10."
+    assert told[4].startswith("With 5 paired seeds no two-sided sign-flip test can reach p < 0.05")
+    assert told[4].endswith("run at least 6 seeds (--seeds 6) to decide.")
+
+
+def test_six_seeds_decide_what_all_of_them_agree_on(tmp_path):
+    _, _, _, rankings = judged(write_study(tmp_path / "a", seeds=6))
+    told = result_sentences(rankings)
+    assert "Better than gan (6 of 6 seeds, p = 0.031): this holds at the 5 % level." in told[1]
+    assert not any("whatever the values" in text for text in told)
+
+
+def test_seeds_that_went_bad_count_as_worst_and_are_told(tmp_path):
+    endings = {("wgan", 0): "diverged", ("wgan", 1): "failed", ("wgan", 2): "diverged"}
+    _, section, _, rankings = judged(write_study(tmp_path / "a", seeds=4, endings=endings))
+    best, worst = fid(rankings).standings
+    assert (best.objective, worst.objective) == ("gan", "wgan")
+    assert worst.interval.estimate == np.inf
+    assert worst.ending == "n = 4, 2 diverged, 1 failed"
+    assert "then wgan with no finite mean (n = 4, 2 diverged, 1 failed)" in result_sentences(rankings)[1]
+    assert failure_sentences(section.results.trials) == [
+        "Diverged: 2 of 8 trials (wgan 2 of 4).",
+        "Failed: 1 of 8 trials (wgan 1 of 4).",
+    ]
+
+
+def test_when_all_diverge_nothing_is_claimed(tmp_path):
+    endings = {(o, s): "diverged" for o in OBJECTIVES for s in range(2)}
+    _, section, _, rankings = judged(write_study(tmp_path / "a", seeds=2, endings=endings))
+    assert "no objective has a finite mean" in result_sentences(rankings)[0]
+    assert failure_sentences(section.results.trials)[-1].startswith("No trial completed")
+
+
+def test_one_objective_with_one_seed_is_said_to_have_no_rival(tmp_path):
+    _, section, _, rankings = judged(write_study(tmp_path / "a", {"gan": 5.0}, seeds=1, steps=1))
+    assert result_sentences(rankings)[0] == (
+        "FID: gan reached 5 (n = 1). There is nothing to compare it with. A perfect sampler scores 1.5."
+    )
+    assert size_sentence(section) == "1 objective, 1 seed, 1 trial, 1 generator step, batches of 8."
+    assert failure_sentences(section.results.trials) == ["Nothing failed: the trial completed."]
+
+
+def test_on_points_the_frechet_distance_does_not_lead(tmp_path):
+    _, _, _, rankings = judged(write_study(tmp_path / "a", dataset="ring", evaluator="coordinates"))
+    assert [m.metric for m in rankings] == ["sliced_w1", "modes", "fid"]
+
+
+# -- material ----------------------------------------------------------------------------------------------------------
+
+
+def test_sections_hold_what_compares_and_several_folders_become_one_report(tmp_path):
+    a = write_study(tmp_path / "a", architectures=("dcgan", "mlp"))
+    b = write_study(tmp_path / "b", steps=40)
+    material = gather([a, b, a])
+    assert [s.title for s in material.sections] == [
+        "digits · dcgan · variant 1, 20 steps", "digits · dcgan · variant 2, 40 steps", "digits · mlp",
+    ]  # fmt: skip
+    assert len({s.name for s in material.sections}) == 3
+    assert [len(s.results.steps) for s in material.sections] == [120, 240, 120]
+    assert material.folders == (a, b)
+    assert {material.homes[t] for t in material.sections[1].results.trials["trial"]} == {b}
+    twice = gather([a, write_study(tmp_path / "c", architectures=("dcgan",))])
+    assert len(twice.results.trials) == len(gather([a]).results.trials)  # the same trials stand in both folders
+    assert len(twice.results.steps) == len(gather([a]).results.steps)
+
+
+def test_the_modes_table_is_read_where_it_is(tmp_path):
+    path = write_study(tmp_path / "a", seeds=2)
+    assert gather([path]).sections[0].modes is None
+    described = trial("gan", 1)
+    modes_table(described, [0, 20], 20).to_parquet(path / "trials" / described.id / "modes.parquet")
+    assert len(gather([path]).sections[0].modes) == 4
+
+
+def test_a_folder_with_nothing_to_report_is_refused(tmp_path):
+    path = write_study(tmp_path / "a", {}, seeds=0)
+    with pytest.raises(UsageError, match="holds no finished trial and no verdict yet"):
+        gather([path])
+    write_verdicts(path)
+    assert len(gather([path]).verdicts) == 3
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_leaderboard_shows_last_best_and_floor_and_sorts_by_number(tmp_path):
+    endings = {("gan", 0): "diverged"}
+    _, section, board, rankings = judged(write_study(tmp_path / "a", seeds=3, endings=endings))
+    grid = leaderboard_grid(section, board, rankings)
+    assert grid.columns[:6] == ["objective", "seeds", "completed", "diverged", "failed", "FID ↓"]
+    first, second, floor = grid.rows
+    assert [c.text for c in first[:5]] == ["wgan", "3", "3", "0", "0"]
+    assert first[5].text == "21 [20, 22]"
+    assert first[5].more.startswith("best 21")
+    assert second[5].text.startswith("∞ [")
+    assert second[5].key == 1e300
+    assert floor[5].text == "1.5 ± 0.15"
+    assert all(len(row) == len(grid.columns) for row in grid.rows)
+
+
+def test_verdicts_losses_and_provenance_are_tables(tmp_path):
+    path = write_study(tmp_path / "a", seeds=3, endings={("gan", 1): "failed"})
+    write_verdicts(path)
+    material = gather([path])
+    grid = verdict_grid(material.verdicts)
+    assert [row[2].text for row in grid.rows] == ["reproduced", "not reproduced", "inconclusive"]
+    assert [row[3].text for row in grid.rows] == ["3.5 [3.1, 3.9]", "0.7 [0.6, 0.8]", "–"]
+    assert verdict_sentence(material).endswith("1 inconclusive, 1 not reproduced, 1 reproduced.")
+    (lost,) = losses(material).rows
+    assert [c.text for c in lost[2:]] == ["gan", "1", "failed", "0", "ArithmeticError: by design"]
+    machines, seeds, settings, protocols = provenance(material)
+    assert machines.rows[0][1].text == "ganbench 0, torch 2"
+    assert [row[3].text for row in seeds.rows] == ["0–2", "0–2"]
+    assert "n_critic=1" in settings.rows[1][2].text
+    assert "steps=20" in settings.rows[0][2].text
+    assert [row[1].text for row in protocols.rows][:3] == [
+        "fid@digits-cnn/100", "modes@digits-cnn/100", "sliced_w1@digits-cnn/100",
+    ]  # fmt: skip
+
+
+def test_a_metric_that_no_plugin_knows_is_not_ranked(tmp_path):
+    path = write_study(tmp_path / "a", seeds=2)
+    material = gather([path])
+    section = material.sections[0]
+    section.results.evaluations["metric"] = section.results.evaluations["metric"].replace("fid", "mystery")
+    assert "mystery" not in [m.metric for m in measures(section, REGISTRY)]
+    assert isinstance(section.results.evaluations, pd.DataFrame)

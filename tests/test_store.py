@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import ganbench
+from ganbench import schema
+from ganbench.errors import UsageError
+from ganbench.store import Store, typed
+from ganbench.trials import CohortSpec, Component, Protocol, Trial, slug
+
+RUN = {
+    "status": "completed",
+    "last_step": 2,
+    "wall_seconds": 1.5,
+    "attempts": 1,
+    "device": "cpu",
+    "error": "",
+    "versions": {},
+}
+
+
+def component(kind, name, **fields):
+    return Component(kind, name, name, fields, "code")
+
+
+def spec(seeds=(0, 1), **changes):
+    parts = [component("dataset", "ring"), component("architecture", "mlp"), component("objective", "gan", n_critic=1)]
+    return CohortSpec(*parts, Protocol(**{"steps": 2, "batch_size": 8, "evaluate_every": 1, **changes}), seeds)
+
+
+def tables(trial):
+    keys = {"trial": trial.id, "dataset": "ring", "architecture": "mlp", "objective": "gan", "seed": trial.seed}
+    steps = pd.DataFrame({c: [0.5, np.nan] for c in schema.STEPS}).assign(
+        **keys, step=[1, 2], critic_updates=1, samples_seen=8
+    )
+    rows = pd.DataFrame(
+        {"metric": ["fid"], "value": [3.0], "n_samples": [8], "protocol": ["fid@x/8"], "step": [2]}
+    ).assign(**keys)
+    return {"steps": typed(steps, schema.STEPS), "evaluations": typed(rows, schema.EVALUATIONS)}
+
+
+def stored(path, trial, **run):
+    store = Store(path)
+    store.begin({"command": "test"})
+    store.write(trial, {**RUN, **run}, tables(trial), {"w": torch.ones(2)})
+    return store
+
+
+def test_what_is_written_is_read_back_with_exactly_the_columns_of_the_schema(tmp_path):
+    trials = spec().trials()
+    for trial in trials:
+        stored(tmp_path / "s", trial)
+    results = ganbench.load(tmp_path / "s")
+    assert list(results.trials) == list(schema.TRIALS)
+    assert list(results.steps) == list(schema.STEPS)
+    assert list(results.evaluations) == list(schema.EVALUATIONS)
+    assert list(results.probes) == list(schema.PROBES)
+    assert (len(results.trials), len(results.steps), len(results.evaluations), len(results.probes)) == (2, 4, 2, 0)
+    assert results.steps["generator_loss"].isna().sum() == 2
+    assert set(results.trials["seed"]) == {0, 1}
+    assert json.loads(results.trials["settings"][0])["steps"] == 2
+
+
+def test_tables_are_plain_parquet(tmp_path):
+    trial = spec().trials()[0]
+    store = stored(tmp_path / "s", trial)
+    table = pd.read_parquet(store.folder(trial) / "steps.parquet")
+    assert list(table) == list(schema.STEPS)
+
+
+def test_the_layout_is_the_contract(tmp_path):
+    trial = spec().trials()[0]
+    stored(tmp_path / "s", trial)
+    found = {str(p.relative_to(tmp_path / "s")) for p in (tmp_path / "s").rglob("*") if p.is_file()}
+    names = ("trial.json", "steps.parquet", "evaluations.parquet", "generator.safetensors", "run.json")
+    assert found == {"study.json", *(f"trials/{trial.id}/{n}" for n in names)}
+
+
+def test_a_trial_without_run_json_has_not_finished(tmp_path):
+    trial = spec().trials()[0]
+    store = stored(tmp_path / "s", trial)
+    assert (store.status(trial), store.attempts(trial)) == ("completed", 1)
+    (store.folder(trial) / "run.json").unlink()
+    assert (store.status(trial), store.attempts(trial)) == (None, 0)
+    assert len(ganbench.load(tmp_path / "s").trials) == 0
+
+
+def test_an_address_is_the_hash_of_everything_that_determines_the_numbers():
+    first = spec().trials()
+    assert first[0].id != first[1].id
+    assert [t.id for t in spec().trials()] == [t.id for t in first]
+    for change in ({"steps": 3}, {"batch_size": 9}, {"evaluate_every": 2}, {"n_samples": 10}):
+        assert spec(**change).trials()[0].id != first[0].id
+    relabelled = Trial("other", "labels", "only", 0, first[0].settings)
+    assert relabelled.id.split("-")[-1] == first[0].id.split("-")[-1]
+
+
+def test_a_name_never_becomes_a_path():
+    for name in ("../../etc/passwd", "a/b", "", "...", "wgan[clip=0.1]", "x" * 500, "CON\x00", "ä<script>"):
+        assert "/" not in slug(name)
+        assert slug(name).strip(".")
+        assert len(slug(name)) <= 48
+    assert slug("wgan[clip=0.1]") == "wgan-clip-0.1"
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch):
+    trial = spec().trials()[0]
+    store = stored(tmp_path / "s", trial)
+    before = (store.folder(trial) / "steps.parquet").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        store.write(trial, RUN, tables(trial), None)
+    assert (store.folder(trial) / "steps.parquet").read_bytes() == before
+    assert not list((tmp_path / "s").rglob("*.part"))
+
+
+def test_requests_are_kept_in_the_order_in_which_they_came(tmp_path):
+    store = Store(tmp_path / "s")
+    for command in ("one", "two", "one"):
+        store.begin({"command": command})
+    assert [r["command"] for r in json.loads((tmp_path / "s" / "study.json").read_text())["requests"]] == ["two", "one"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda p: None, "no study.json"),
+        (lambda p: p.mkdir(), "no study.json"),
+        (lambda p: (p.mkdir(), (p / "study.json").write_text('{"schema": 99}')), "newer ganbench"),
+        (lambda p: (p.mkdir(), (p / "study.json").write_text("{")), "cannot be read"),
+    ],
+)
+def test_a_folder_that_is_no_study_is_refused_in_one_sentence(tmp_path, prepare, message):
+    prepare(tmp_path / "s")
+    with pytest.raises(UsageError, match=message):
+        ganbench.load(tmp_path / "s")
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UsageError, match="is a file"):
+            Store(path).check()
+    Store(tmp_path / "new" / "folder").check()
+    assert not (tmp_path / "new").exists()
