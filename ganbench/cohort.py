@@ -23,6 +23,7 @@ from ganbench.objective import Objective, Optimizer
 from ganbench.passes import Arguments, Clock, Passes, Weights
 from ganbench.players import Player, make_player
 from ganbench.readings import gradient_norm, wide
+from ganbench.tracing import Replayed
 from ganbench.vectorise import least_seeds, over_seeds
 
 CPU = torch.device("cpu")
@@ -66,6 +67,7 @@ class Cohort:
         joint = not setting.architecture.couples_samples
         self._passes = Passes(setting.objective, self.generator.network, self.critic.network, joint)
         self.loops = False  # whether this objective needs a Python loop over the seeds
+        self._programs: dict[str, Callable[..., Any]] = {}
         self.state = self._first_state()
         self.feed = self.make_feed(setting.batch_size)
         self._choose_how_to_run()
@@ -128,16 +130,29 @@ class Cohort:
 
     def _run(self, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
         """A function of one seed's arguments, for all seeds; the clock is shared."""
-        parts = arguments._asdict()
-        clock = parts.pop("clock")
-        return over_seeds(lambda part: function(Arguments(**part, clock=clock)), self.loops)(parts)
+
+        def run(arguments: Arguments) -> Any:
+            parts = arguments._asdict()
+            clock = parts.pop("clock")
+            return over_seeds(lambda part: function(Arguments(**part, clock=clock)), self.loops)(parts)
+
+        return self._quickly(function.__name__, run)(arguments)
+
+    def _quickly(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of all seeds, replayed from a recording where the objective allows it."""
+        if self.loops or not self.setting.objective.traceable:
+            return run
+        if name not in self._programs:
+            self._programs[name] = Replayed(run, f"{self.setting.objective.name}: {name}")
+        return self._programs[name]
 
     def _constrain(self) -> None:
         objective = self.setting.objective
         if type(objective).constrain is Objective.constrain:
             return
         with torch.no_grad():
-            projected: Weights = over_seeds(objective.constrain, self.loops)(self.critic.weights)
+            constrain = self._quickly("constrain", over_seeds(objective.constrain, self.loops))
+            projected: Weights = constrain(self.critic.weights)
             for name, weight in self.critic.weights.items():
                 weight.copy_(projected[name])
 

@@ -67,6 +67,8 @@ class Objective:
         aliases: further names.
         classifier: True where σ(score) is the probability of being real, so that zero divides real from fake and
             the default estimate is the Jensen-Shannon bound. Elsewhere only differences of scores mean anything.
+        traceable: True promises that the methods are tensor operations alone, with no counter, print or branch on a
+            value in them. They are then recorded once and replayed: faster, with the same numbers to the bit.
 
     Attributes:
         n_critic: critic updates per generator update.
@@ -76,6 +78,7 @@ class Objective:
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[bool] = False
+    traceable: ClassVar[bool] = False
 
     n_critic: int = 1
     optimizer: Optimizer = Optimizer()

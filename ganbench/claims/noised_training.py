@@ -38,6 +38,7 @@ class Noised(Objective):
     """
 
     name = "noised"
+    traceable = True
     inner: Objective = Objective()
     sigma: float = SIGMA
     fakes: bool = True

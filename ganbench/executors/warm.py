@@ -7,6 +7,7 @@ import pandas as pd  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import scipy.linalg  # noqa: F401
 import sklearn.datasets  # noqa: F401
+import torch.fx.experimental.proxy_tensor  # noqa: F401
 import torch_fidelity  # noqa: F401
 
 import ganbench.execution

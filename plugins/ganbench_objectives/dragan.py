@@ -23,6 +23,7 @@ class Dragan(PaperOrCode):
 
     name = "dragan"
     classifier = True
+    traceable = True
 
     optimizer: Optimizer = Optimizer("adam", lr=1e-4, beta1=0.5, beta2=0.9)
     weight: float = 10.0

@@ -19,6 +19,7 @@ class FeatureMatching(PaperOrCode):
 
     name = "feature-matching"
     classifier = True
+    traceable = True
 
     def critic_loss(self, critic, real, fake, draw):
         return softplus(-critic(real)).mean() + softplus(critic(fake)).mean()

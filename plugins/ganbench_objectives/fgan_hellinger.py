@@ -14,6 +14,7 @@ class FGanHellinger(FGan):
 
     name = "fgan-hellinger"
     aliases = ("fgan-squared-hellinger",)
+    traceable = True
 
     def activation(self, v):
         return 1 - (-v).exp()

@@ -18,6 +18,7 @@ class FGanJS(FGan):
     name = "fgan-js"
     aliases = ("fgan-jensen-shannon",)
     classifier = True
+    traceable = True
 
     def activation(self, v):
         return math.log(2) - softplus(-v)

@@ -15,6 +15,7 @@ class FGanKL(FGan):
 
     name = "fgan-kl"
     aliases = ("fgan-forward-kl",)
+    traceable = True
 
     def activation(self, v):
         return v

@@ -13,6 +13,7 @@ class FGanNeyman(FGan):
     """
 
     name = "fgan-neyman"
+    traceable = True
 
     def activation(self, v):
         return 1 - (-v).exp()

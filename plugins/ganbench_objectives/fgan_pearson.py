@@ -14,6 +14,7 @@ class FGanPearson(FGan):
 
     name = "fgan-pearson"
     aliases = ("fgan-chi2",)
+    traceable = True
 
     def activation(self, v):
         return v

@@ -14,6 +14,7 @@ class FGanReverseKL(FGan):
 
     name = "fgan-reverse-kl"
     aliases = ("fgan-rkl",)
+    traceable = True
 
     def activation(self, v):
         return -(-v).exp()

@@ -16,6 +16,7 @@ class FGanTV(FGan):
 
     name = "fgan-tv"
     aliases = ("fgan-total-variation",)
+    traceable = True
 
     def activation(self, v):
         # ½ tanh v by exp(−2|v|): tanh's own derivative, 1 − tanh², loses all digits beyond 19.

@@ -16,6 +16,7 @@ class Minimax(Objective):
     name = "gan"
     aliases = ("minimax",)
     classifier = True
+    traceable = True
 
     def critic_loss(self, critic, real, fake, draw):
         return softplus(-critic(real)).mean() + softplus(critic(fake)).mean()

@@ -20,6 +20,7 @@ class Hinge(Objective):
 
     name = "hinge"
     aliases = ("geometric-gan",)
+    traceable = True
 
     margin: float = 1.0
 

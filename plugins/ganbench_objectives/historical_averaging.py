@@ -18,6 +18,7 @@ class HistoricalAveraging(Objective):
 
     name = "historical-averaging"
     classifier = True
+    traceable = True
 
     weight: float = 1.0
 

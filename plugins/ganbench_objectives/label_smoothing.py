@@ -22,6 +22,7 @@ class LabelSmoothing(Objective):
     name = "label-smoothing"
     aliases = ("one-sided-label-smoothing",)
     classifier = True
+    traceable = True
 
     real_label: float = 0.9
     generator_label: float = 1.0

@@ -26,6 +26,7 @@ class LeCam(PaperOrCode, Hinge):
 
     name = "lecam"
     aliases = ("lecam-gan",)
+    traceable = True
 
     weight: float = 0.3
     decay: float = 0.99

@@ -20,6 +20,7 @@ class LeastSquares(Objective):
 
     name = "lsgan"
     aliases = ("least-squares",)
+    traceable = True
 
     fake_target: float = 0.0
     real_target: float = 1.0

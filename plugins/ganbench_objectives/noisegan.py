@@ -22,6 +22,7 @@ class InstanceNoise(Objective):
     name = "noisegan"
     aliases = ("instance-noise",)
     classifier = True
+    traceable = True
 
     sigma: float = 0.5
     anneal_until: float = 0.8

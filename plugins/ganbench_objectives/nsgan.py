@@ -17,6 +17,7 @@ class NonSaturating(Objective):
     name = "nsgan"
     aliases = ("logd",)
     classifier = True
+    traceable = True
 
     def critic_loss(self, critic, real, fake, draw):
         return softplus(-critic(real)).mean() + softplus(critic(fake)).mean()

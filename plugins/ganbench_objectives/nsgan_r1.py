@@ -22,6 +22,7 @@ class NonSaturatingR1(PaperOrCode):
     name = "nsgan-r1"
     aliases = ("gan-r1", "r1")
     classifier = True
+    traceable = True
 
     optimizer: Optimizer = Optimizer("rmsprop", lr=1e-4)
     gamma: float = 10.0

@@ -22,6 +22,7 @@ class RegularisedRelativistic(RelativisticPairing):
 
     name = "r3gan"
     aliases = ("rpgan-r1-r2",)
+    traceable = True
 
     optimizer: Optimizer = Optimizer("adam", lr=2e-4, beta1=0.0, beta2=0.9)
     gamma: float = 0.5

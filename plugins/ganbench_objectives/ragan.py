@@ -19,6 +19,7 @@ class RelativisticAverage(PaperOrCode):
 
     name = "ragan"
     aliases = ("rasgan",)
+    traceable = True
 
     def critic_loss(self, critic, real, fake, draw):
         return self.scale * relativistic(critic(real), critic(fake))

@@ -16,6 +16,7 @@ class RelativisticPairing(Objective):
 
     name = "rpgan"
     aliases = ("rsgan",)
+    traceable = True
 
     def critic_loss(self, critic, real, fake, draw):
         return softplus(critic(fake) - critic(real)).mean()

@@ -17,6 +17,7 @@ class WassersteinClip(Objective):
 
     name = "wgan"
     aliases = ("wgan-clip",)
+    traceable = True
 
     n_critic: int = 5
     optimizer: Optimizer = Optimizer("rmsprop", lr=5e-5)

@@ -20,6 +20,7 @@ class WassersteinPenalty(Objective):
     """
 
     name = "wgan-gp"
+    traceable = True
 
     n_critic: int = 5
     optimizer: Optimizer = Optimizer("adam", lr=1e-4, beta1=0.0, beta2=0.9)
