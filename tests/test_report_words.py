@@ -66,7 +66,7 @@ def test_few_seeds_are_said_to_decide_nothing_and_how_many_would(tmp_path):
     assert told[0] == "Of 3 metrics, wgan leads on 3 and gan on 1 (ties count for each)."
     assert told[1].startswith("FID: wgan is best with 22 [")
     assert "then gan with 42 [" in told[1]
-    assert "Against gan (5 of 5 seeds, p = 0.062) n decides nothing. A perfect sampler scores 1.5." in told[1]
+    assert "Too few seeds to decide against gan (5 of 5 seeds, p = 0.062). A perfect sampler scores 1.5." in told[1]
     assert told[3] == "modes captured: gan and wgan are level at 10 [10, 10] (n = 5). A perfect sampler scores 10."
     assert told[4].startswith("With 5 paired seeds no two-sided sign-flip test can reach p < 0.05")
     assert told[4].endswith("run at least 6 seeds (--seeds 6) to decide.")

@@ -73,7 +73,7 @@ def _how_sure(found: Sequence[Duel]) -> str:
     rest = [d for d in found if d not in won and d not in few]
     told = [f"Better than {_against(won)}: this holds at the {100 * alpha:g} % level{_holm(found)}."] if won else []
     told += [f"Not decided against {_against(rest)}{_holm(found)}."] if rest else []
-    told += [f"Against {_against(few)} n decides nothing."] if few else []
+    told += [f"Too few seeds to decide against {_against(few)}."] if few else []
     return " ".join(told)
 
 
