@@ -112,7 +112,8 @@ def test_an_interrupt_while_everything_is_imported_is_one_sentence(begin, tmp_pa
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGINT)
     code, out = done(process)
-    assert code in (130, -signal.SIGINT), out  # before the first line of Python the system ends it
+    unborn = "Failed to import the site module" in out  # then Python itself says so, before a line of ganbench has run
+    assert code in (130, -signal.SIGINT) or unborn, out  # and earlier still the system ends it
     assert "forkserver" not in out
     assert "Traceback" not in out or delay < 0.3
 
