@@ -44,10 +44,11 @@ class Replayed:
     def _record(self, args: tuple[Any, ...]) -> Callable[..., Any]:
         from torch.fx.experimental.proxy_tensor import make_fx
 
+        def function(*given: Any) -> Any:  # whose signature tells nothing, so that make_fx goes by what it is given
+            return self._function(*given)
+
         try:
-            program: Callable[..., Any] = make_fx(lambda *given: self._function(*given))(
-                *args
-            )  # whatever its signature
+            program: Callable[..., Any] = make_fx(function)(*args)
         except Exception as error:  # whatever recording could not follow; the function itself still runs
             reason = str(error).partition("\n")[0]
             warnings.warn(

@@ -1,32 +1,13 @@
 """The command line as a user meets it: in and out, exit codes, nothing written where nothing should be."""
 
 import json
-import sys
 
 import pandas as pd
 import pytest
 
 import ganbench
-from ganbench import cli
 
 SMALL = ["--datasets", "ring", "--steps", "20", "--evaluate-every", "10", "--n-samples", "200", "--batch-size", "16"]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Runs a command in this process; gives exit code, standard output and standard error."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["ganbench", *args])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def numbers(path):

@@ -4,14 +4,13 @@ import csv
 import io
 import json
 import re
-import sys
 from math import inf
 
 import pytest
 from markdown_it import MarkdownIt
 from test_leaderboard import DIRECTIONS, study, trial
 
-from ganbench import cli, schema
+from ganbench import schema
 from ganbench.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, interval_text, latex_text
 from ganbench.leaderboard import leaderboard
 from ganbench.store import Store
@@ -132,21 +131,6 @@ def test_numbers_for_readers():
     assert interval_text(1.2345, -0.5, inf) == "1.23 [−0.5, ∞]"
     assert interval_text(-0.0, float("nan"), float("nan")) == "0"
     assert interval_text(float("nan"), float("nan"), float("nan")) == "–"
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["ganbench", *map(str, args)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def write(path, values, objective="gan"):

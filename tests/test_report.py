@@ -5,7 +5,6 @@ import gzip
 import io
 import re
 import shutil
-import sys
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -13,27 +12,10 @@ import pytest
 from reported import OBJECTIVES, modes_table, trial, write_study, write_verdicts
 
 import ganbench
-from ganbench import cli
 from ganbench.report.downloads import MOST_ROWS, downloads, thinned
 
 HOSTILE = "<script>alert('x')</script>\"&amp;" + "very-long-" * 12
 ALL_DIVERGED = {(o, s): "diverged" for o in OBJECTIVES for s in range(2)}
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Runs a command in this process; gives exit code, standard output and standard error."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["ganbench", *map(str, args)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 class Outline(HTMLParser):

@@ -55,11 +55,8 @@ class Rule:
         """
         from ganbench.statistics import mean_interval
 
-        finite = [x for x in effects if math.isfinite(x)]
-        lost = len(effects) - len(finite)
-        said = [note, f"{lost} of {len(effects)} replications gave no finite effect"] if lost else [note]
-        finding = self.judge_interval(mean_interval(finite), _p_value(self, finite), ". ".join(s for s in said if s))
-        too_many = lost > MOST_LOST * len(effects)
+        finite, too_many, said = _without_lost(effects, "finite effect", note)
+        finding = self.judge_interval(mean_interval(finite), _p_value(self, finite), said)
         return replace(finding, verdict=INCONCLUSIVE) if too_many else finding
 
     def judge_correlations(self, rhos: Sequence[float], note: str = "") -> Finding:
@@ -71,16 +68,14 @@ class Rule:
         """
         from ganbench.statistics import correlation_interval
 
-        finite = [rho for rho in rhos if math.isfinite(rho)]
-        lost = len(rhos) - len(finite)
-        said = [note, f"{lost} of {len(rhos)} replications gave no correlation"] if lost else [note]
+        finite, too_many, said = _without_lost(rhos, "correlation", note)
         if any(abs(rho) >= 1 for rho in finite):  # which has no Fisher z; the interval says so
             p = _p_value(self, finite)
         else:
             bounds = replace(self, above=_fisher(self.above), below=_fisher(self.below))
             p = _p_value(bounds, [_fisher(rho) for rho in finite])
-        finding = self.judge_interval(correlation_interval(finite), p, ". ".join(s for s in said if s))
-        return replace(finding, verdict=INCONCLUSIVE) if lost > MOST_LOST * len(rhos) else finding
+        finding = self.judge_interval(correlation_interval(finite), p, said)
+        return replace(finding, verdict=INCONCLUSIVE) if too_many else finding
 
     def judge_exact(self, effect: float, note: str = "") -> Finding:
         """The finding on a number that was calculated and has no sampling error."""
@@ -108,6 +103,14 @@ class Rule:
     def gate_failed(self, why: str, n: int = 0) -> Finding:
         """The finding where a condition that the rule rests on does not hold."""
         return Finding(self, INCONCLUSIVE, math.nan, math.nan, math.nan, n, math.nan, why)
+
+
+def _without_lost(values: Sequence[float], what: str, note: str) -> tuple[list[float], bool, str]:
+    """The finite ones of some replications' values, whether too many are lost, and a note that counts these."""
+    finite = [x for x in values if math.isfinite(x)]
+    lost = len(values) - len(finite)
+    said = [note, f"{lost} of {len(values)} replications gave no {what}"] if lost else [note]
+    return finite, lost > MOST_LOST * len(values), ". ".join(s for s in said if s)
 
 
 def _fisher(rho: float) -> float:
