@@ -35,6 +35,7 @@ class Setting:
 
     Attributes:
         generator_optimizer: the generator's, where it is not the objective's own.
+        solitary: promises that no seed will ever have company, so that one alone needs no padding.
     """
 
     population: Population
@@ -45,6 +46,11 @@ class Setting:
     device: torch.device = CPU
     dtype: torch.dtype = torch.float32
     generator_optimizer: Optimizer | None = None
+    solitary: bool = False
+
+    def least_seeds(self) -> int:
+        """The seeds that a cohort is padded to."""
+        return 1 if self.solitary else least_seeds(self.population.sample_shape)
 
 
 class Cohort:
@@ -62,7 +68,7 @@ class Cohort:
     def __init__(self, setting: Setting, seeds: tuple[int, ...]) -> None:
         self.setting = setting
         self.seeds = seeds
-        self._padded = seeds + seeds[-1:] * (least_seeds(setting.population.sample_shape) - len(seeds))
+        self._padded = seeds + seeds[-1:] * (setting.least_seeds() - len(seeds))
         self.generator, self.critic = self._make_players()
         joint = not setting.architecture.couples_samples
         self._passes = Passes(setting.objective, self.generator.network, self.critic.network, joint)

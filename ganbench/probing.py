@@ -32,12 +32,18 @@ class Minibatches:
     """What the noise of the generator's gradient is taken from.
 
     Attributes:
-        number: how many; at least two.
+        number: how many; at least two, or 0 where nobody asks for the noise: it is NaN then.
         size: latents in each; 0 takes the training size.
+        ends_only: whether it is read before the critic's first update and after its last only.
     """
 
     number: int = 16
     size: int = 0
+    ends_only: bool = False
+
+    def wanted(self, step: int, protocol: ProbeProtocol) -> bool:
+        """Whether the noise is read after so many critic steps."""
+        return self.number > 0 and (not self.ends_only or step in (0, protocol.critic_steps))
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,8 @@ def probe(
         batches = [_fixed_batches(each, held_out, noise) for each in cohorts]
         for step in _train_critic(cohort, protocol):
             if step in protocol.moments():
-                yield from (_read(each, fixed, age, step) for each, fixed in zip(cohorts, batches, strict=True))
+                noisy = noise.wanted(step, protocol)
+                yield from (_read(each, fixed, age, step, noisy) for each, fixed in zip(cohorts, batches, strict=True))
             if step and step % cohort.feed.length == 0:
                 report(number * protocol.critic_steps + step)
 
@@ -139,12 +146,12 @@ def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: Minibatches) -> _Fix
     return _Fixed(real.expand(len(cohort.generator.flat), *real.shape), critic, generator, minibatches)
 
 
-def _read(cohort: Cohort, fixed: _Fixed, age: int, step: int) -> Reading:
+def _read(cohort: Cohort, fixed: _Fixed, age: int, step: int, noisy: bool) -> Reading:
     clock = cohort.clock(0)
     _, critic = cohort.critic_gradient(cohort.arguments(fixed.critic, clock)._replace(real=fixed.real))
     _, generator = cohort.generator_gradient(cohort.arguments(fixed.generator, clock)._replace(real=fixed.real))
     gradients = (cohort.generator_gradient(cohort.arguments(batch, clock))[0] for batch in fixed.minibatches)
-    noise = gradient_noise(map(wide, gradients))
+    noise = gradient_noise(map(wide, gradients)) if noisy else torch.full_like(generator[:, 1], torch.nan)
     n = len(cohort.seeds)
     columns = [generator[:n, 1], noise[:n], critic[:n, CRITIC_READINGS.index("critic_accuracy")], critic[:n, 0]]
     return Reading(age, step, *(c.double().cpu().numpy() for c in columns))
@@ -153,10 +160,15 @@ def _read(cohort: Cohort, fixed: _Fixed, age: int, step: int) -> Reading:
 def gradient_noise(gradients: Iterator[Tensor]) -> Tensor:
     """Trace of the minibatch gradients' covariance over the squared norm of their mean: (seeds,).
 
+    Computed as the gradients come, by Welford's recurrence, so that no more than one of them is kept.
+
     Args:
         gradients: one a minibatch, each (seeds, size); at least two.
     """
-    stacked = torch.stack(list(gradients))  # (batches, seeds, size)
-    mean = stacked.mean(dim=0)
-    spread = (stacked - mean).square().sum(dim=(0, 2)) / (len(stacked) - 1)
-    return spread / mean.square().sum(dim=1)
+    mean = next(gradients).clone()
+    spread, n = torch.zeros_like(mean[:, 0]), 1
+    for n, gradient in enumerate(gradients, 2):
+        off = gradient - mean
+        mean += off / n
+        spread += (off * (gradient - mean)).sum(dim=1)
+    return spread / (n - 1) / mean.square().sum(dim=1)

@@ -44,11 +44,13 @@ class Replayed:
     def _record(self, args: tuple[Any, ...]) -> Callable[..., Any]:
         from torch.fx.experimental.proxy_tensor import make_fx
 
+        from ganbench.pruning import prune
+
         def function(*given: Any) -> Any:  # whose signature tells nothing, so that make_fx goes by what it is given
             return self._function(*given)
 
         try:
-            program: Callable[..., Any] = make_fx(function)(*args)
+            program: Callable[..., Any] = prune(make_fx(function)(*args))
         except Exception as error:  # whatever recording could not follow; the function itself still runs
             reason = str(error).partition("\n")[0]
             warnings.warn(

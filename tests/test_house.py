@@ -20,7 +20,8 @@ PLUGINS = Path(ganbench_objectives.__file__).parent
 LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
-        "objective", "losses", "draws", "vectorise", "tracing", "readings", "measured", "dataset", "networks",
+        "objective", "losses", "draws", "vectorise", "pruning", "tracing", "readings", "measured", "dataset",
+        "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],
     "the loop": ["feed", "players", "passes", "cohort", "training", "evaluation", "record", "snapshots", "probing"],

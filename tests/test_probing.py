@@ -84,6 +84,23 @@ def test_the_noise_is_taken_from_the_minibatches_that_were_asked_for():
     assert seen.count(7) == rehearsals + 2 * 3  # two moments of three minibatches, one vectorised call each
 
 
+@pytest.mark.parametrize("noise", [Minibatches(3, 7), Minibatches(3, 7, ends_only=True), Minibatches(0)])
+def test_the_noise_is_read_when_it_was_asked_for(noise):
+    seeds = (0, 1)
+    found = list(probe(make_cohort(Minimax(), seeds).setting, seeds, PROTOCOL, frozen(seeds), noise=noise))
+    ends = (0, PROTOCOL.critic_steps)
+    for reading in found:
+        asked = noise.number and (not noise.ends_only or reading.critic_step in ends)
+        assert np.isfinite(reading.generator_grad_noise).all() == bool(asked)
+        assert np.isfinite(reading.generator_grad_norm).all()
+
+
+def test_gradient_noise_is_that_of_the_covariance():
+    gradients = torch.randn(5, 3, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = [np.trace(np.cov(g.numpy().T)) / g.mean(0).square().sum().item() for g in gradients.transpose(0, 1)]
+    np.testing.assert_allclose(gradient_noise(iter(gradients)).numpy(), expected, rtol=1e-12)
+
+
 def test_the_minimax_gradient_vanishes_and_the_trick_s_does_not_where_supports_are_apart():
     class FarAway(Gaussian):
         def draw(self, shape, rng):

@@ -67,7 +67,8 @@ def measure(seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
     ``good`` is how many of 2,500 samples lie within three sigma of a mode, which is the arm; ``at`` is the step.
     """
     ring = population(Ring())
-    trained = cohort(ring, Demo(), objective("gan", optimizer=CRITIC), seeds, steps, BATCH, GENERATOR)
+    chosen = objective("gan", optimizer=CRITIC)
+    trained = cohort(ring, Demo(), chosen, seeds, steps, BATCH, generator_optimizer=GENERATOR)
     evaluator, latents = ring.evaluator(), evaluation_latents(seeds, SAMPLES, Demo().latent)
     stops = [steps * k // CHECKPOINTS for k in range(1, CHECKPOINTS + 1)]
     for segment in training(trained, stops):

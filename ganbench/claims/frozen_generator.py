@@ -24,8 +24,8 @@ from ganbench.trials import ProbeProtocol
 
 ADAM = Optimizer("adam", lr=1e-3, beta1=0.5, beta2=0.999)  # of every critic, and of the generators while they learn
 BATCH = 128
-NOISE = Minibatches(32, 64)
-FEW = Minibatches(2, 64)  # where nobody asks for the noise of the gradient
+NOISE = Minibatches(32, 64, ends_only=True)
+NONE = Minibatches(0)
 SHORT, MIDDLE, LONG = 400, 1000, 2000  # updates of a critic
 CLIP, WEIGHT = 0.05, 10.0
 SIGMA = 0.5  # of the instance noise that the claim was fixed for
@@ -66,8 +66,9 @@ CASES = {case.name: case for case in (UNTRAINED, OVERLAPPING, *SURFACE, *PIXELS)
 def run(profile: Profile, part: str) -> list[dict[str, Any]]:
     """All measurements of a case; ``at`` is the number of critic updates.
 
-    Quantities: ``grad_norm`` of the generator on the fixed batch; ``grad_noise`` of its minibatch gradients;
-    ``accuracy`` and ``loss`` of the critic on samples it is not trained on.
+    Quantities: ``grad_norm`` of the generator on the fixed batch; ``grad_noise`` of its minibatch gradients, for gan
+    and nsgan at the first and the last moment; ``accuracy`` and ``loss`` of the critic on samples that it is not
+    trained on.
     """
     case, seeds = CASES[part], profile.replications(profile.pick(10, 20))
     generators = {case.age: frozen(case, seeds)}
@@ -89,7 +90,7 @@ class Arm:
     label: str
     objective: Objective
     steps: int
-    noise: Minibatches = FEW
+    noise: Minibatches = NONE
     watchers: tuple[tuple[str, Objective], ...] = ()
 
 
@@ -128,16 +129,18 @@ def measure(
     protocol = ProbeProtocol((case.age,), arm.steps)
     readings = probe(setting, tuple(seeds), protocol, generators, noise=arm.noise, watchers=watchers)
     for i, reading in enumerate(readings):
-        yield from _rows(f"{case.name}/{labels[i % len(labels)]}", seeds, reading)
+        noisy = arm.noise.wanted(reading.critic_step, protocol)
+        yield from _rows(f"{case.name}/{labels[i % len(labels)]}", seeds, reading, noisy)
 
 
-def _rows(arm: str, seeds: Sequence[int], reading: Reading) -> Iterator[dict[str, Any]]:
+def _rows(arm: str, seeds: Sequence[int], reading: Reading, noisy: bool) -> Iterator[dict[str, Any]]:
     named = {
         "grad_norm": reading.generator_grad_norm,
-        "grad_noise": reading.generator_grad_noise,
         "accuracy": reading.critic_accuracy,
         "loss": reading.critic_loss,
     }
+    if noisy:
+        named["grad_noise"] = reading.generator_grad_noise
     for quantity, by_seed in named.items():
         for seed, value in zip(seeds, by_seed, strict=True):
             yield row(quantity, value, arm=arm, seed=seed, at=reading.critic_step)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
-
 from ganbench.cohort import Cohort, Setting
 from ganbench.dataset import Dataset, Population
 from ganbench.datasets.root import data_root
 from ganbench.networks.architecture import Architecture
-from ganbench.objective import Objective, Optimizer
+from ganbench.objective import Objective
 from ganbench.plugins import load_plugins
 from ganbench.training import Segment, train
 
@@ -34,15 +32,11 @@ def cohort(
     seeds: Sequence[int],
     steps: int,
     batch_size: int = 128,
-    generator_optimizer: Optimizer | None = None,
-    dtype: torch.dtype = torch.float32,
+    **settings: Any,
 ) -> Cohort:
-    """All seeds of one arm as one program on the CPU; see ``Setting`` for the arguments."""
+    """All seeds of one arm as one program on the CPU; see ``Setting`` for the arguments and for further ones."""
     samples = population(dataset) if isinstance(dataset, Dataset) else dataset
-    setting = Setting(
-        samples, architecture, chosen, steps, batch_size, dtype=dtype, generator_optimizer=generator_optimizer
-    )
-    return Cohort(setting, tuple(seeds))
+    return Cohort(Setting(samples, architecture, chosen, steps, batch_size, **settings), tuple(seeds))
 
 
 def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[Segment]:

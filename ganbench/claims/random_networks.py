@@ -122,7 +122,8 @@ def measure(arm: str, seeds: Sequence[int], steps: int) -> Iterator[dict[str, An
     digits = population(Digits())
     examiner = Examiner.of(digits, (ModeKL(), HighQuality()))
     for seed in seeds:  # every one has networks of another shape, which no vectorised program can hold
-        trained = cohort(digits, RandomMlp.of_seed(seed), objective(arm, **ARMS[arm]), (seed,), steps, 64)
+        chosen = objective(arm, **ARMS[arm])
+        trained = cohort(digits, RandomMlp.of_seed(seed), chosen, (seed,), steps, 64, solitary=True)
         for _ in training(trained):
             pass
         for found in evaluate(trained, examiner, {seed: True})[seed]:
