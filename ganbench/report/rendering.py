@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 DPI = 130
-MANY = 60  # panels: so many are worth further processes
+MANY = 12  # panels: so many are worth further processes
 _METADATA = {  # without dates and versions
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
@@ -89,7 +89,7 @@ def _lay_out(figure: Figure, parts: Sequence[SubFigure]) -> None:
     The solver's results differ in their last digits from process to process; rounded they do not.
     """
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" would leave a placeholder, for which every figure is drawn twice
     for part in parts:
         part.bbox_relative.p0, part.bbox_relative.p1 = part.bbox_relative.p0.round(4), part.bbox_relative.p1.round(4)
     for ax in figure.axes:
