@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +15,13 @@ from ganbench.store import OWN, Store
 from ganbench.trials import ProbeProtocol, Trial, canonical
 
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
-PARTS = ("study.json", "floors.parquet", "trials", "checkpoints", "references", "logs", ".locks")
-APART = ("report", "experiments", "verdicts.parquet")  # what other commands keep here; no checksums are known of them
+PARTS = (
+    "study.json", "floors.parquet", "verdicts.parquet", "trials", "checkpoints", "references", "experiments", "logs",
+    ".locks",
+)  # fmt: skip
+APART = ("report",)  # what other commands keep here; no checksums are known of it
+REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
+MEASUREMENT = re.compile(r".*-[0-9a-f]{12}\.(json|parquet)")
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def inspect(path: Path) -> list[Finding]:
     findings += _absent(path, study or {})
     for folder in sorted((path / "trials").glob("*")):
         findings += _trial(folder)
-    findings += rebuilt(path)
+    findings += [*rebuilt(path), *_measurements(path, study)]
     for entry in sorted(path.glob("*")):
         if entry.name not in PARTS + APART:
             findings.append(_stranger(entry))
@@ -172,7 +178,10 @@ def _stranger(entry: Path) -> Finding:
 
 
 def _checkpoints(path: Path) -> Iterator[Finding]:
-    for folder in sorted((path / "checkpoints").glob("*")):
+    for folder in _entries(path / "checkpoints"):
+        if folder.is_symlink():
+            yield _stranger(folder)
+            continue
         from ganbench.checkpoints import RECORD, whole  # which imports torch
 
         reasons = list(whole(folder))
@@ -182,13 +191,37 @@ def _checkpoints(path: Path) -> Iterator[Finding]:
 
 
 def _references(path: Path) -> Iterator[Finding]:
-    folder = path / "references"
+    yield from _recorded(path / "references", REFERENCE)
+
+
+def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """What is the matter with the measurements of the claims suite and with its verdicts."""
+    verdicts = path / "verdicts.parquet"
+    if study is not None and verdicts.exists() and not accepted(study, verdicts.name):
+        yield Finding("damaged", verdicts, "has no checksum")
+    for folder in _entries(path / "experiments"):
+        if folder.is_symlink() or not folder.is_dir():
+            yield _stranger(folder)
+        else:
+            yield from _recorded(folder, MEASUREMENT)
+
+
+def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
+    """Files with a record beside them that holds their checksums; strangers' files are not taken for records."""
     known = set()
-    for file in sorted(folder.glob("*.json")):
-        record, findings = _record(folder, file.name)
-        yield from findings
-        known |= {file.name} | accepted_names(record or {})
-        yield from _beside(folder, record or {})
-    for entry in sorted(folder.glob("*")):
-        if entry.name not in known and not entry.name.endswith(".lock"):
+    for file in _entries(folder):
+        if own.fullmatch(file.name) and file.suffix == ".json":
+            record, findings = _record(folder, file.name)
+            yield from findings
+            known |= {file.name} | accepted_names(record or {})
+            yield from _beside(folder, record or {})
+    for entry in _entries(folder):
+        if entry.name not in known and own.fullmatch(entry.name):
+            yield Finding("unfinished", entry, "has no record, or a damaged one")
+        elif entry.name not in known and not entry.name.endswith(".lock"):
             yield _stranger(entry)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where a link stands in its place, which may lead anywhere."""
+    return [] if folder.is_symlink() else sorted(folder.glob("*"))
