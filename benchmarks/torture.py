@@ -41,10 +41,8 @@ from ganbench.commands import run as command  # everything that a run needs is i
 from ganbench.executors import server, warm, worker
 from ganbench.integrity import inspect
 
-STUDY = (
-    "run --objectives gan,wgan --seeds 2 --datasets ring --steps 130 --evaluate-every 65 --n-samples 60 "
-    "--batch-size 8 --jobs 2 --device cpu"
-)
+STUDY = "run --objectives gan,wgan --seeds 2 --datasets ring --n-samples 60 --batch-size 8 --jobs 2 --device cpu"
+BUDGET = ["--steps", "130", "--evaluate-every", "65"]
 LEFT_OUT = ["seconds", "wall_seconds", "attempts"]
 KINDS = ("group", "main", "evaluation", "half-written", "rename")
 
@@ -69,7 +67,7 @@ class Blow:
 
 def study(folder: Path) -> list[str]:
     """The command line of the study."""
-    return [*STUDY.split(), "--out", str(folder)]
+    return [*STUDY.split(), *BUDGET, "--out", str(folder)]
 
 
 def start(arguments: list[str], log: Path, prepare: Callable[[], None] = lambda: None) -> int:
@@ -317,10 +315,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--kinds", default="kills,files,checkpoints,disk")
+    parser.add_argument("--steps", type=int, default=130, help="fewer than 64 leave no checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder to work in; what came out wrong stays there")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    BUDGET[:] = ["--steps", str(options.steps), "--evaluate-every", str(options.steps // 2)]
     assert warm
     assert command
     root, rng = options.keep or Path(tempfile.mkdtemp(prefix="ganbench-torture-")), random.Random(options.seed)

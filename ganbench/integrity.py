@@ -10,7 +10,7 @@ from typing import Any
 
 from ganbench.durable import accepted, accepted_names, parse, read_bytes, read_record
 from ganbench.errors import DamageError
-from ganbench.results import read_file, read_run
+from ganbench.results import read_asked, read_file, read_run
 from ganbench.store import OWN, Store
 from ganbench.trials import ProbeProtocol, Trial, canonical
 
@@ -104,7 +104,7 @@ def _belongs(folder: Path) -> bool:
 
 def inspect(path: Path) -> list[Finding]:
     """Everything that is not as it should be in a results folder; empty where all is whole and finished."""
-    study, findings = _record(path, "study.json")
+    study, findings = _study(path)
     findings += _absent(path, study or {})
     for folder in sorted((path / "trials").glob("*")):
         findings += _trial(folder)
@@ -117,14 +117,13 @@ def inspect(path: Path) -> list[Finding]:
     return findings
 
 
-def _record(folder: Path, name: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _study(path: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
+    file = path / "study.json"
     try:
-        record = read_record(folder / name)
+        study = read_asked(path)
     except DamageError as error:
-        return None, [
-            Finding("damaged", folder / name, str(error).partition("; ")[0].removeprefix(f"{folder / name} "))
-        ]
-    return record, [] if record is not None else [Finding("missing", folder / name, "was written and is not there")]
+        return None, [Finding("damaged", file, _reason(error, file))]
+    return study, [] if study is not None else [Finding("missing", file, "was written and is not there")]
 
 
 def _reason(error: DamageError, path: Path) -> str:
@@ -139,7 +138,7 @@ def _beside(folder: Path, record: Mapping[str, Any]) -> list[Finding]:
 
 def rebuilt(path: Path) -> list[Finding]:
     """What is the matter with floors, checkpoints and references: parts that a run makes again where it needs them."""
-    study, _ = _record(path, "study.json")
+    study, _ = _study(path)
     return [*_beside(path, study or {}), *_checkpoints(path), *_references(path)]
 
 
@@ -211,10 +210,15 @@ def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
     known = set()
     for file in _entries(folder):
         if own.fullmatch(file.name) and file.suffix == ".json":
-            record, findings = _record(folder, file.name)
-            yield from findings
-            known |= {file.name} | accepted_names(record or {})
-            yield from _beside(folder, record or {})
+            try:
+                record = read_record(file) or {}
+            except DamageError as error:
+                record = {}
+                yield Finding("damaged", file, _reason(error, file))
+            if not all(name.startswith((f"{file.stem}-", f"{file.stem}.")) for name in accepted_names(record)):
+                yield Finding("damaged", file, "is the record of something else")
+            known |= {file.name} | accepted_names(record)
+            yield from _beside(folder, record)
     for entry in _entries(folder):
         if entry.name not in known and own.fullmatch(entry.name):
             yield Finding("unfinished", entry, "has no record, or a damaged one")

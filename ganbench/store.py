@@ -32,7 +32,7 @@ from ganbench.durable import write_parquet as write_parquet
 from ganbench.durable import write_weights as write_weights
 from ganbench.errors import DamageError, StorageError, UsageError
 from ganbench.results import Results as Results
-from ganbench.results import check_version, gather, read_floors, read_run, trial_row
+from ganbench.results import check_version, gather, read_asked, read_floors, read_run, trial_row
 from ganbench.results import load as load
 from ganbench.results import typed as typed
 from ganbench.trials import Trial
@@ -74,7 +74,7 @@ class Store:
         """
         self.open()
         try:
-            earlier = read_record(self.path / "study.json") or {}
+            earlier = read_asked(self.path) or {}
         except DamageError:
             earlier = {}
         request = json.loads(json_bytes(asked))  # tuples become lists, as they are in the file
@@ -101,7 +101,7 @@ class Store:
     def is_begun(self) -> bool:
         """Whether there is a whole ``study.json``."""
         try:
-            return read_record(self.path / "study.json") is not None
+            return read_asked(self.path) is not None
         except DamageError:
             return False
 

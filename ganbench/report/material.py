@@ -12,12 +12,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ganbench.durable import read_record
 from ganbench.errors import DamageError, UsageError
 from ganbench.figures.palette import Looks, looks
 from ganbench.leaderboard import sections as divide
 from ganbench.report.reading import read_study
-from ganbench.results import read_file
+from ganbench.results import read_asked, read_file
 from ganbench.store import Results
 from ganbench.trials import slug
 
@@ -91,12 +90,13 @@ def gather(folders: Sequence[Path]) -> Material:
         for trial in results.trials["trial"]:
             homes.setdefault(str(trial), folder)
     results = _joined(found, homes)
-    verdicts = _all([_verdicts(folder) for folder in found])
+    asked = {folder: read_asked(folder) or {} for folder in found}
+    verdicts = _all([_verdicts(folder, study) for folder, study in asked.items()])
     modes = _all([_modes(folder / "trials" / trial / "modes.parquet") for trial, folder in homes.items()])
     if results.trials.empty and verdicts is None:
         names = ", ".join(map(str, found))
         raise UsageError(f"{names} holds no finished trial and no verdict yet: there is nothing to report; run first")
-    requests = tuple(r for folder in found for r in json.loads((folder / "study.json").read_bytes())["requests"])
+    requests = tuple(request for study in asked.values() for request in study["requests"])
     return Material(tuple(found), results, homes, tuple(sections(results, modes)), verdicts, requests)
 
 
@@ -130,9 +130,9 @@ def _all(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
     return pd.concat(found, ignore_index=True) if found else None
 
 
-def _verdicts(folder: Path) -> pd.DataFrame | None:
+def _verdicts(folder: Path, study: Mapping[str, Any]) -> pd.DataFrame | None:
     """Compared with the checksum in ``study.json``. Raises DamageError."""
-    file, study = folder / "verdicts.parquet", read_record(folder / "study.json") or {}
+    file = folder / "verdicts.parquet"
     content = read_file(folder, study, file.name)
     if content is None and file.exists():
         raise DamageError(f"{file} has no checksum in study.json; `ganbench reproduce` makes it again")
