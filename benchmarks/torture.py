@@ -266,7 +266,7 @@ def halfway(root: Path) -> Path:
 
 def disk(root: Path, expected: str) -> bool:
     """Run out of room at several sizes of a file; whether each ended with code 1, readable, and then completed."""
-    right, sizes = 0, (1, 2_000, 5_000, 10_000, 30_000, 60_000, 100_000)
+    right, sizes = 0, (500, 2_000, 5_000, 10_000, 30_000, 60_000, 100_000)
     for size in sizes:
         folder = root / f"disk-{size}"
         code = run(folder, lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY)))

@@ -177,6 +177,13 @@ def report(
     ] = None,
 ) -> None:
     """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
+    import os
+
+    from platformdirs import user_cache_path
+
+    os.environ.setdefault(
+        "MPLCONFIGDIR", str(user_cache_path("ganbench") / "matplotlib")
+    )  # else it makes ~/.config/...
     from ganbench.commands.report import report as write_report
 
     write_report(results or [], out, data_root)
