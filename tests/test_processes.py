@@ -274,6 +274,22 @@ def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_comple
     assert inspect(tmp_path / "a") == []
 
 
+def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, tmp_path):
+    args = ["--seeds", "2", "--no-probe"]
+    assert done(begin("--objectives", "gan", *args))[0] == 0
+    before = tables(tmp_path / "a")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        process = begin("--objectives", "gan,wgan", *args)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    code, out = done(process)
+    assert (code, "File too large" in out, "Traceback" in out) == (1, True, False), out
+    same(before, tables(tmp_path / "a", ["gan"]))
+    assert {f.kind for f in inspect(tmp_path / "a")} <= {"unfinished"}
+
+
 WATCH = """
 import os, sys
 ALLOWED = tuple(os.environ["WATCH_ALLOWED"].split(os.pathsep))
