@@ -78,6 +78,8 @@ def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None:
+    if not (folder / name).is_file() and name in record.get("pending", {}) and name not in record.get("files", {}):
+        return Finding("unfinished", folder / name, "was about to be written when the process ended")
     if not (folder / name).is_file():
         return Finding("missing", folder / name, "was written and is not there")
     if not accepted(record, name):

@@ -279,6 +279,31 @@ def test_wherever_the_replacing_of_a_file_stops_the_trial_is_whole(study, monkey
     assert [f.kind for f in inspect(store.path)] == ([] if writes == 3 else ["unfinished"])
 
 
+def test_a_table_that_was_about_to_be_added_is_unfinished_and_the_trial_stays_whole(study, monkeypatch):
+    store, (trial, _) = study
+
+    def full(path, content):
+        if path.suffix == ".parquet":
+            raise StorageError("no room")
+        write_bytes(path, content)
+
+    monkeypatch.setattr("ganbench.durable.write_bytes", full)
+    probes = pd.DataFrame(columns=list(ganbench.load(store.path).probes))
+    with pytest.raises(StorageError):
+        store.add(trial, {**store.run(trial), "probe": {"generator_steps": [1], "critic_steps": 1}}, {"probes": probes})
+    assert {f.kind for f in inspect(store.path)} == {"unfinished"}
+    assert condition(store, trial) == "completed"
+    assert condition(store, trial, ProbeProtocol((1,), 1)) == "unprobed"
+    assert len(ganbench.load(store.path).trials) == 2
+
+
+def test_a_reference_that_the_disk_had_no_room_for_is_unfinished_and_not_missing(study):
+    store, _ = study
+    record = with_references(store) / "0123456789ab-s0.json"
+    write_record(record, {**read_record(record), "pending": {"0123456789ab-s0-250.safetensors": "0"}})
+    assert [(f.kind, f.path.name) for f in inspect(store.path)] == [("unfinished", "0123456789ab-s0-250.safetensors")]
+
+
 def test_a_file_is_written_beside_its_place_and_never_through_a_link(tmp_path):
     (tmp_path / "victim").write_text("old")
     (tmp_path / f".file.{os.getpid()}.part").symlink_to(tmp_path / "victim")
