@@ -1,12 +1,14 @@
 """Kills runs, damages files and fills disks, and counts how often the tables come out right all the same.
 
-    python benchmarks/torture.py [--kills 50] [--kinds kills,files,disk] [--seed 0] [--keep FOLDER]
+    python benchmarks/torture.py [--kills 50] [--kinds kills,files,checkpoints,disk] [--seed 0] [--keep FOLDER]
+    unshare -rm python benchmarks/torture.py --kinds tmpfs      # a disk that is really full; needs Linux
 
 Every run is ``ganbench run`` on a small study, in a process that is forked from this one, so that a hundred of them
-take minutes; its cohort processes are forked from it. A killing takes either the whole process group at a random
-moment, the main process alone, or the group at a random write or rename inside ganbench's folders (an audit hook does
-it). Then the same command is run again, and all tables are compared with those of an undisturbed run, to the bit;
-``seconds``, ``wall_seconds``, ``attempts`` and what says when and how a result was made are left out.
+take minutes; its cohort processes are forked from it. A killing (SIGKILL) takes the whole process group or the main
+process alone at a random moment, or the group in the middle of a random evaluation, with a random file half written,
+or before a random rename. One that comes too late is made again, at another moment. Then the same command is run
+again, and all tables and generators are compared with those of an undisturbed run, to the bit; ``seconds``,
+``wall_seconds`` and ``attempts`` are left out.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,16 +36,15 @@ import multiprocessing as mp
 import torch
 
 import ganbench
-from ganbench import cli
+from ganbench import cli, durable, trainer
 from ganbench.commands import run as command  # everything that a run needs is imported before the first fork
 from ganbench.executors import server, warm, worker
 from ganbench.integrity import inspect
 
-STUDY = (
-    "run --objectives gan,wgan --seeds 2 --datasets ring --steps 130 --evaluate-every 65 --n-samples 60 "
-    "--batch-size 8 --jobs 2 --device cpu"
-)
-LEFT_OUT = ["seconds", "wall_seconds", "attempts", "versions", "device"]
+STUDY = "run --objectives gan,wgan --seeds 2 --datasets ring --n-samples 60 --batch-size 8 --jobs 2 --device cpu"
+BUDGET = ["--steps", "130", "--evaluate-every", "65"]
+LEFT_OUT = ["seconds", "wall_seconds", "attempts"]
+KINDS = ("group", "main", "evaluation", "half-written", "rename")
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,22 @@ class Blow:
     """One killing.
 
     Attributes:
-        kind: ``group``, ``main`` (which leaves its processes orphaned) or ``write``.
-        moment: seconds after the start; for ``write`` the number of the write or rename in one process.
+        kind: ``group``, ``main`` (which leaves its processes orphaned), ``evaluation``, ``half-written`` or ``rename``.
+        moment: seconds after the start, or after the evaluation began.
+        count: which evaluation, write or rename of one process; 0 where the moment alone decides.
     """
 
     kind: str
     moment: float
+    count: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.count}" if self.count else f"{self.kind} at {self.moment:.2f} s"
 
 
 def study(folder: Path) -> list[str]:
     """The command line of the study."""
-    return [*STUDY.split(), "--out", str(folder)]
+    return [*STUDY.split(), *BUDGET, "--out", str(folder)]
 
 
 def start(arguments: list[str], log: Path, prepare: Callable[[], None] = lambda: None) -> int:
@@ -119,64 +127,74 @@ def _digest(folder: Path) -> str:
     for name in ("trials", "steps", "evaluations", "probes", "floors"):
         table = getattr(results, name).drop(columns=LEFT_OUT, errors="ignore")
         text += table.sort_values(list(table)).to_csv(index=False, float_format="%.17g")
+    for path in sorted(folder.glob("trials/*/generator.safetensors")):
+        text += f"{path.parent.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def strike(folder: Path, blow: Blow) -> bool:
     """Start the study and kill it; whether it was still running then."""
-    log = folder.with_suffix(".log")
-    at_write = blow.kind == "write"
-    pid = start(study(folder), log, (lambda: _kill_at_write(int(blow.moment))) if at_write else lambda: None)
-    if at_write:
+    pid = start(study(folder), folder.with_suffix(".log"), lambda: _lie_in_wait(blow))
+    if blow.count:
         return finish(pid) == -signal.SIGKILL
     time.sleep(blow.moment)
     alive = os.waitpid(pid, os.WNOHANG)[0] == 0
     if alive:
-        (os.killpg if blow.kind == "group" else os.kill)(pid, signal.SIGKILL)
+        (os.kill if blow.kind == "main" else os.killpg)(pid, signal.SIGKILL)
         finish(pid)
     return alive
 
 
-def _kill_at_write(count: int) -> None:
-    """Kill the process group before one of the writes or renames that one of its processes makes."""
-    left = [count]
+def _lie_in_wait(blow: Blow) -> None:
+    """Let a process, and those that are forked from it, kill their group when each has come so far."""
+    left = [blow.count]
 
-    def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "os.rename" or (event == "open" and str(arguments[0]).endswith(".part")):
-            left[0] -= 1
-            if left[0] == 0:
-                os.killpg(0, signal.SIGKILL)
+    def due() -> bool:
+        left[0] -= 1
+        return left[0] == 0
 
-    sys.addaudithook(watch)
+    def die() -> None:
+        os.killpg(0, signal.SIGKILL)
+
+    if blow.kind == "rename":
+        sys.addaudithook(lambda event, arguments: die() if event == "os.rename" and due() else None)
+    elif blow.kind == "half-written":
+        write = durable._write_new
+        durable._write_new = lambda path, content: (
+            (write(path, content[: len(content) // 2]), die()) if due() else write(path, content)
+        )
+    elif blow.kind == "evaluation":
+        evaluate = trainer.evaluate
+        trainer.evaluate = lambda *arguments: (
+            due() and threading.Timer(blow.moment, die).start(),
+            evaluate(*arguments),
+        )[1]
 
 
-def blows(n: int, duration: float, rng: random.Random) -> Iterator[Blow]:
-    """Killings of all kinds, at moments spread over a run."""
-    for k in range(n):
-        kind = ("group", "write", "main")[k % 3]
-        yield Blow(kind, rng.uniform(0, duration) if kind != "write" else rng.randint(1, 40))
+def aim(kind: str, duration: float, rng: random.Random) -> Blow:
+    """A killing of a kind, at a random moment."""
+    if kind == "evaluation":
+        return Blow(kind, rng.uniform(0, 0.02), rng.randint(1, 3))
+    return Blow(kind, rng.uniform(0, duration)) if kind in ("group", "main") else Blow(kind, 0, rng.randint(1, 25))
 
 
 def kills(root: Path, n: int, rng: random.Random, expected: str, duration: float) -> bool:
     """Kill, run again, compare; whether all came out right."""
-    right = landed = 0
-    for k, blow in enumerate(blows(n, duration, rng)):
+    right, late = 0, 0
+    for k in range(n):
         folder = root / f"kill-{k}"
-        hit = strike(folder, blow)
-        code, found = run(folder), digest(folder)
-        good = code == 0 and found == expected
-        right, landed = right + good, landed + hit
-        print(
-            f"kill {k + 1:3} {blow.kind:5} at {blow.moment:6.2f}: {_word(good)}{'' if hit else ' (had ended)'}",
-            flush=True,
-        )
-        if not good:
-            say(f"    exit code {code}; {found}; log: {folder.with_suffix('.log')}")
-        else:
+        while not strike(folder, blow := aim(KINDS[k % len(KINDS)], duration, rng)):
+            late += 1
             shutil.rmtree(folder)
-    print(
-        f"kills: {right} of {n} ended with the undisturbed run's tables; {landed} struck a running process", flush=True
-    )
+        code, found, findings = run(folder), digest(folder), inspect(folder)
+        good = code == 0 and found == expected and not findings
+        right += good
+        say(f"kill {k + 1:3} {blow}: {_word(good)}")
+        if good:
+            shutil.rmtree(folder)
+        else:
+            say(f"    exit code {code}; {found}; {findings}; log: {folder.with_suffix('.log')}")
+    say(f"kills: {right} of {n} ended with the undisturbed run's tables; {late} more came too late and were made again")
     return right == n
 
 
@@ -206,42 +224,81 @@ def _twin(path: Path, folder: Path) -> Path:
     return (named or same)[0]
 
 
-def files(root: Path, calm: Path, rng: random.Random, expected: str) -> bool:
-    """Damage every stored file in every way, one at a time; whether each was noticed and mended."""
+def files(root: Path, whole: Path, victims: list[Path], rng: random.Random, expected: str) -> bool:
+    """Damage every one of some files in every way, one at a time; whether each was noticed and mended."""
     noticed = mended = total = 0
-    for path in stored_files(calm):
+    for path in victims:
         for name, damage in DAMAGE.items():
             folder = root / "damaged"
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(calm, folder)
-            damage(folder / path.relative_to(calm), _twin(path, calm), rng)
+            shutil.copytree(whole, folder)
+            damaged = folder / path.relative_to(whole)
+            damage(damaged, _twin(path, whole), rng)
             total += 1
-            saw = any(f.kind != "foreign" for f in inspect(folder))
+            saw = any(f.kind == "damaged" and damaged.is_relative_to(f.path.parent) for f in inspect(folder))
             code = run(folder)
             good = code == 0 and digest(folder) == expected and not inspect(folder)
             noticed, mended = noticed + saw, mended + good
             if not (saw and good):
-                print(
-                    f"{path.relative_to(calm)} {name}: {'noticed' if saw else 'NOT NOTICED'}, {_word(good)}", flush=True
-                )
-    say(f"files: {noticed} of {total} noticed, {mended} of {total} right after a rerun")
+                say(f"{path.relative_to(whole)} {name}: {'noticed' if saw else 'NOT NOTICED'}, {_word(good)}")
+    kinds = sorted({path.suffix for path in victims})
+    say(f"{len(victims)} files ({' '.join(kinds)}), each damaged in {len(DAMAGE)} ways: {noticed} of {total} noticed, ")
+    say(f"    {mended} of {total} right after a rerun")
     return noticed == mended == total
 
 
+def halfway(root: Path) -> Path:
+    """The study, killed when all of its cohorts have a checkpoint."""
+    for attempt in range(20):
+        folder = root / f"halfway-{attempt}"
+        pid = start(study(folder), folder.with_suffix(".log"))
+        while os.waitpid(pid, os.WNOHANG)[0] == 0:
+            if len(list(folder.glob("checkpoints/*/checkpoint.json"))) == 2:
+                os.killpg(pid, signal.SIGKILL)
+                finish(pid)
+                break
+            time.sleep(0.02)
+        time.sleep(1)
+        if len(list(folder.glob("checkpoints/*/checkpoint.json"))) == 2:
+            return folder
+    raise RuntimeError("no two checkpoints at the same time in 20 runs")
+
+
 def disk(root: Path, expected: str) -> bool:
-    """Give out of room at several sizes; whether each ended with code 1, readable, and completed with room."""
-    right, sizes = 0, (1, 2_000, 5_000, 10_000, 30_000, 60_000, 100_000)
+    """Run out of room at several sizes of a file; whether each ended with code 1, readable, and then completed."""
+    right, sizes = 0, (500, 2_000, 5_000, 10_000, 30_000, 60_000, 100_000)
     for size in sizes:
         folder = root / f"disk-{size}"
         code = run(folder, lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY)))
-        text = folder.with_suffix(".log").read_text()
-        clear = code in (0, 1) and "Traceback" not in text
-        again = run(folder)
-        good = clear and again == 0 and digest(folder) == expected
-        right += good
-        say(f"disk: files of at most {size} bytes: exit code {code}, then {again}: {_word(good)}")
+        right += _completes(f"files of at most {size} bytes", folder, code, "File too large", expected)
     say(f"disk: {right} of {len(sizes)}")
     return right == len(sizes)
+
+
+def tmpfs(root: Path, expected: str) -> bool:
+    """The same on a small disk of its own."""
+    right, sizes = 0, (4, 200, 400, 600, 800)
+    for size in sizes:
+        folder = root / f"tmpfs-{size}"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "ganbench", str(folder)], check=True)
+        code = run(folder)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(folder)], check=True)
+        right += _completes(f"a disk of {size} KiB", folder, code, "No space left on device", expected)
+        subprocess.run(["umount", str(folder)], check=True)
+    say(f"tmpfs: {right} of {len(sizes)}")
+    return right == len(sizes)
+
+
+def _completes(what: str, folder: Path, code: int, sentence: str, expected: str) -> bool:
+    text = folder.with_suffix(".log").read_text()
+    clear = code == 1 and sentence in text and "Traceback" not in text
+    finished = len(list(folder.glob("trials/*/run.json")))
+    readable = not folder.exists() or not [f for f in inspect(folder) if f.kind in ("damaged", "missing") and finished]
+    again = run(folder)
+    good = clear and readable and again == 0 and digest(folder) == expected
+    say(f"disk: {what}: exit code {code}, {finished} trials finished and readable, then {again}: {_word(good)}")
+    return good
 
 
 def say(text: str) -> None:
@@ -257,11 +314,13 @@ def main() -> None:
     """Print what was done and how it came out; exit code 1 where something came out wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--kinds", default="kills,files,disk")
+    parser.add_argument("--kinds", default="kills,files,checkpoints,disk")
+    parser.add_argument("--steps", type=int, default=130, help="fewer than 64 leave no checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder to work in; what came out wrong stays there")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    BUDGET[:] = ["--steps", str(options.steps), "--evaluate-every", str(options.steps // 2)]
     assert warm
     assert command
     root, rng = options.keep or Path(tempfile.mkdtemp(prefix="ganbench-torture-")), random.Random(options.seed)
@@ -276,9 +335,17 @@ def main() -> None:
     duration, expected, kinds = time.monotonic() - began, digest(calm), options.kinds.split(",")
     say(f"the undisturbed run took {duration:.1f} s; its tables: {expected[:16]}")
     good = digest(root / "first") == expected
-    good &= "kills" not in kinds or kills(root, options.kills, rng, expected, duration)
-    good &= "files" not in kinds or files(root, calm, rng, expected)
-    good &= "disk" not in kinds or disk(root, expected)
+    if "kills" in kinds:
+        good &= kills(root, options.kills, rng, expected, duration)
+    if "files" in kinds:
+        good &= files(root, calm, stored_files(calm), rng, expected)
+    if "checkpoints" in kinds:
+        stopped = halfway(root)
+        good &= files(root, stopped, stored_files(stopped / "checkpoints"), rng, expected)
+    if "disk" in kinds:
+        good &= disk(root, expected)
+    if "tmpfs" in kinds:
+        good &= tmpfs(root, expected)
     sys.exit(0 if good else 1)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from ganbench import __version__
 from ganbench.commands.terminal import say
-from ganbench.errors import GanbenchError, StorageError
+from ganbench.errors import GanbenchError, StorageError, UsageError
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -45,6 +45,9 @@ def main() -> None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             say(f"ganbench: {error}; what was finished is kept, and the same command runs what is missing")
             sys.exit(FAILED)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            say(f"ganbench: {str(error.filename)[:40]}...: {error.strerror}; give a shorter path")
+            sys.exit(USAGE)
         if heard:  # an import that is interrupted may turn the interrupt into an error of its own
             _leave()
         import traceback
@@ -174,6 +177,13 @@ def report(
     ] = None,
 ) -> None:
     """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
+    import os
+
+    from platformdirs import user_cache_path
+
+    os.environ.setdefault(
+        "MPLCONFIGDIR", str(user_cache_path("ganbench") / "matplotlib")
+    )  # else it makes ~/.config/...
     from ganbench.commands.report import report as write_report
 
     write_report(results or [], out, data_root)
@@ -206,13 +216,15 @@ def reproduce(
     profile: Annotated[str, Option(help="quick (minutes, two cores) or full.")] = "quick",
     claims: Annotated[str | None, Option(help="Comma-separated ids or numbers [default: all].")] = None,
     seeds: Annotated[str | None, Option(help="Other seeds than each rule's own number of them.")] = None,
-    jobs: Annotated[int, Option(help="Parallel processes [default: one a core].")] = 0,
+    jobs: Annotated[int, Option(min=0, help="Parallel processes [default: one a core].")] = 0,
     out: Annotated[Path | None, Option(help="Results folder [default: results/reproduce-PROFILE].")] = None,
 ) -> None:
     """Test the claims of the literature: measure what is missing, judge by rules that were fixed before."""
     from ganbench.request import read_seeds
 
     names = [name.strip() for name in claims.split(",") if name.strip()] if claims else []
+    if claims is not None and not names:
+        raise UsageError("--claims is empty; name at least one, or leave it out for all")
     replications = read_seeds(seeds) if seeds else ()
     from ganbench.commands.reproduce import reproduce as reproduce_claims
 

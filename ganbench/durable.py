@@ -41,7 +41,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
         _write_new(part, content)
         os.replace(part, path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path} could not be written: {error.strerror or error}") from error
     finally:
@@ -58,8 +58,8 @@ def _write_new(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(path: Path) -> None:
-    """Make a rename last. Where folders cannot be opened (Windows), the file system does without."""
+def flush_folder(path: Path) -> None:
+    """Make a rename or a new folder in it last. Where folders cannot be opened (Windows), the system does without."""
     if os.name == "posix":
         descriptor = os.open(path, os.O_RDONLY)
         try:

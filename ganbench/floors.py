@@ -14,7 +14,6 @@ Floors are kept in the user's cache, and in the results folder of every study th
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -28,12 +27,14 @@ from platformdirs import user_cache_path
 from ganbench import schema
 from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
+from ganbench.durable import read_record, write_record
+from ganbench.errors import DamageError
 from ganbench.evaluation import Examiner, split_protocol
 from ganbench.measured import Measured, Metric
 from ganbench.plugins import Registry
-from ganbench.store import Store, typed, write_json
+from ganbench.store import Store, typed
 from ganbench.streams import generator
-from ganbench.trials import Component, canonical
+from ganbench.trials import Component, canonical, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,19 +187,20 @@ def _cache_path(component: Component, n: int, metric: Metric) -> Path:
     described = {"name": metric.name, "fields": asdict(metric), "code": code_of(type(metric))}
     parts = {"version": VERSION, "dataset": component.settings(), "n_samples": n, "metric": described}
     key = hashlib.blake2b(canonical(parts).encode(), digest_size=12).hexdigest()
-    return user_cache_path("ganbench") / "floors" / f"{metric.name}-{key}.json"
+    return user_cache_path("ganbench") / "floors" / f"{slug(metric.name)}-{key}.json"
 
 
 def _recall(path: Path) -> Floor | None:
     try:
-        return Floor(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # absent, cut off, or written by another version
+        record = read_record(path) or {}
+        return Floor(**{field.name: record[field.name] for field in fields(Floor)})
+    except (DamageError, KeyError):  # changed, or absent
         return None
 
 
 def _remember(path: Path, floor: Floor) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(floor))
+        write_record(path, asdict(floor))
     except OSError:  # no room or no right: it is measured again the next time
         pass

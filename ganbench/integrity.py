@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,13 +10,18 @@ from typing import Any
 
 from ganbench.durable import accepted, accepted_names, parse, read_bytes, read_record
 from ganbench.errors import DamageError
-from ganbench.results import read_file, read_run
+from ganbench.results import read_asked, read_file, read_run
 from ganbench.store import OWN, Store
 from ganbench.trials import ProbeProtocol, Trial, canonical
 
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
-PARTS = ("study.json", "floors.parquet", "trials", "checkpoints", "references", "logs", ".locks")
-APART = ("report", "experiments", "verdicts.parquet")  # what other commands keep here; no checksums are known of them
+PARTS = (
+    "study.json", "floors.parquet", "verdicts.parquet", "trials", "checkpoints", "references", "experiments", "logs",
+    ".locks",
+)  # fmt: skip
+APART = ("report",)  # what other commands keep here; no checksums are known of it
+REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
+MEASUREMENT = re.compile(r".*-[0-9a-f]{12}\.(json|parquet)")
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None:
+    if not (folder / name).is_file() and name in record.get("pending", {}) and name not in record.get("files", {}):
+        return Finding("unfinished", folder / name, "was about to be written when the process ended")
     if not (folder / name).is_file():
         return Finding("missing", folder / name, "was written and is not there")
     if not accepted(record, name):
@@ -98,11 +106,11 @@ def _belongs(folder: Path) -> bool:
 
 def inspect(path: Path) -> list[Finding]:
     """Everything that is not as it should be in a results folder; empty where all is whole and finished."""
-    study, findings = _record(path, "study.json")
+    study, findings = _study(path)
     findings += _absent(path, study or {})
     for folder in sorted((path / "trials").glob("*")):
         findings += _trial(folder)
-    findings += rebuilt(path)
+    findings += [*rebuilt(path), *_measurements(path, study)]
     for entry in sorted(path.glob("*")):
         if entry.name not in PARTS + APART:
             findings.append(_stranger(entry))
@@ -111,14 +119,13 @@ def inspect(path: Path) -> list[Finding]:
     return findings
 
 
-def _record(folder: Path, name: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _study(path: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
+    file = path / "study.json"
     try:
-        record = read_record(folder / name)
+        study = read_asked(path)
     except DamageError as error:
-        return None, [
-            Finding("damaged", folder / name, str(error).partition("; ")[0].removeprefix(f"{folder / name} "))
-        ]
-    return record, [] if record is not None else [Finding("missing", folder / name, "was written and is not there")]
+        return None, [Finding("damaged", file, _reason(error, file))]
+    return study, [] if study is not None else [Finding("missing", file, "was written and is not there")]
 
 
 def _reason(error: DamageError, path: Path) -> str:
@@ -133,7 +140,7 @@ def _beside(folder: Path, record: Mapping[str, Any]) -> list[Finding]:
 
 def rebuilt(path: Path) -> list[Finding]:
     """What is the matter with floors, checkpoints and references: parts that a run makes again where it needs them."""
-    study, _ = _record(path, "study.json")
+    study, _ = _study(path)
     return [*_beside(path, study or {}), *_checkpoints(path), *_references(path)]
 
 
@@ -172,7 +179,10 @@ def _stranger(entry: Path) -> Finding:
 
 
 def _checkpoints(path: Path) -> Iterator[Finding]:
-    for folder in sorted((path / "checkpoints").glob("*")):
+    for folder in _entries(path / "checkpoints"):
+        if folder.is_symlink():
+            yield _stranger(folder)
+            continue
         from ganbench.checkpoints import RECORD, whole  # which imports torch
 
         reasons = list(whole(folder))
@@ -182,13 +192,42 @@ def _checkpoints(path: Path) -> Iterator[Finding]:
 
 
 def _references(path: Path) -> Iterator[Finding]:
-    folder = path / "references"
+    yield from _recorded(path / "references", REFERENCE)
+
+
+def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """What is the matter with the measurements of the claims suite and with its verdicts."""
+    verdicts = path / "verdicts.parquet"
+    if study is not None and verdicts.exists() and not accepted(study, verdicts.name):
+        yield Finding("damaged", verdicts, "has no checksum")
+    for folder in _entries(path / "experiments"):
+        if folder.is_symlink() or not folder.is_dir():
+            yield _stranger(folder)
+        else:
+            yield from _recorded(folder, MEASUREMENT)
+
+
+def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
+    """Files with a record beside them that holds their checksums; strangers' files are not taken for records."""
     known = set()
-    for file in sorted(folder.glob("*.json")):
-        record, findings = _record(folder, file.name)
-        yield from findings
-        known |= {file.name} | accepted_names(record or {})
-        yield from _beside(folder, record or {})
-    for entry in sorted(folder.glob("*")):
-        if entry.name not in known and not entry.name.endswith(".lock"):
+    for file in _entries(folder):
+        if own.fullmatch(file.name) and file.suffix == ".json":
+            try:
+                record = read_record(file) or {}
+            except DamageError as error:
+                record = {}
+                yield Finding("damaged", file, _reason(error, file))
+            if not all(name.startswith((f"{file.stem}-", f"{file.stem}.")) for name in accepted_names(record)):
+                yield Finding("damaged", file, "is the record of something else")
+            known |= {file.name} | accepted_names(record)
+            yield from _beside(folder, record)
+    for entry in _entries(folder):
+        if entry.name not in known and own.fullmatch(entry.name):
+            yield Finding("unfinished", entry, "has no record, or a damaged one")
+        elif entry.name not in known and not entry.name.endswith(".lock"):
             yield _stranger(entry)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where a link stands in its place, which may lead anywhere."""
+    return [] if folder.is_symlink() else sorted(folder.glob("*"))

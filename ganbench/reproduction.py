@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import io
 import signal
 import time
 import traceback
@@ -18,10 +20,14 @@ from ganbench import schema
 from ganbench.claims.catalogue import experiments_of, find_claims
 from ganbench.claims.claim import Claim, Finding
 from ganbench.claims.experiment import COLUMNS, Experiment, Measurements, Profile
+from ganbench.durable import parquet_bytes, read_record, replace_files
+from ganbench.errors import DamageError
 from ganbench.executors.local import cores
 from ganbench.executors.server import context_for
+from ganbench.provenance import machine, source, versions
+from ganbench.results import read_file
 from ganbench.statistics import holm
-from ganbench.store import typed, write_parquet
+from ganbench.store import Store, typed
 
 LEVEL = 0.05  # of the Holm-adjusted flag
 
@@ -39,6 +45,35 @@ class Part:
         return (
             folder / "experiments" / self.experiment.name / f"{self.name}-{self.experiment.key(self.profile)}.parquet"
         )
+
+    def record(self, folder: Path) -> Path:
+        """What says how they were made, and holds their checksum."""
+        return self.file(folder).with_suffix(".json")
+
+    def read(self, folder: Path) -> bytes | None:
+        """The stored measurements; None where there are none that are, to the byte, what was written."""
+        file = self.file(folder)
+        try:
+            return read_file(file.parent, read_record(self.record(folder)) or {}, file.name)
+        except DamageError:
+            return None
+
+    def write(self, folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
+        """Store measurements, and their record last. Raises StorageError."""
+        file, record = self.file(folder), self.record(folder)
+        Store(folder).make(file.parent)
+        for remains in file.parent.glob(f".{glob.escape(file.stem)}.*.part"):  # of a process that was killed
+            remains.unlink(missing_ok=True)
+        record.unlink(missing_ok=True)  # it may be damaged
+        told = {
+            "schema": schema.VERSION,
+            "experiment": self.experiment.name,
+            "part": self.name,
+            "profile": vars(self.profile),
+        }
+        made = {"versions": versions(), "machine": machine(), "git": source()}
+        table = typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
+        replace_files(record, {**told, **made}, {file.name: parquet_bytes(table, COLUMNS)})
 
 
 @dataclass(frozen=True)
@@ -90,16 +125,15 @@ def measure(experiment: str, part: str, profile: Profile, folder: Path) -> float
     began = time.perf_counter()
     chosen = next(e for e in experiments_of(find_claims(())) if e.name == experiment)
     rows = [{"experiment": experiment, "part": part, **row} for row in chosen.run(profile, part)]
-    file = Part(chosen, part, profile).file(folder)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(file, typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS), COLUMNS)
+    Part(chosen, part, profile).write(folder, rows)
     return time.perf_counter() - began
 
 
 def measurements(claim: Claim, profile: Profile, folder: Path) -> Measurements | None:
-    """The stored measurements of all experiments of a claim; None where one is missing."""
-    files = [part.file(folder) for part in parts_of([claim], profile)]
-    return pd.concat(map(pd.read_parquet, files), ignore_index=True) if all(file.is_file() for file in files) else None
+    """The stored measurements of all experiments of a claim; None where one is missing or damaged."""
+    found = [part.read(folder) for part in parts_of([claim], profile)]
+    tables = [pd.read_parquet(io.BytesIO(content)) for content in found if content is not None]
+    return pd.concat(tables, ignore_index=True) if len(tables) == len(found) else None
 
 
 def judge(claims: Sequence[Claim], profile: Profile, folder: Path, errors: Mapping[str, str]) -> pd.DataFrame:
@@ -139,9 +173,10 @@ def _row(claim: Claim, finding: Finding, adjusted: float) -> dict[str, object]:
 
 def write_verdicts(verdicts: pd.DataFrame, folder: Path) -> Path:
     """Keep the verdict table."""
-    file = folder / "verdicts.parquet"
-    write_parquet(file, verdicts, schema.VERDICTS)
-    return file
+    store = Store(folder)
+    with store.lock("study"):
+        store.write_verdicts(verdicts)
+    return folder / "verdicts.parquet"
 
 
 def default_folder(profile: Profile) -> Path:

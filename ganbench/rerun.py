@@ -18,7 +18,7 @@ from ganbench.durable import parse, read_bytes
 from ganbench.errors import DataError, UsageError
 from ganbench.integrity import check_files
 from ganbench.plugins import Registry
-from ganbench.results import read_file, read_run
+from ganbench.results import check_version, read_file, read_run
 from ganbench.store import Store
 from ganbench.trials import ENGINE, CohortSpec, Component, ProbeProtocol, Protocol
 
@@ -72,6 +72,7 @@ def describe(folder: Path) -> Described:
     run = read_run(folder) if folder.is_dir() else None
     if run is None:
         raise UsageError(f"{folder} holds no finished trial; name a folder RESULTS/trials/TRIAL that has a run.json")
+    check_version(folder.parent.parent)
     for finding in check_files(folder, run):
         raise UsageError(f"{finding.path} {finding.reason}: there is nothing to compare with; run the study again")
     text = parse(folder / "trial.json", read_bytes(folder / "trial.json") or b"{}")

@@ -47,6 +47,18 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     return run
 
 
+def read_asked(path: Path) -> dict[str, Any] | None:
+    """What was asked of a results folder; None where there is no ``study.json``.
+
+    Raises:
+        DamageError: it is not what was written, or is the record of something else.
+    """
+    study = read_record(path / "study.json")
+    if study is not None and not isinstance(study.get("requests"), list):
+        raise DamageError(f"{path / 'study.json'} is damaged (it is no study's); run again to write it anew")
+    return study
+
+
 def read_file(folder: Path, record: Mapping[str, Any], name: str) -> bytes | None:
     """A stored file, checked against the record beside it; None where the record knows of none.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ganbench import schema
 from ganbench.durable import (
     accepted_names,
+    flush_folder,
     json_bytes,
     parquet_bytes,
     read_record,
@@ -31,7 +32,7 @@ from ganbench.durable import write_parquet as write_parquet
 from ganbench.durable import write_weights as write_weights
 from ganbench.errors import DamageError, StorageError, UsageError
 from ganbench.results import Results as Results
-from ganbench.results import check_version, gather, read_floors, read_run, trial_row
+from ganbench.results import check_version, gather, read_asked, read_floors, read_run, trial_row
 from ganbench.results import load as load
 from ganbench.results import typed as typed
 from ganbench.trials import Trial
@@ -73,7 +74,7 @@ class Store:
         """
         self.open()
         try:
-            earlier = read_record(self.path / "study.json") or {}
+            earlier = read_asked(self.path) or {}
         except DamageError:
             earlier = {}
         request = json.loads(json_bytes(asked))  # tuples become lists, as they are in the file
@@ -100,7 +101,7 @@ class Store:
     def is_begun(self) -> bool:
         """Whether there is a whole ``study.json``."""
         try:
-            return read_record(self.path / "study.json") is not None
+            return read_asked(self.path) is not None
         except DamageError:
             return False
 
@@ -118,7 +119,9 @@ class Store:
             StorageError: it cannot be made, or a link leads out of the results folder.
         """
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                flush_folder(folder.parent)
             inside = folder.resolve() == self.path.resolve() / folder.relative_to(self.path)
         except OSError as error:
             raise StorageError(f"{folder} could not be made: {error.strerror or error}") from error
@@ -198,9 +201,16 @@ class Store:
 
     def write_floors(self, floors: pd.DataFrame) -> None:
         """Write ``floors.parquet``, and its checksum into ``study.json``."""
+        self._write_beside("floors.parquet", parquet_bytes(floors, schema.FLOORS))
+
+    def write_verdicts(self, verdicts: pd.DataFrame) -> None:
+        """Write ``verdicts.parquet``, and its checksum into ``study.json``."""
+        self._write_beside("verdicts.parquet", parquet_bytes(verdicts, schema.VERDICTS))
+
+    def _write_beside(self, name: str, content: bytes) -> None:
         path = self.path / "study.json"
         study = read_record(path) or {"schema": schema.VERSION, "requests": []}
-        replace_files(path, study, {"floors.parquet": parquet_bytes(floors, schema.FLOORS)})
+        replace_files(path, study, {name: content})
 
 
 OWN = ("run.json", "trial.json", "generator.safetensors", LOG, *(f"{name}.parquet" for name in schema.TABLES))

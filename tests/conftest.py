@@ -1,6 +1,7 @@
 """What all tests share: one thread, no plugins of the developer's own, a home that is thrown away."""
 
 import os
+import socket
 import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +20,27 @@ def _isolated(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GANBENCH_PLUGINS", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+HERE = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Sockets lead nowhere but to this machine."""
+    connect = socket.socket.connect
+
+    def checked(self, address):
+        assert self.family == getattr(socket, "AF_UNIX", None) or address[0] in HERE, f"a test asked for {address}"
+        return connect(self, address)
+
+    def resolved(host, *args, **kwargs):
+        assert host in HERE or host is None, f"a test asked for {host}"
+        return look_up(host, *args, **kwargs)
+
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket.socket, "connect", checked)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
 
 
 @pytest.fixture

@@ -118,8 +118,8 @@ def write_verdicts(path):
         ("tracking", "rho", "It tracks.", "inconclusive", nan, nan, nan, 0, "> 0.6", nan, False, ""),
     ]
     names = ["claim", "rule", "sentence", "verdict", "effect", "low", "high", "n", "threshold", "p", "holm", "note"]
-    table = pd.DataFrame(rows, columns=names).assign(source="A paper (2017), Theorem 1", number=1)
-    table.to_parquet(path / "verdicts.parquet")
+    table = pd.DataFrame(rows, columns=names).assign(source="A paper (2017), Theorem 1", number=1, measure="it")
+    Store(path).write_verdicts(table)
 
 
 def modes_table(described, moments, lost):

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +156,25 @@ def test_a_broken_cache_is_mended(store, component, content):
     assert ensure(store, [(ring, 100)]) == ["measuring what a perfect sampler of ring scores: fid"]
     assert json.loads(path.read_text())["metric"] == "fid"
     pd.testing.assert_frame_equal(store.floors(), table)  # keyed randomness: the same numbers
+
+
+def test_a_number_that_was_changed_in_the_cache_is_measured_again(store, component):
+    ring = component("ring")
+    ensure(store, [(ring, 100)])
+    path = floors._cache_path(ring, 100, FrechetDistance())
+    before = path.read_bytes()
+    path.write_text(json.dumps({**json.loads(before), "value": 17.0}))
+    assert ensure(store, [(ring, 100)]) == ["measuring what a perfect sampler of ring scores: fid"]
+    assert path.read_bytes() == before
+
+
+def test_a_metrics_name_never_leads_out_of_the_cache(component):
+    @dataclass(frozen=True)
+    class Stray(FrechetDistance):
+        name = "../../../stray"
+
+    inside = floors._cache_path(component("ring"), 100, FrechetDistance()).parent
+    assert floors._cache_path(component("ring"), 100, Stray()).resolve().parent == inside.resolve()
 
 
 def test_a_cache_that_cannot_be_written_to_is_no_error(store, component, tmp_path, monkeypatch):

@@ -110,16 +110,26 @@ def test_importing_ganbench_and_asking_for_help_imports_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
-PICKLES = re.compile(
-    r"\b(import pickle|from pickle|import joblib|import shelve|import dill|torch\.save|allow_pickle=True)\b"
-)
+PICKLERS = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+PICKLES = re.compile(r"\b(torch\.save|allow_pickle=True|read_pickle|to_pickle)\b")
+MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
 @pytest.mark.parametrize("path", [*FILES, *PLUGINS.rglob("*.py")], ids=str)
 def test_nothing_is_pickled(path):
     text = path.read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(text)))
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert not {name.partition(".")[0] for name in imported} & PICKLERS
     assert not PICKLES.search(text)
     assert text.count("torch.load(") == text.count("weights_only=True")  # which refuses everything but tensors
+
+
+def test_no_shipped_file_is_a_pickle_or_an_archive():
+    files = [p for root in (PACKAGE, PLUGINS) for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc"]
+    assert len(files) > 200
+    assert not [p for p in files if p.read_bytes().startswith(MAGIC)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

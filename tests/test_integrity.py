@@ -191,6 +191,67 @@ def test_names_in_a_record_never_lead_out_of_the_trials_folder(study, tmp_path):
     assert condition(store, trial) == "damaged"
 
 
+# -- parts that are made again where they are needed ----------------------------------------------------------------
+
+
+def with_references(store):
+    """Reference generators of two seeds, as a run leaves them."""
+    folder = store.path / "references"
+    store.make(folder)
+    for seed in (0, 1):
+        stem, content = f"0123456789ab-s{seed}", f"weights of {seed}".encode()
+        replace_files(folder / f"{stem}.json", {"seed": seed}, {f"{stem}-25.safetensors": content})
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("suffix", [".json", "-25.safetensors"])
+def test_every_damage_to_a_reference_is_noticed_and_all_of_its_seed_cleared_away(study, damage, suffix):
+    store, _ = study
+    folder = with_references(store)
+    assert inspect(store.path) == []
+    path, twin = (folder / f"0123456789ab-s{seed}{suffix}" for seed in (0, 1))
+    path.write_bytes(DAMAGE[damage](path.read_bytes(), twin.read_bytes()))
+    assert path in [f.path for f in inspect(store.path) if f.kind == "damaged"]
+    mend(store, lambda text: None)
+    assert sorted(p.name for p in folder.iterdir()) == ["0123456789ab-s1-25.safetensors", "0123456789ab-s1.json"]
+    assert inspect(store.path) == []
+
+
+def test_a_strangers_file_among_the_references_is_foreign_and_stays(study):
+    store, _ = study
+    folder = with_references(store)
+    (folder / "notes.json").write_text("mine")
+    assert [(f.kind, f.path.name) for f in inspect(store.path)] == [("foreign", "notes.json")]
+    mend(store, lambda text: None)
+    assert (folder / "notes.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("part", ["references", "checkpoints"])
+def test_a_link_in_the_place_of_a_part_is_foreign_and_nothing_behind_it_is_removed(study, tmp_path, part):
+    store, _ = study
+    precious = tmp_path / "elsewhere" / "x"
+    precious.mkdir(parents=True)
+    for file in (precious / "checkpoint.json", precious.parent / "0123456789ab-s0.json"):
+        file.write_text("mine")
+    (store.path / part).symlink_to(precious.parent)
+    mend(store, lambda text: None)
+    assert [(f.kind, f.path.name) for f in inspect(store.path)] == [("foreign", part)]
+    assert (
+        (precious / "checkpoint.json").read_text() == (precious.parent / "0123456789ab-s0.json").read_text() == "mine"
+    )
+
+
+def test_another_record_in_the_place_of_study_json_is_noticed_and_written_anew(study):
+    store, (trial, _) = study
+    shutil.copy(store.folder(trial) / "run.json", store.path / "study.json")
+    assert store.path / "study.json" in [f.path for f in inspect(store.path) if f.kind == "damaged"]
+    assert not store.is_begun()
+    store.begin({"command": "again"})
+    assert read_record(store.path / "study.json")["requests"] == [{"command": "again"}]
+    assert inspect(store.path) == []
+
+
 # -- the moments between -----------------------------------------------------------------------------------------------
 
 
@@ -218,6 +279,31 @@ def test_wherever_the_replacing_of_a_file_stops_the_trial_is_whole(study, monkey
     assert [f.kind for f in inspect(store.path)] == ([] if writes == 3 else ["unfinished"])
 
 
+def test_a_table_that_was_about_to_be_added_is_unfinished_and_the_trial_stays_whole(study, monkeypatch):
+    store, (trial, _) = study
+
+    def full(path, content):
+        if path.suffix == ".parquet":
+            raise StorageError("no room")
+        write_bytes(path, content)
+
+    monkeypatch.setattr("ganbench.durable.write_bytes", full)
+    probes = pd.DataFrame(columns=list(ganbench.load(store.path).probes))
+    with pytest.raises(StorageError):
+        store.add(trial, {**store.run(trial), "probe": {"generator_steps": [1], "critic_steps": 1}}, {"probes": probes})
+    assert {f.kind for f in inspect(store.path)} == {"unfinished"}
+    assert condition(store, trial) == "completed"
+    assert condition(store, trial, ProbeProtocol((1,), 1)) == "unprobed"
+    assert len(ganbench.load(store.path).trials) == 2
+
+
+def test_a_reference_that_the_disk_had_no_room_for_is_unfinished_and_not_missing(study):
+    store, _ = study
+    record = with_references(store) / "0123456789ab-s0.json"
+    write_record(record, {**read_record(record), "pending": {"0123456789ab-s0-250.safetensors": "0"}})
+    assert [(f.kind, f.path.name) for f in inspect(store.path)] == [("unfinished", "0123456789ab-s0-250.safetensors")]
+
+
 def test_a_file_is_written_beside_its_place_and_never_through_a_link(tmp_path):
     (tmp_path / "victim").write_text("old")
     (tmp_path / f".file.{os.getpid()}.part").symlink_to(tmp_path / "victim")
@@ -226,6 +312,28 @@ def test_a_file_is_written_beside_its_place_and_never_through_a_link(tmp_path):
     assert (tmp_path / "victim").read_text() == "old"
     assert (tmp_path / "file").read_bytes() == b"new"
     assert not (tmp_path / "file").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be flushed here")
+def test_content_reaches_the_disk_before_its_name_and_the_name_before_the_next_step(tmp_path, monkeypatch):
+    done = []
+
+    def recorded(name):
+        real = getattr(os, name)
+
+        def call(*args):
+            place = Path(os.readlink(f"/proc/self/fd/{args[0]}")) if name == "fsync" else Path(args[1])
+            done.append((name, place.name.replace(str(os.getpid()), "PID")))
+            return real(*args)
+
+        monkeypatch.setattr(os, name, call)
+
+    recorded("fsync")
+    recorded("replace")
+    write_bytes(tmp_path / "file", b"new")
+    Store(tmp_path).make(tmp_path / "folder")
+    above = tmp_path.name
+    assert done == [("fsync", ".file.PID.part"), ("replace", "file"), ("fsync", above), ("fsync", above)]
 
 
 def test_no_room_is_a_sentence_and_leaves_what_was_there(tmp_path):
@@ -295,9 +403,14 @@ def test_verify_refuses_what_is_no_study_and_what_is_newer(study, monkeypatch, c
     code, _, err = call(monkeypatch, capsys, "verify", store.path)
     assert code == 2
     assert "newer ganbench (schema 99" in err
-    code, _, err = call(monkeypatch, capsys, "run", "--out", store.path, "--datasets", "ring", "--device", "cpu")
-    assert code == 2
-    assert "newer ganbench" in err
+    run = ("run", "--out", store.path, "--datasets", "ring", "--device", "cpu")
+    others = ("report", "export", "evaluate", "rerun", "compare")
+    trial = next(store.path.glob("trials/*"))
+    rest = {"export": ["--format", "csv"], "evaluate": ["--metrics", "kid"], "compare": [store.path]}
+    for words in (run, *((name, trial if name == "rerun" else store.path, *rest.get(name, [])) for name in others)):
+        code, _, err = call(monkeypatch, capsys, *words)
+        assert code == 2, words
+        assert "newer ganbench (schema 99" in err
 
 
 REGISTRY = load_plugins()

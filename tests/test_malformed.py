@@ -99,21 +99,69 @@ def no_server(monkeypatch):
     monkeypatch.setattr("ganbench.executors.server.start_early", lambda device: None)
 
 
-@given(content=st.one_of(BROKEN_TEXT, WRONG_LINES))
-@settings(max_examples=100, **QUIET)
-def test_a_malformed_study_file_is_one_sentence_with_exit_code_2(no_server, tmp_path, content):
-    (tmp_path / "bad.toml").write_bytes(content)
-    code, err = call("run", "bad.toml")
-    assert code == 2, err
-    assert "Traceback" not in err
-    assert "bad.toml" in err or "--" in err
-    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+GOOD_LINES = st.lists(
+    st.sampled_from([b"quick = true\n", b"steps = 4\n", b"batch_size = 8\n", b"jobs = 1\n"]), max_size=2
+)
 
 
-@given(arguments=WRONG_ARGUMENTS)
-@settings(max_examples=100, **QUIET)
-def test_a_malformed_command_line_is_one_sentence_with_exit_code_2(no_server, tmp_path, arguments):
-    code, err = call("run", *BASE, *arguments)
+def test_a_hundred_malformed_study_files_are_one_sentence_each_with_exit_code_2(no_server, tmp_path):
+    seen = set()
+
+    @given(start=GOOD_LINES, content=st.one_of(BROKEN_TEXT, WRONG_LINES))
+    @settings(max_examples=120, **QUIET)
+    def check(start, content):
+        seen.add(b"".join(start) + content)
+        (tmp_path / "bad.toml").write_bytes(b"".join(start) + content)
+        code, err = call("run", "bad.toml")
+        assert code == 2, err
+        assert "Traceback" not in err
+        assert "bad.toml" in err or "--" in err
+        assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+
+    check()
+    assert len(seen) >= 100
+
+
+def test_a_hundred_malformed_command_lines_are_one_sentence_each_with_exit_code_2(no_server, tmp_path):
+    seen = set()
+
+    @given(arguments=st.lists(WRONG_ARGUMENTS, min_size=1, max_size=2))
+    @settings(max_examples=120, **QUIET)
+    def check(arguments):
+        words = tuple(word for group in arguments for word in group)
+        seen.add(words)
+        code, err = call("run", *BASE, *words)
+        assert code == 2, (words, err)
+        assert "Traceback" not in err
+        assert not list(tmp_path.iterdir())
+
+    check()
+    assert len(seen) >= 100
+
+
+LONG = "x" * 5000
+SMALLEST = ("reproduce", "--claims", "em-duality-examples")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reproduce", "--profile", "x"), ("reproduce", "--claims", "x"), ("reproduce", "--claims", ","),
+        (*SMALLEST, "--jobs", "-1"), (*SMALLEST, "--seeds", "0"), (*SMALLEST, "--seeds", "5-1"),
+        (*SMALLEST, "--out", LONG), (*SMALLEST, "--out", "/dev/null"), (*SMALLEST, "--out", "a\0b"),
+        ("verify", "nowhere"), ("verify", LONG), ("verify", "a\0b"), ("verify", ".", "--jsn"), ("verify",),
+        ("rerun", "nowhere"), ("rerun", LONG), ("rerun", "."), ("compare", "a"), ("compare", "a", "b"),
+        ("compare", LONG, "b"), ("compare", "a", "b", "--fail-on", "better"), ("export", ".", "--format", "x"),
+        ("export", LONG, "--format", "md"), ("export", ".", "--format", "csv"), ("report", "nowhere"), ("report", LONG),
+        ("report",), ("evaluate", "nowhere", "--metrics", "kid"), ("evaluate", LONG, "--metrics", "kid"),
+        ("evaluate", ".", "--metrics", ""), ("evaluate", ".", "--metrics", "kid", "--n-samples", "-1"),
+        ("data", "fetch", "x"), ("data", "fetch", ""), ("list", "x"), ("list",), ("plugins", "x"), ("nonsense",),
+    ],
+    ids=lambda words: " ".join(words)[:60].encode("unicode_escape").decode(),
+)  # fmt: skip
+def test_other_commands_answer_malformed_lines_in_one_sentence_too(no_server, tmp_path, words):
+    code, err = call(*words)
     assert code == 2, err
+    assert err
     assert "Traceback" not in err
-    assert not list(tmp_path.iterdir())
+    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == []  # matplotlib keeps its fonts there

@@ -1,5 +1,6 @@
 """Runs as processes: signals, two at once, misbehaving plugins, full disks, no network, nothing written elsewhere."""
 
+import json
 import os
 import re
 import resource
@@ -27,13 +28,14 @@ def begin(tmp_path, monkeypatch):
     running = []
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits a deaf ear
 
-    def start(*args, out="a", site=(), **environment):
+    def start(*args, command=("run", *SMALL, "--device", "cpu"), out="a", site=(), **environment):
         path = os.pathsep.join([str(tmp_path / s) for s in site] + ROOTS + [os.environ.get("PYTHONPATH", "")])
         inherited = {k: v for k, v in os.environ.items() if k != "TORCHINDUCTOR_CACHE_DIR"}  # another test's, in /tmp
         environment = {**inherited, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
-        command = [sys.executable, "-m", "ganbench", "run", *SMALL, "--device", "cpu", "--out", out, *args]
+        where = ("--out", out) if command[0] == "run" else ()
+        words = [sys.executable, "-m", "ganbench", *command, *where, *args]
         files = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **files)
+        process = subprocess.Popen(words, cwd=tmp_path, env=environment, start_new_session=True, **files)
         running.append(process)
         return process
 
@@ -210,13 +212,33 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
 def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itself(begin, tmp_path):
     broken = plugin(tmp_path, ("broken", "", "raise RuntimeError('by design')"))
     refuses = plugin(tmp_path, REFUSES)
-    code, out = done(begin("--objectives", "gan", "--seeds", "1", "--no-probe", site=[broken, refuses]))
+    args = ("--objectives", "gan", "--seeds", "1", "--no-probe")
+    code, out = done(begin(*args, site=[broken, refuses]))
     assert code == 0, out
+    assert done(begin(*args, out="calm"))[0] == 0
+    same(tables(tmp_path / "a"), tables(tmp_path / "calm"))
     assert "plugin broken of broken is broken and left out: RuntimeError: by design" in out
     code, out = done(begin("--objectives", "refuses", "--seeds", "1", out="b", site=[refuses]))
     assert (code, "Traceback" in out) == (2, False), out
     assert "not today" in out
     assert not (tmp_path / "b").exists()
+
+
+def test_all_that_a_result_was_made_with_stands_in_every_run_json(begin, tmp_path):
+    site = plugin(tmp_path, ("bystander", "pass", ""))
+    code, out = done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", site=[site]))
+    assert code == 0, out
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("a/trials/*/run.json")]
+    assert len(runs) == 2
+    for run in runs:
+        assert set(run["git"]) == {"ganbench", "directory"}
+        assert run["git"]["ganbench"] is None or set(run["git"]["ganbench"]) == {"commit", "dirty"}
+        assert {"ganbench", "torch", "bystander"} <= set(run["versions"])
+        assert {"name": "bystander", "distribution": "bystander", "version": "1.0", "state": "loaded"} in run["plugins"]
+        assert run["command"].startswith("ganbench run --datasets ring")
+        assert {"cuda", "deterministic_algorithms", "cudnn_deterministic", "cudnn_benchmark"} <= set(run["machine"])
+        assert run["device"] == "cpu"
+        assert run["threads"] >= 1
 
 
 # -- two at once, full disks, closed sockets ---------------------------------------------------------------------------
@@ -252,6 +274,22 @@ def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_comple
     assert inspect(tmp_path / "a") == []
 
 
+def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, tmp_path):
+    args = ["--seeds", "2", "--no-probe"]
+    assert done(begin("--objectives", "gan", *args))[0] == 0
+    before = tables(tmp_path / "a")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        process = begin("--objectives", "gan,wgan", *args)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    code, out = done(process)
+    assert (code, "File too large" in out, "Traceback" in out) == (1, True, False), out
+    same(before, tables(tmp_path / "a", ["gan"]))
+    assert {f.kind for f in inspect(tmp_path / "a")} <= {"unfinished"}
+
+
 WATCH = """
 import os, sys
 ALLOWED = tuple(os.environ["WATCH_ALLOWED"].split(os.pathsep))
@@ -284,12 +322,20 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
     (site / "sitecustomize.py").write_text(WATCH)
     log = tmp_path / "watched.txt"
     allowed = [str(tmp_path / name) for name in ("a", "cache", "temporary", "watched.txt")] + ["/dev/", "/proc/self/"]
-    process = begin(
-        "--objectives", "gan", "--seeds", "2", site=["site-watch"],
-        WATCH_ALLOWED=os.pathsep.join(allowed), WATCH_LOG=str(log), TMPDIR=str(temporary), PYTHONDONTWRITEBYTECODE="1",
-    )  # fmt: skip
-    code, out = done(process)
+    watched = {
+        "WATCH_ALLOWED": os.pathsep.join(allowed), "WATCH_LOG": str(log), "TMPDIR": str(temporary),
+        "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path / "home"), "site": ["site-watch"],
+    }  # fmt: skip
+    code, out = done(begin("--objectives", "gan", "--seeds", "2", **watched))
     assert code == 0, out
     assert not log.exists(), log.read_text()
+    trial = str(next((tmp_path / "a" / "trials").iterdir()))
+    for command in (
+        ("evaluate", "a", "--metrics", "w1"), ("verify", "a"), ("rerun", trial, "--no-probe"), ("report", "a"),
+        ("compare", "a", "a"), ("export", "a", "--format", "csv"), ("plugins",), ("list", "objectives"),
+    ):  # fmt: skip
+        code, out = done(begin(command=command, **watched))
+        assert code == 0, out
+        assert not log.exists(), (command, log.read_text())
     left = [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]
     assert left == []  # but for the folder that PyTorch's compiler makes when torchvision is imported

@@ -1,17 +1,22 @@
 """The claims suite: rules on hand-made numbers, the catalogue's own order, and the command from end to end."""
 
+import json
 import math
 import sys
 
 import pandas as pd
 import pytest
+from test_integrity import DAMAGE
 
 from ganbench import cli, reproduction, schema
 from ganbench.claims.catalogue import CLAIMS, experiments_of, find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Rule, overall
-from ganbench.claims.experiment import Profile
-from ganbench.errors import UnknownNameError, UsageError
+from ganbench.claims.experiment import Profile, row
+from ganbench.errors import DamageError, UnknownNameError, UsageError
+from ganbench.integrity import inspect
+from ganbench.report.material import gather
 from ganbench.statistics import Interval
+from ganbench.store import Store
 
 SMALLEST = "em-duality-examples"
 CATALOGUE = {*range(1, 17), *range(18, 24), 25, 27}
@@ -118,6 +123,69 @@ def test_another_protocol_has_another_place(tmp_path):
     assert len(keys) == 3
 
 
+def parts_on_disk(folder):
+    """Two parts with one measurement each, as the suite leaves them."""
+    Store(folder).begin({"command": "test"})
+    parts = reproduction.parts_of(find_claims([]), Profile())[:2]
+    for k, part in enumerate(parts):
+        part.write(folder, [{"experiment": part.experiment.name, "part": part.name, **row("quantity", k)}])
+    return parts
+
+
+def test_measurements_have_a_record_of_how_they_were_made(tmp_path):
+    part, _ = parts_on_disk(tmp_path)
+    assert part.read(tmp_path) == part.file(tmp_path).read_bytes()
+    record = json.loads(part.record(tmp_path).read_text())
+    assert (record["experiment"], record["part"]) == (part.experiment.name, part.name)
+    assert record["versions"]["torch"]
+    assert {"machine", "git", "profile", "files"} <= set(record)
+    assert inspect(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "removed"])
+@pytest.mark.parametrize("which", ["file", "record"])
+def test_a_damaged_measurement_is_believed_by_nobody_and_can_be_written_again(tmp_path, which, damage):
+    part, other = parts_on_disk(tmp_path)
+    path, twin = (getattr(p, which)(tmp_path) for p in (part, other))
+    before = pd.read_parquet(part.file(tmp_path))
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(DAMAGE[damage](path.read_bytes(), twin.read_bytes()))
+    assert part.read(tmp_path) is None
+    assert other.read(tmp_path) is not None
+    assert {f.path.parent for f in inspect(tmp_path)} == {path.parent}
+    part.write(tmp_path, before.to_dict("records"))
+    pd.testing.assert_frame_equal(pd.read_parquet(part.file(tmp_path)), before)
+    assert inspect(tmp_path) == []
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
+    part, _ = parts_on_disk(tmp_path)
+    remains = part.file(tmp_path).with_name(f".{part.file(tmp_path).name}.17.part")
+    remains.write_bytes(b"half")
+    assert [(f.kind, f.path) for f in inspect(tmp_path)] == [("unfinished", remains)]
+    part.write(tmp_path, [])
+    assert not remains.exists()
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "unrecorded"])
+def test_damaged_verdicts_are_noticed_and_not_reported(tmp_path, damage):
+    from reported import write_verdicts
+
+    Store(tmp_path).begin({"command": "test"})
+    write_verdicts(tmp_path)
+    path = tmp_path / "verdicts.parquet"
+    assert len(gather([tmp_path]).verdicts) == 3
+    if damage == "unrecorded":
+        Store(tmp_path).forget(path.name)
+    else:
+        path.write_bytes(DAMAGE[damage](path.read_bytes(), b"PAR1"))
+    assert [(f.kind, f.path) for f in inspect(tmp_path)] == [("damaged", path)]
+    with pytest.raises(DamageError, match=r"verdicts\.parquet"):
+        gather([tmp_path])
+
+
 @pytest.mark.slow
 def test_the_command_measures_once_and_gives_the_same_verdicts_again(monkeypatch, capfd, tmp_path):
     words = ("reproduce", "--claims", SMALLEST, "--out", str(tmp_path / "r"))
@@ -133,3 +201,12 @@ def test_the_command_measures_once_and_gives_the_same_verdicts_again(monkeypatch
     assert again.out == first.out
     pd.testing.assert_frame_equal(pd.read_parquet(file), verdicts)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "r" / "experiments").rglob("*.parquet")} == written
+    written = sorted((tmp_path / "r" / "experiments").rglob("*.parquet"))
+    original = written[0].read_bytes()
+    pd.read_parquet(written[0]).assign(value=1.0).to_parquet(written[0])  # whole as a file, and not what was measured
+    assert run(monkeypatch, *words) == 0
+    again = capfd.readouterr()
+    assert "is not what was written, or has no record: it is measured again" in again.err
+    assert again.out == first.out
+    assert written[0].read_bytes() == original
+    assert inspect(tmp_path / "r") == []

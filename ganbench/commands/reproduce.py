@@ -30,9 +30,14 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: 
     folder = out or reproduction.default_folder(chosen)
     store = Store(folder)
     store.check()
-    store.begin({"reproduce": profile, "seeds": list(seeds), "command": shlex.join(["ganbench", *sys.argv[1:]])})
+    store.open()
+    with store.lock("study"):
+        store.begin({"reproduce": profile, "seeds": list(seeds), "command": shlex.join(["ganbench", *sys.argv[1:]])})
     parts = reproduction.parts_of(claims, chosen)
-    missing = [part for part in parts if not part.file(folder).is_file()]
+    missing = [part for part in parts if part.read(folder) is None]
+    for part in missing:
+        if (file := part.file(folder)).exists():
+            say(f"{file} is not what was written, or has no record: it is measured again")
     if len(parts) > len(missing):
         say(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
     errors = _measure(missing, folder, jobs) if missing else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from ganbench.errors import DamageError, UsageError
 from ganbench.figures.palette import Looks, looks
 from ganbench.leaderboard import sections as divide
 from ganbench.report.reading import read_study
+from ganbench.results import read_asked, read_file
 from ganbench.store import Results
 from ganbench.trials import slug
 
@@ -88,12 +90,13 @@ def gather(folders: Sequence[Path]) -> Material:
         for trial in results.trials["trial"]:
             homes.setdefault(str(trial), folder)
     results = _joined(found, homes)
-    verdicts = _optional([folder / "verdicts.parquet" for folder in found])
-    modes = _optional([folder / "trials" / trial / "modes.parquet" for trial, folder in homes.items()])
+    asked = {folder: read_asked(folder) or {} for folder in found}
+    verdicts = _all([_verdicts(folder, study) for folder, study in asked.items()])
+    modes = _all([_modes(folder / "trials" / trial / "modes.parquet") for trial, folder in homes.items()])
     if results.trials.empty and verdicts is None:
         names = ", ".join(map(str, found))
         raise UsageError(f"{names} holds no finished trial and no verdict yet: there is nothing to report; run first")
-    requests = tuple(r for folder in found for r in json.loads((folder / "study.json").read_bytes())["requests"])
+    requests = tuple(request for study in asked.values() for request in study["requests"])
     return Material(tuple(found), results, homes, tuple(sections(results, modes)), verdicts, requests)
 
 
@@ -122,14 +125,23 @@ def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return stacked.assign(**joined)[list(tables[0].columns)]
 
 
-def _optional(files: Sequence[Path]) -> pd.DataFrame | None:
-    tables = [_parquet(file) for file in files if file.is_file()]
-    return pd.concat(tables, ignore_index=True) if tables else None
+def _all(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    found = [table for table in tables if table is not None]
+    return pd.concat(found, ignore_index=True) if found else None
 
 
-def _parquet(file: Path) -> pd.DataFrame:
+def _verdicts(folder: Path, study: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Compared with the checksum in ``study.json``. Raises DamageError."""
+    file = folder / "verdicts.parquet"
+    content = read_file(folder, study, file.name)
+    if content is None and file.exists():
+        raise DamageError(f"{file} has no checksum in study.json; `ganbench reproduce` makes it again")
+    return None if content is None else pd.read_parquet(io.BytesIO(content))
+
+
+def _modes(file: Path) -> pd.DataFrame | None:
     try:
-        return pd.read_parquet(file)
+        return pd.read_parquet(file) if file.is_file() else None
     except (pa.ArrowException, OSError) as error:
         raise DamageError(f"{file} cannot be read ({' '.join(str(error).split())}); make it again") from error
 
