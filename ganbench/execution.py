@@ -125,7 +125,7 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
 def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
     """Load what a cohort names."""
-    registry = load_plugins()
+    registry = load_plugins(files=where.plugins)
     device = torch.device(where.device)
     population: Population = instantiate(registry.datasets, spec.dataset).load(Path(where.data_root)).to(device)
     architecture = instantiate(registry.architectures, spec.architecture)

@@ -18,11 +18,9 @@ DECLARED: tuple[Check, ...] = (
     declaration.serialisable,
     declaration.methods,
 )
-RUNS: tuple[Check, ...] = (losses.scalar,)  # where a loss does not even run, nothing else about it can be said
+RUNS: tuple[Check, ...] = (losses.scalar, losses.repeatable, losses.inputs)
 KEPT: tuple[Check, ...] = (
     losses.precision,
-    losses.repeatable,
-    losses.inputs,
     losses.draws,
     losses.devices,
     gradients.players,
@@ -38,6 +36,7 @@ KEPT: tuple[Check, ...] = (
     dirac.dirac,
     engine.training,
 )
+FATAL = {"methods", *(check.__name__ for check in RUNS), "randomness"}  # after these nothing more can be told
 NAMES = ("class", "randomness", *(check.__name__ for check in (*DECLARED, *RUNS, *KEPT)))
 
 
@@ -61,10 +60,10 @@ def check_objective(target: Any, without: Collection[str] = ()) -> list[Defect]:
     if isinstance(objective, Defect):
         return [objective]
     subject, found = Subject(objective), []
-    for stage in (DECLARED, RUNS, KEPT):
-        defects = [d for check in stage for d in _run(check, subject) if d.check not in without]
-        found += defects
-        if any(d.check in ("methods", "scalar", "randomness") for d in defects):
+    for stage in (DECLARED, RUNS[:1], RUNS[1:], KEPT):
+        defects = [d for check in stage if check.__name__ not in without for d in _run(check, subject)]
+        found += [d for d in defects if d.check not in without]
+        if any(d.check in FATAL for d in defects):
             break
     return found
 

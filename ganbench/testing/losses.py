@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from ganbench.passes import Arguments, Passes
+from ganbench.passes import Passes
 from ganbench.testing.defect import Defect
 from ganbench.testing.subject import LOSSES, Subject
 from ganbench.testing.toys import DOUBLE, Case, value_of
@@ -22,7 +22,6 @@ CASES = [
     Case(VECTORS, 6, m=2),
 ]
 LATE = Case(step=1000, progress=1.0)
-PURE = "compute the loss from critic, real, fake and draw alone, and return it"
 
 
 def scalar(subject: Subject) -> Iterator[Defect]:
@@ -58,16 +57,21 @@ def repeatable(subject: Subject) -> Iterator[Defect]:
     case = Case()
     passes = case.passes(subject.objective)
     for loss in LOSSES:
-        arguments, before = case.arguments(passes, loss), (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index, union-attr]
+        arguments, before = case.arguments(passes, loss), _foreign_randomness()
         first, again = (value_of(subject.objective, passes, loss, arguments).item() for _ in range(2))
-        after = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
-        names = [n for n, a, b in zip(("random", "numpy.random"), before, after, strict=True) if a != b]
-        if names:
+        touched = [name for name, found in _foreign_randomness().items() if found != before[name]]
+        if touched:
             fix = "draw from draw.normal_like(x) or draw.uniform(*shape)"
-            yield Defect("repeatable", f"{loss} uses Python's {names[0]}", fix)
+            yield Defect("repeatable", f"{loss} uses Python's {touched[0]}", fix)
         elif first != again:
             reason = f"{loss} gives {first:.6g} and then {again:.6g} for the same arguments"
             yield Defect("repeatable", reason, "no counter, clock or randomness but draw; carry state in init_state")
+
+
+def _foreign_randomness() -> dict[str, object]:
+    """Where the generators stand that a loss may not use."""
+    _, key, position, *_ = np.random.get_state()
+    return {"random": random.getstate(), "numpy.random": (bytes(key), position)}  # type: ignore[arg-type]
 
 
 def inputs(subject: Subject) -> Iterator[Defect]:
@@ -75,14 +79,21 @@ def inputs(subject: Subject) -> Iterator[Defect]:
     case = Case()
     passes = case.passes(subject.objective)
     for loss in LOSSES:
-        arguments = case.arguments(passes, loss)
-        copy: Arguments = pytree.tree_map(torch.clone, arguments)
-        value_of(subject.objective, passes, loss, arguments)
-        for part in ("critic", "generator", "state", "numbers"):
-            pairs = zip(*(pytree.tree_leaves(getattr(a, part)) for a in (arguments, copy)), strict=True)
+        used = case.arguments(passes, loss)
+        fresh = case.begun(passes)._replace(numbers=[n.clone() for n in used.numbers])
+        value_of(subject.objective, passes, loss, used)
+        for part, what in CHANGED.items():
+            pairs = zip(*(pytree.tree_leaves(getattr(a, part)) for a in (used, fresh)), strict=True)
             if not all(torch.equal(a, b) for a, b in pairs):
-                what = {"numbers": "what draw gives", "state": "draw.state"}.get(part, f"the {part}'s weights")
                 yield Defect("inputs", f"{loss} changes {what} in place", "write it without in-place operations")
+
+
+CHANGED = {
+    "critic": "the critic's weights",
+    "generator": "the generator's weights",
+    "state": "draw.state",
+    "numbers": "what draw gives",
+}
 
 
 def draws(subject: Subject) -> Iterator[Defect]:
@@ -91,9 +102,7 @@ def draws(subject: Subject) -> Iterator[Defect]:
     passes = early.passes(subject.objective)
     for loss in LOSSES:
         arguments = early.arguments(passes, loss)
-        first, last = (
-            passes.rehearse(loss, arguments._replace(clock=case.clock())) for case in (early, LATE)
-        )
+        first, last = (passes.rehearse(loss, arguments._replace(clock=case.clock())) for case in (early, LATE))
         if first != last:
             reason = f"{loss} draws {_shapes(first)} at the first step and {_shapes(last)} at the last"
             yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted")

@@ -25,7 +25,9 @@ def rounding(subject: Subject) -> Iterator[Defect]:
         for score in SCORES:
             exact, single = (_gradient(subject, loss, kind, torch.tensor(score, dtype=d)) for d in PRECISIONS)
             if abs(exact) < LARGEST and not abs(single - exact) <= max(CLOSE * abs(exact), VANISHED):
-                found = f"{loss}: at {kind} score {score:g} the gradient is {single:.3g} in float32, {exact:.3g} in float64"
+                found = (
+                    f"{loss}: at {kind} score {score:g} the gradient is {single:.3g} in float32, {exact:.3g} in float64"
+                )
                 yield Defect("rounding", found, "use ganbench.softplus on raw scores instead of log(sigmoid(...))")
                 break
 

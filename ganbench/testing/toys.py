@@ -124,13 +124,17 @@ class Case:
         step = torch.tensor(self.step, device=self.device)
         return Clock(step, torch.tensor(self.progress, dtype=self.dtype, device=self.device))
 
-    def arguments(self, passes: Passes, loss: str = "critic_loss") -> Arguments:
-        """Weights, samples, latents, state and the numbers that ``loss`` draws."""
+    def begun(self, passes: Passes) -> Arguments:
+        """Weights, samples, latents and state: new tensors with the same numbers at each call."""
         weights = self._weights(passes.generator, "generator"), self._weights(passes.critic, "critic")
         real = self._normal("real", self.batch, *self.shape) + 1
         latent = self._normal("latent", self.batch, ToyNetworks.latent)
         bare = Arguments(*weights, real, latent, [], {}, self.clock())
-        begun = bare._replace(state=passes.first_state(bare))
+        return bare._replace(state=passes.first_state(bare))
+
+    def arguments(self, passes: Passes, loss: str = "critic_loss") -> Arguments:
+        """The same, with the numbers that ``loss`` draws."""
+        begun = self.begun(passes)
         return begun._replace(numbers=self.numbers(passes.rehearse(loss, begun)))
 
     def numbers(self, specs: list[DrawSpec]) -> list[Tensor]:
