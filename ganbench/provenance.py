@@ -70,7 +70,7 @@ def origins(registry: Registry, components: Iterable[Component]) -> dict[str, di
     plugins = {plugin.distribution: plugin for plugin in registry.plugins}
     found = {}
     for component in components:
-        offers: Offers[Any] = kinds[component.kind]  # type: ignore[assignment]
+        offers: Offers[Any] = kinds[component.kind]
         plugin = plugins[offers.origin(offers.find(component.name))]
         file = {"file": plugin.file} if plugin.file else {}
         found[f"{component.kind} {component.name}"] = {

@@ -130,7 +130,7 @@ def test_two_files_of_one_name_are_refused(tmp_path, mine):
 def test_a_file_may_clash_with_what_is_installed(tmp_path, mine):
     mine.write_text(mine.read_text().replace('name = "mine"', 'name = "gan"'))
     registry = load_plugins(files=read_plugin_files([mine]))
-    with pytest.raises(PluginError, match="say ganbench:gan or mine.py:gan"):
+    with pytest.raises(PluginError, match=r"say ganbench:gan or mine\.py:gan"):
         registry.objectives.find("gan")
     assert registry.objectives.find("mine.py:gan").__name__ == "Mine"
 

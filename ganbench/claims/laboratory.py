@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ganbench.admission import OWN
 from ganbench.cohort import Cohort, Setting
 from ganbench.dataset import Dataset, Population
 from ganbench.datasets.root import data_root
@@ -17,8 +18,8 @@ from ganbench.training import Segment, train
 
 
 def objective(name: str, **fields: Any) -> Objective:
-    """An installed objective with some of its fields set."""
-    made: Objective = load_plugins().objectives.find(name)(**fields)
+    """A first-party objective with some of its fields set."""
+    made: Objective = load_plugins().objectives.find(f"{OWN}:{name}")(**fields)
     return made
 
 

@@ -13,7 +13,7 @@ from ganbench.figures.canvas import new_figure, style
 from ganbench.figures.palette import INK, QUIET
 from ganbench.objective import Objective
 
-EDGE, STARTS, STEPS = 2.0, ((1.0, 1.0),), 200
+EDGE, START, STEPS = 2.0, np.ones(1), 200
 
 
 def draw_dirac(objectives: Sequence[Objective]) -> Figure:
@@ -30,7 +30,7 @@ def draw_dirac(objectives: Sequence[Objective]) -> Figure:
             length = np.maximum(np.hypot(left, up), 1e-12)
             ax = figure.add_subplot(1, len(objectives), place)
             ax.quiver(psi, theta, left / length, up / length, color=QUIET, angles="xy", pivot="mid")
-            path = simulate(field, *(np.array(start) for start in zip(*STARTS, strict=True)), Schedule(), STEPS)
+            path = simulate(field, START, START, Schedule(), STEPS)
             ax.plot(path.psi[:, 0], path.theta[:, 0], color=INK, linewidth=1)
             ax.plot(0, 0, "o", color=INK, markersize=3)
             ax.set(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from importlib.metadata import Distribution, EntryPoint, SimplePath
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class _Folder(Distribution):
     def read_text(self, filename: str) -> str | None:
         return self._metadata if filename == "METADATA" else None
 
-    def locate_file(self, path: Any) -> SimplePath:
+    def locate_file(self, path: Any) -> Any:
         raise NotImplementedError
 
 

@@ -30,6 +30,9 @@ def _passes(passes: Passes) -> dict[str, Pass]:
     return {"critic": critic, "generator": passes.generator_gradients}
 
 
+WANTED = {"critic": "compute it from critic(real) and critic(fake)", "generator": "compute it from critic(fake)"}
+
+
 def players(subject: Subject) -> Iterator[Defect]:
     """Each loss has a finite gradient by its own player's weights, and the critic's none by the generator's."""
     passes = CASE.passes(subject.objective)
@@ -40,8 +43,7 @@ def players(subject: Subject) -> Iterator[Defect]:
             yield Defect("players", f"{player}_loss has a gradient that is not finite", fix)
         elif not any(g.any() for g in gradients.values()):
             reason = f"{player}_loss has no gradient by the {player}'s weights"
-            fix = {"critic": "compute it from critic(real) and critic(fake)", "generator": "compute it from fake"}
-            yield Defect("players", reason, f"{fix[player]}, without .detach(), .item() or torch.no_grad()")
+            yield Defect("players", reason, f"{WANTED[player]}, without .detach(), .item() or torch.no_grad()")
     if _reaches_generator(subject, passes):
         reason = "critic_loss has a gradient by the generator's weights"
         yield Defect("players", reason, "leave draw.generator_weights to generator_loss")
@@ -78,7 +80,8 @@ def _slopes(run: Pass, arguments: Arguments, player: str, direction: int) -> tup
 
     def value(step: float) -> float:
         moved = {name: w + step * way[name] for name, w in weights.items()}
-        return run(arguments._replace(**{player: moved}))[1].item()
+        there = Arguments(**{**arguments._asdict(), player: moved})
+        return run(there)[1].item()
 
     gradients, _ = run(arguments)
     exact = sum((gradients[name] * way[name]).sum().item() for name in weights)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from ganbench.draws import DrawSpec
 from ganbench.passes import Passes
 from ganbench.testing.defect import Defect
 from ganbench.testing.subject import LOSSES, Subject
@@ -28,7 +30,7 @@ def scalar(subject: Subject) -> Iterator[Defect]:
     """Both losses are finite scalar tensors for batch 1, odd batches, vectors and images."""
     for loss in LOSSES:
         for case in CASES:
-            found = subject.attempt("scalar", str(case), lambda case=case, loss=loss: _value(subject, loss, case))
+            found = subject.attempt("scalar", str(case), partial(_value, subject, loss, case))
             if isinstance(found, Defect):
                 yield found
                 break
@@ -108,7 +110,7 @@ def draws(subject: Subject) -> Iterator[Defect]:
             yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted")
 
 
-def _shapes(specs: list[tuple[str, tuple[int, ...]]]) -> str:
+def _shapes(specs: Sequence[DrawSpec]) -> str:
     return ", ".join(f"{kind} {shape}" for kind, shape in specs) or "nothing"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -59,9 +59,9 @@ class Cloud(Population):
 
     centre: float = 2.0
     sample_shape: tuple[int, ...] = (2,)
-    n_modes: ClassVar[int] = 1
-    n_samples: ClassVar[int] = 256
-    fingerprint: ClassVar[str] = "cloud"
+    n_modes: int = 1
+    n_samples: int = 256
+    fingerprint: str = "cloud"
 
     def draw(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
         """The samples themselves: (*shape, *sample_shape)."""
