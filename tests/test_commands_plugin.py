@@ -171,6 +171,17 @@ def test_check_draws_the_dirac_gan(call, tmp_path):
     assert code == 2
     assert "--plot is dirac.txt" in err
     assert "cannot be written" in call("plugin", "check", "wgan", "--plot", "no/where.png")[2]
+    assert "lecam carries state" in call("plugin", "check", "lecam", "--plot", "dirac.png")[2]
+
+
+def test_check_draws_nothing_that_raises_and_still_tells_the_defects(call, tmp_path):
+    torn = textwrap.dedent(FLAWED).replace("return self.scale *", "raise SystemExit(4)\n        return")
+    (tmp_path / "torn.py").write_text(torn)
+    code, out, err = call("plugin", "check", "torn.py", "--plot", "dirac.png")
+    assert code == 2
+    assert "scalar: a batch of 1 vectors of shape (2,): raised SystemExit: 4 (line 15)" in out
+    assert "flawed cannot be drawn" in err
+    assert not (tmp_path / "dirac.png").exists()
 
 
 def test_check_refuses_what_it_cannot_find_or_load(call, tmp_path, site):
@@ -250,7 +261,7 @@ def test_a_study_runs_with_five_broken_plugins(call, five_broken):
     for command in (["report", "a"], ["export", "a", "--format", "md"], ["verify", "a"], ["compare", "a", "a"]):
         assert call(*command)[0] == 0, command
     assert call("evaluate", "a", "--metrics", "kid")[0] == 0
-    assert call("rerun", next(Path("a/trials").iterdir()))[0] == 0
+    assert call("rerun", next(Path("a/trials").iterdir()), "--no-probe")[0] == 0
 
 
 def test_help_is_quick_with_five_broken_plugins(five_broken):

@@ -15,6 +15,7 @@ from ganbench.plugins import Registry, load_plugins
 from ganbench.testing import check_objective
 from ganbench.testing.folder import entries_of
 
+FORMATS = (".png", ".svg", ".pdf")
 Found = list[type[Objective]]
 
 
@@ -25,8 +26,8 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
         UsageError, PluginError: there is no such target, it cannot be loaded, or it offers no objective.
     """
     classes = _find(target)
-    if plot is not None:
-        _draw(classes, plot)
+    if plot is not None and plot.suffix not in FORMATS:
+        raise UsageError(f"--plot is {plot}; wanted a file that ends with {', '.join(FORMATS)}")
     rows, sound = [], True
     for cls in classes:
         defects = check_objective(cls)
@@ -38,6 +39,8 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
             typer.echo(f"{cls.name}: {_count(len(defects))}")
     if as_json:
         print_rows(rows, as_json=True)
+    if plot is not None:
+        _draw(classes, plot)
     return sound
 
 
@@ -95,10 +98,17 @@ def _offered(registry: Registry, distribution: str | None, target: str) -> Found
 def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
     from ganbench.figures.dirac import draw_dirac
 
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"--plot is {path}; wanted a file that ends with .png, .svg or .pdf")
+    carries = [cls.name for cls in classes if cls.init_state is not Objective.init_state]
+    if carries:
+        raise UsageError(
+            f"--plot: {carries[0]} carries state, so that where its players move is no plane; leave it out"
+        )
     try:
         draw_dirac([cls() for cls in classes]).savefig(path)
     except OSError as error:
         raise UsageError(f"--plot: {path} cannot be written ({error})") from error
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+        names = ", ".join(cls.name for cls in classes)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"--plot: {names} cannot be drawn ({reason}); mend the defects first") from error
     say(f"figure: {path}")

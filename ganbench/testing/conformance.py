@@ -73,7 +73,7 @@ def _run(check: Check, subject: Subject) -> list[Defect]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return list(check(subject))
-    except Exception as error:  # a stranger's code may raise anything
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything
         return [Defect(check.__name__, raised(error, subject.file), f"ganbench.testing: {_purpose(check)}")]
 
 

@@ -32,7 +32,7 @@ def entries_of(folder: Path) -> list[EntryPoint]:
 
     Raises:
         UsageError: the file cannot be read.
-        PluginError: it names none for ganbench, or another installed module stands in the way.
+        PluginError: it names none for ganbench.
     """
     file = folder / "pyproject.toml"
     try:

@@ -49,7 +49,7 @@ class Subject:
             reason, _, fix = str(error).partition(": ")
             kind = next((name for word, name in KINDS.items() if word in str(error)), check)
             return Defect(kind, f"{reason} for {where}", fix or "see the contract in ganbench.Objective")
-        except Exception as error:  # a stranger's code may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
             return Defect(check, f"{where}: {raised(error, self.file)}", FIX_RAISED)
 
 
