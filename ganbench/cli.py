@@ -93,6 +93,7 @@ def _top(
 
 
 Option = typer.Option
+PLUGIN = "A plugin in one file that nobody installed; repeatable."
 
 
 @app.command()
@@ -126,16 +127,17 @@ def run(
     data_root: Annotated[
         str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
     ] = None,
+    plugin: Annotated[list[str] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
     quick: Annotated[
         bool, Option("--quick", help="200 steps, 3 seeds: does everything once, decides nothing.")
     ] = False,
     plan: Annotated[bool, Option("--plan", help="Show which trials would run; write nothing.")] = False,
 ) -> None:
     """Train objectives on the same networks, data and seeds; write tables."""
-    given = {k: v for k, v in locals().items() if k not in ("study_file", "quick", "plan", "set_")}
+    given = {k: v for k, v in locals().items() if k not in ("study_file", "quick", "plan", "set_", "plugin")}
     from ganbench.request import make_request
 
-    request = make_request(study_file, {**given, "settings": set_ or None}, quick)
+    request = make_request(study_file, {**given, "settings": set_ or None, "plugin": plugin or None}, quick)
     if not plan:
         from ganbench.executors.server import start_early
 
@@ -157,11 +159,12 @@ def evaluate(
     inception_weights: Annotated[
         Path | None, Option(help="Weights of inception-v3-compat [default: GANBENCH_INCEPTION or torch's cache].")
     ] = None,
+    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
     """Compute metrics of the generators that a study has stored; train nothing."""
     from ganbench.commands.evaluate import evaluate as evaluate_stored
 
-    evaluate_stored(results, metrics, n_samples, data_root, inception_weights)
+    evaluate_stored(results, metrics, n_samples, data_root, inception_weights, plugin or [])
 
 
 @app.command()
@@ -274,22 +277,25 @@ def rerun(
     data_root: Annotated[
         Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
     ] = None,
+    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
     """Train one trial again, elsewhere, and say whether its numbers agree with the stored ones."""
     from ganbench.commands.rerun import rerun as rerun_trial
 
-    raise typer.Exit(DONE if rerun_trial(trial, probe, data_root) else FAILED)
+    raise typer.Exit(DONE if rerun_trial(trial, probe, data_root, plugin or []) else FAILED)
 
 
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|claims")],
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
+    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
     """What can be compared, on what, with which networks, by which measures."""
     from ganbench.commands.terminal import print_rows, warn_of_broken
     from ganbench.errors import UnknownNameError
     from ganbench.listing import describe
+    from ganbench.plugin_files import read_plugin_files
     from ganbench.plugins import load_plugins
 
     kinds = ("objectives", "datasets", "architectures", "metrics", "claims")
@@ -302,17 +308,53 @@ def list_(
             [{"number": c.number, "claim": c.id, "sentence": c.sentence, "source": c.source} for c in CLAIMS], json
         )
         return
-    registry = load_plugins()
+    registry = load_plugins(files=read_plugin_files(plugin or []))
     warn_of_broken(registry.plugins)
     print_rows(describe(getattr(registry, what)), json)
 
 
 @app.command()
-def plugins(json: Annotated[bool, Option("--json", help="Machine-readable.")] = False) -> None:
+def plugins(
+    json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
+    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+) -> None:
     """What is loaded from where, and what is broken."""
-    from dataclasses import asdict
-
     from ganbench.commands.terminal import print_rows
+    from ganbench.listing import describe_plugins
+    from ganbench.plugin_files import read_plugin_files
     from ganbench.plugins import load_plugins
 
-    print_rows([{**asdict(p), "hooks": list(p.hooks)} for p in load_plugins().plugins], json)
+    print_rows(describe_plugins(load_plugins(files=read_plugin_files(plugin or [])).plugins), json)
+
+
+authoring = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Plugins of your own.")
+app.add_typer(authoring, name="plugin")
+
+
+@authoring.callback()
+def _authoring() -> None:
+    """Plugins of your own."""
+
+
+@authoring.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What --objectives will call it, such as my-loss.")],
+) -> None:
+    """Write an installable plugin with one objective and its test into the folder ganbench-NAME."""
+    from ganbench.commands.plugin_new import write_plugin
+
+    write_plugin(name)
+
+
+@authoring.command()
+def check(
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|PATH", help="An objective, a plugin, a plugin's folder, or a Python file.")
+    ],
+    plot: Annotated[Path | None, Option(metavar="FILE", help="Draw the Dirac-GAN too (png, svg or pdf).")] = None,
+    json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Does an objective keep its contract? One line for each defect, with the reason and the fix."""
+    from ganbench.commands.plugin_check import check_plugin
+
+    raise typer.Exit(DONE if check_plugin(target, plot, json) else FAILED)

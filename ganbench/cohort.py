@@ -72,7 +72,7 @@ class Cohort:
         self.generator, self.critic = self._make_players()
         joint = not setting.architecture.couples_samples
         self._passes = Passes(setting.objective, self.generator.network, self.critic.network, joint)
-        self.loops = False  # whether this objective needs a Python loop over the seeds
+        self.loops = not setting.objective.vectorised  # whether a Python loop runs over the seeds
         self._programs: dict[str, Callable[..., Any]] = {}
         self.state = self._first_state()
         self.feed = self.make_feed(setting.batch_size)
@@ -202,6 +202,8 @@ class Cohort:
         except ObjectiveError:
             raise
         except Exception as error:  # whatever vmap could not do; the loop shows whether the loss itself is at fault
+            if self.loops:
+                raise
             self.loops = True
             self._try_both_passes()
             reason = str(error).partition("\n")[0]

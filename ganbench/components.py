@@ -10,6 +10,7 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from ganbench.errors import PluginError, UnknownNameError, UsageError
+from ganbench.plugin_files import digest_of
 from ganbench.plugins import Offers
 from ganbench.trials import Component, canonical
 
@@ -83,7 +84,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def code_of(cls: type[Any]) -> str:
-    """A fingerprint of a class's source: an objective whose loss was edited must not be given its old results."""
+    """A fingerprint of a class's source: an objective whose loss was edited must not be given its old results.
+
+    Of a plugin in one file, all that stands in it: its functions are edited as often as its classes.
+    """
+    file = digest_of(cls.__module__)
+    if file is not None:
+        return hashlib.blake2b(canonical([file, cls.__qualname__]).encode(), digest_size=6).hexdigest()
     try:
         source = "".join(
             inspect.getsource(c) for c in cls.__mro__ if not c.__module__.startswith(("ganbench.", "builtins", "abc"))
@@ -93,6 +100,26 @@ def code_of(cls: type[Any]) -> str:
     return hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
 
 
-def instantiate(offers: Offers[Any], component: Component) -> Any:
-    """The instance that a component describes."""
-    return build(offers.find(component.name), component.fields)
+def instantiate(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None = None) -> Any:
+    """The instance that a component describes.
+
+    Raises:
+        UsageError: nothing answers to its name any more; where it came from, if ``run.json`` says so, is told.
+    """
+    return build(find_again(offers, component, origins), component.fields)
+
+
+def find_again(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None) -> type[Any]:
+    """The class that a stored trial was made with, by name. Raises UsageError as above."""
+    try:
+        return offers.find(component.name)
+    except UnknownNameError:
+        origin = (origins or {}).get(component.kind)
+        if not origin:
+            raise
+    file = origin.get("file")
+    source = file or f"{origin['distribution']} {origin['version']}"
+    how = f"name it again with --plugin {file}" if file else "install it again"
+    raise UsageError(
+        f"{component.kind} {component.name!r} of this study came from {source}, which is not loaded; {how}"
+    )

@@ -6,6 +6,7 @@ GanbenchError                 shown to the user as one sentence, never as a trac
 │   └── DamageError           a stored file that is not what was written
 ├── StorageError              the disk is full or failed while writing            exit code 1
 ├── PluginError               a plugin that is broken, clashes or breaks its contract exit code 2
+│   └── OutdatedError         a plugin that was made for another ganbench
 ├── DataError                 a dataset that is missing, truncated or malformed       exit code 2
 ├── ObjectiveError            an objective that broke its contract while training     a failed trial
 └── MetricError               a metric that cannot be computed                        a NaN with a reason
@@ -52,6 +53,10 @@ class StorageError(GanbenchError, OSError):
 
 class PluginError(GanbenchError):
     """A plugin that is broken, clashes with another one or breaks its contract."""
+
+
+class OutdatedError(PluginError):
+    """A plugin that was made for another version of ganbench."""
 
 
 class DataError(GanbenchError):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ganbench import references
+from ganbench.admission import OWN
 from ganbench.checkpoints import Checkpoints
 from ganbench.cohort import Setting
 from ganbench.components import instantiate, variants
@@ -35,7 +36,7 @@ from ganbench.trainer import Trainer
 from ganbench.trials import CohortSpec, ProbeProtocol, Trial
 
 Lab = Callable[[], tuple[Registry, Setting]]  # loads what a cohort names, when it is first asked
-DEFAULT_METRICS = ("modes", "high_quality", "mode_kl", "fid", "sliced_w1")
+DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
 
 
 def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> list[Outcome]:
@@ -125,7 +126,7 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
 def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
     """Load what a cohort names."""
-    registry = load_plugins()
+    registry = load_plugins(files=where.plugins)
     device = torch.device(where.device)
     population: Population = instantiate(registry.datasets, spec.dataset).load(Path(where.data_root)).to(device)
     architecture = instantiate(registry.architectures, spec.architecture)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ganbench.objective import Objective
 
 PROJECT = "ganbench"  # pluggy's project name, and the entry-point group
+RETIRED: Mapping[str, str] = {}  # hooks that there were once, and what to implement instead; none has gone so far
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

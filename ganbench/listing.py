@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import MISSING, fields
+from collections.abc import Iterable
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
-from ganbench.plugins import Offers
+from ganbench.plugins import Offers, Plugin
+
+
+def describe_plugins(plugins: Iterable[Plugin]) -> list[dict[str, Any]]:
+    """One row a plugin: where it comes from, what it implements, how it fared and why."""
+    return [{**asdict(plugin), "hooks": list(plugin.hooks)} for plugin in plugins]
 
 
 def describe(offers: Offers[Any]) -> list[dict[str, Any]]:

@@ -69,6 +69,7 @@ class Objective:
             the default estimate is the Jensen-Shannon bound. Elsewhere only differences of scores mean anything.
         traceable: True promises that the methods are tensor operations alone, with no counter, print or branch on a
             value in them. They are then recorded once and replayed: faster, with the same numbers to the bit.
+        vectorised: False says that ``torch.func.vmap`` cannot run the methods, so that seeds take turns.
 
     Attributes:
         n_critic: critic updates per generator update.
@@ -79,6 +80,7 @@ class Objective:
     aliases: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[bool] = False
     traceable: ClassVar[bool] = False
+    vectorised: ClassVar[bool] = True
 
     n_critic: int = 1
     optimizer: Optimizer = Optimizer()

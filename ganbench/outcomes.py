@@ -62,6 +62,7 @@ def store_trained(
         "vectorised": cohort is not None and not cohort.loops,
         "cohort": list(spec.seeds),
         "probe": None,
+        "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
         **_made(where),
     }
     store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)

@@ -6,7 +6,6 @@ the same name without a word and lets the first exception end everything, so loa
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -16,25 +15,15 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from ganbench import hookspecs
+from ganbench.admission import Plugin as Plugin
+from ganbench.admission import admit_entry, admit_file, key_of, left_out
 from ganbench.dataset import Dataset
 from ganbench.errors import PluginError, UnknownNameError
 from ganbench.measured import Metric
 from ganbench.objective import Objective
+from ganbench.plugin_files import PluginFile
 
 T = TypeVar("T")
-OWN = "ganbench"  # the distribution that GANBENCH_PLUGINS never turns off
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """One entry point, as ``ganbench plugins`` shows it."""
-
-    name: str
-    distribution: str
-    version: str
-    state: str = "loaded"  # or "broken" or "disabled"
-    hooks: tuple[str, ...] = ()
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,9 @@ class Offers(Generic[T]):
         if not matches:
             raise UnknownNameError(self.kind, name, known, where)
         if len(matches) > 1:
-            forms = " or ".join(f"{dist}:{wanted}" for dist, _ in matches)
+            forms = " or ".join(sorted({f"{dist}:{wanted}" for dist, _ in matches}))
+            if " or " not in forms:
+                raise PluginError(f"{matches[0][0]} offers {len(matches)} {self.kind}s called {wanted!r}; rename one")
             raise PluginError(f"{self.kind} {wanted!r} is offered by {len(matches)} distributions; say {forms}")
         return matches[0][1]
 
@@ -94,12 +85,18 @@ class Registry:
     manager: pluggy.PluginManager = field(repr=False)
 
 
-def load_plugins(found: Iterable[EntryPoint] | None = None, allowed: str | None = None) -> Registry:
+def load_plugins(
+    found: Iterable[EntryPoint] | None = None, allowed: str | None = None, files: Iterable[PluginFile] = ()
+) -> Registry:
     """Load every plugin and ask it what it offers.
 
     Args:
         found: entry points; those of the installed distributions unless given.
         allowed: ``off`` or a comma-separated list of distributions; ``GANBENCH_PLUGINS`` unless given.
+        files: plugins that nobody installed.
+
+    Raises:
+        PluginError: one of the files is broken; nobody names a file that is not wanted.
     """
     from ganbench.networks.architecture import Architecture
 
@@ -107,53 +104,17 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, allowed: str | None 
     manager.add_hookspecs(hookspecs)
     entries = list(entry_points(group=hookspecs.PROJECT)) if found is None else list(found)
     allowed = os.environ.get("GANBENCH_PLUGINS", "") if allowed is None else allowed
-    plugins = {_key(e): _register(manager, e, allowed) for e in sorted(entries, key=_key)}
+    plugins = {key_of(e): admit_entry(manager, e, allowed) for e in sorted(entries, key=key_of)}
+    plugins |= {file.name: admit_file(manager, file) for file in files}
     objectives = _collect(manager, plugins, "objective", Objective)
     datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     architectures = _collect(manager, plugins, "architecture", Architecture)  # type: ignore[type-abstract]
     metrics = _collect(manager, plugins, "metric", Metric)  # type: ignore[type-abstract]
-    return Registry(tuple(plugins.values()), objectives, datasets, architectures, metrics, manager)
-
-
-def _key(entry: EntryPoint) -> str:
-    return f"{_distribution(entry)[0]}:{entry.name}"
-
-
-def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    return (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "")
-
-
-def _register(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) -> Plugin:
-    plugin = Plugin(entry.name, *_distribution(entry))
-    names = {n.strip() for n in allowed.split(",") if n.strip()}
-    if names and plugin.distribution != OWN and not names & {plugin.name, plugin.distribution}:
-        return replace(plugin, state="disabled", error="GANBENCH_PLUGINS leaves it out")
-    try:
-        module = entry.load()
-        manager.register(module, _key(entry))
-        hooks = tuple(sorted(h.name for h in manager.get_hookcallers(module) or ()))
-        _check_hooks(module, set(hooks))
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything; it blocks nothing but itself
-        manager.unregister(name=_key(entry))
-        return replace(plugin, state="broken", error=_one_line(error))
-    return replace(plugin, hooks=hooks)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _check_hooks(module: Any, hooks: set[str]) -> None:
-    """A misspelt hook would never be called, and an argument with a default would never be passed: both are errors."""
-    known = [name for name in vars(hookspecs) if name.startswith("ganbench_")]
-    for name in sorted(hooks - set(known)):
-        raise PluginError(str(UnknownNameError("hook", name, known)))
-    for name in sorted(hooks):
-        for parameter in inspect.signature(getattr(module, name)).parameters.values():
-            if parameter.default is not parameter.empty:
-                raise PluginError(
-                    f"{name} gives its argument {parameter.name!r} a default, so it would never be passed"
-                )
+    for plugin in plugins.values():
+        if plugin.file and plugin.state != "loaded":
+            raise PluginError(f"{plugin.file} is {plugin.state}: {plugin.error}")
+    rows = _with_clashes(plugins.values(), (objectives, datasets, architectures, metrics))
+    return Registry(rows, objectives, datasets, architectures, metrics, manager)
 
 
 def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: str, base: type[T]) -> Offers[T]:
@@ -162,9 +123,22 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: st
         plugin = plugins[impl.plugin_name]
         try:
             offered += [(plugin.distribution, _checked(cls, base)) for cls in _list(impl.function)]
-        except Exception as error:  # as above: one plugin's fault is not the others'
-            plugins[impl.plugin_name] = replace(plugin, state="broken", error=_one_line(error))
+        except (Exception, SystemExit) as error:  # as above: one plugin's fault is not the others'
+            plugins[impl.plugin_name] = left_out(plugin, error)
     return Offers(kind, tuple(offered))
+
+
+def _with_clashes(plugins: Iterable[Plugin], kinds: Iterable[Offers[Any]]) -> tuple[Plugin, ...]:
+    """Plugins with a word on the names that another distribution offers, too."""
+    remarks: dict[str, list[str]] = {}
+    for offers in kinds:
+        for name in offers.names():
+            origins = {dist for dist, cls in offers.offered if name in _names(cls)}
+            for dist in origins if len(origins) > 1 else ():
+                others = ", ".join(sorted(origins - {dist}))
+                remarks.setdefault(dist, []).append(f"{offers.kind} {name!r} is in {others}, too: say {dist}:{name}")
+    said = {p: "; ".join(remarks.get(p.distribution, [])) for p in plugins if p.state == "loaded"}
+    return tuple(replace(p, error=said[p]) if said.get(p) else p for p in plugins)
 
 
 def _list(function: Callable[[], Any]) -> list[Any]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganbench.plugins import Plugin
+    from ganbench.plugins import Offers, Plugin, Registry
+    from ganbench.trials import Component
 
 RECORDED = ("ganbench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "torch-fidelity", "POT", "pandas")
 
@@ -58,9 +59,24 @@ def _ask_git(folder: Path, *question: str) -> str | None:
 
 
 def loaded(plugins: Iterable[Plugin]) -> list[dict[str, str]]:
-    """Every plugin with its distribution, its version and how it fared."""
-    wanted = ("name", "distribution", "version", "state")
-    return [{name: asdict(plugin)[name] for name in wanted} for plugin in plugins]
+    """Every plugin with its distribution, its version and how it fared; a file with its path."""
+    wanted = ("name", "distribution", "version", "state", "file")
+    return [{name: asdict(plugin)[name] for name in wanted if name != "file" or plugin.file} for plugin in plugins]
+
+
+def origins(registry: Registry, components: Iterable[Component]) -> dict[str, dict[str, str]]:
+    """Where components come from, by kind and name: distribution, version and, of a plugin in a file, its path."""
+    kinds = {"dataset": registry.datasets, "architecture": registry.architectures, "objective": registry.objectives}
+    plugins = {plugin.distribution: plugin for plugin in registry.plugins}
+    found = {}
+    for component in components:
+        offers: Offers[Any] = kinds[component.kind]
+        plugin = plugins[offers.origin(offers.find(component.name))]
+        file = {"file": plugin.file} if plugin.file else {}
+        found[f"{component.kind} {component.name}"] = {
+            "distribution": plugin.distribution, "version": plugin.version, **file
+        }  # fmt: skip
+    return found
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,7 @@ a metric that is computed again comes out the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def reevaluate(
         key = canonical([component.settings(), n])
         if key not in loaded:
             loaded.clear()  # trials come dataset by dataset, and one is as much as memory need hold
-            population = _load(component, registry, data_root)
+            population = _load(component, registry, data_root, stored.run.get("origins"))
             loaded[key] = population, Examiner.of(population, metrics, n)
         population, examiner = loaded[key]
         rows = examiner.examine(_samples(store, stored, registry, population, examiner.n_samples))
@@ -111,8 +111,10 @@ def reevaluate(
         yield stored
 
 
-def _load(component: Component, registry: Registry, data_root: Path) -> Population:
-    population: Population = instantiate(registry.datasets, component).load(data_root)
+def _load(
+    component: Component, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
+) -> Population:
+    population: Population = instantiate(registry.datasets, component, origins).load(data_root)
     if population.fingerprint != component.code:
         raise DataError(
             f"{component.label}: the data below {data_root} are not those that the study was made with, so its new "
@@ -124,7 +126,7 @@ def _load(component: Component, registry: Registry, data_root: Path) -> Populati
 def _samples(store: Store, stored: Stored, registry: Registry, population: Population, n: int) -> Tensor:
     """What the generator draws, as at the end of its training: (n, *sample_shape), on the CPU."""
     component = stored.component("architecture")
-    architecture: Architecture = instantiate(registry.architectures, component)
+    architecture: Architecture = instantiate(registry.architectures, component, stored.run.get("origins"))
     with torch.random.fork_rng(devices=[]):
         network = architecture.generator(population.sample_shape).to("meta")
     weights = _weights(store.folder(stored.trial) / "generator.safetensors", stored.run)

@@ -21,7 +21,7 @@ from ganbench.store import Store
 from ganbench.training import train
 from ganbench.trials import CohortSpec, Component, canonical
 
-OBJECTIVE = "nsgan"  # it learns where minimax may stall, and its critic needs no constraint
+OBJECTIVE = "ganbench:nsgan"  # it learns where minimax may stall, and its critic needs no constraint
 
 Weights = Mapping[str, Tensor]
 

@@ -34,6 +34,7 @@ class Request:
         trial_timeout: seconds that a trial may take, in the company it is trained in; 0 lets it run.
         out: the results folder; none is named after the dataset and the architecture.
         data_root: where datasets lie; none takes GANBENCH_DATA or the user's cache.
+        plugin: files with plugins that nobody installed.
     """
 
     objectives: tuple[str, ...] = ("gan", "nsgan", "noisegan", "wgan")
@@ -51,6 +52,7 @@ class Request:
     trial_timeout: float = 0.0
     out: str | None = None
     data_root: str | None = None
+    plugin: tuple[str, ...] = ()
 
 
 QUICK: dict[str, Any] = {"steps": 200, "seeds": (0, 1, 2)}  # what --quick means where nothing else is said
@@ -201,6 +203,13 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def _files(value: Any, where: str) -> tuple[str, ...]:
+    found = tuple(_text(part, where) for part in (value if isinstance(value, list) else [value]))
+    if not found:
+        raise UsageError(f"{where} is empty; name a Python file, or leave it out")
+    return found
+
+
 def _settings(value: Any, where: str) -> dict[str, tuple[Any, ...]]:
     """``name.field`` to values, from ``["wgan.clip=0.01,0.1"]`` or from the nested tables of a study file."""
     if isinstance(value, Mapping):
@@ -245,4 +254,5 @@ _READERS: dict[str, Any] = {
     "trial_timeout": _seconds,
     "out": _text,
     "data_root": _text,
+    "plugin": _files,
 }

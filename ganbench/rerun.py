@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench import schema
-from ganbench.components import code_of, instantiate
+from ganbench.components import code_of, find_again, instantiate
 from ganbench.dataset import Population
 from ganbench.durable import parse, read_bytes
 from ganbench.errors import DataError, UsageError
@@ -94,15 +94,17 @@ def describe(folder: Path) -> Described:
 KINDS = ("dataset", "architecture", "objective")
 
 
-def check_same_sources(spec: CohortSpec, registry: Registry, data_root: Path) -> None:
+def check_same_sources(
+    spec: CohortSpec, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
+) -> None:
     """Raises UsageError or DataError where the code or the data are not those that the trial was made with."""
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
-        if code_of(offers.find(component.name)) != component.code:
+        if code_of(find_again(offers, component, origins)) != component.code:
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source now than when the trial was made: install "
-                "the version that its run.json names"
+                "the version that its run.json names, or give the file of then with --plugin"
             )
-    population: Population = instantiate(registry.datasets, spec.dataset).load(data_root)
+    population: Population = instantiate(registry.datasets, spec.dataset, origins).load(data_root)
     if population.fingerprint != spec.dataset.code:
         raise DataError(
             f"{spec.dataset.label}: the data below {data_root} are not those that the trial was made with: name the "

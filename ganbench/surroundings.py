@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ganbench.plugin_files import PluginFile
 from ganbench.trials import Trial
 
 Report = Callable[[int], None]  # told how many steps, of training and probing, are done
@@ -26,6 +27,8 @@ class Surroundings:
         since: when the run began (ISO 8601, UTC): what failed before is run again, what failed since is not.
         checkpoint_seconds: the least time between two checkpoints.
         trial_timeout: seconds after which a cohort's process is ended; 0 lets it run.
+        plugins: those that nobody installed, as they stood when the run began.
+        origins: where components come from, by kind and name.
     """
 
     results: str
@@ -37,6 +40,8 @@ class Surroundings:
     since: str = "9999"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     trial_timeout: float = 0.0
+    plugins: tuple[PluginFile, ...] = ()
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

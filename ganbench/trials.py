@@ -95,6 +95,10 @@ class CohortSpec:
         """What tells it from every other shard of a run."""
         return self.name, self.seeds, self.train
 
+    def components(self) -> tuple[Component, Component, Component]:
+        """Dataset, architecture and objective."""
+        return self.dataset, self.architecture, self.objective
+
     def work(self) -> int:
         """Steps to be done for each seed, of training and of probing."""
         probing = len(self.probe.generator_steps) * self.probe.critic_steps if self.probe else 0
@@ -102,7 +106,7 @@ class CohortSpec:
 
     def settings(self) -> dict[str, Any]:
         """All that determines the numbers of these trials' training, besides the seed. The probe stands apart."""
-        parts = {c.kind: c.settings() for c in (self.dataset, self.architecture, self.objective)}
+        parts = {c.kind: c.settings() for c in self.components()}
         return {**parts, **vars(self.protocol), "engine": ENGINE}
 
     def trials(self) -> list[Trial]:

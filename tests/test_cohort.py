@@ -195,6 +195,33 @@ def test_an_objective_that_vmap_cannot_run_is_looped_over_with_the_same_numbers(
 
 
 @dataclass(frozen=True)
+class TakesTurns(AsksForData):
+    """Says so."""
+
+    vectorised = False
+
+
+def test_an_objective_that_declares_its_loop_is_run_without_a_warning(recwarn):
+    cohort = make_cohort(TakesTurns(), dtype=torch.float64)
+    assert cohort.loops
+    assert not recwarn.list
+    torch.testing.assert_close(readings_of(cohort), readings_of(make_cohort(Minimax(), dtype=torch.float64)))
+
+
+@dataclass(frozen=True)
+class FailsInTurns(TakesTurns):
+    """Is at fault itself."""
+
+    def critic_loss(self, critic, real, fake, draw):
+        assert len(real) > 10**9, "too few"
+
+
+def test_a_declared_loop_does_not_hide_an_error():
+    with pytest.raises(AssertionError, match="too few"):
+        make_cohort(FailsInTurns())
+
+
+@dataclass(frozen=True)
 class Warmed(Minimax):
     """More critic updates at the start."""
 

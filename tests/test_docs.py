@@ -9,15 +9,20 @@ import pytest
 from toys import make_cohort, readings_of
 
 from ganbench import cli
+from ganbench.plugin_files import read_plugin_files
+from ganbench.plugins import load_plugins
+from ganbench.testing import check_objective
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)  # an end is never taken for a start
+    return [text for of, text in found if of == language]
 
 
+(OBJECTIVE,) = [block for block in blocks("python") if "hookimpl" in block]
 LINES = [line.split("#")[0].strip() for block in blocks("") for line in block.splitlines()]
 COMMANDS = [line for line in LINES if line.startswith(("ganbench run", "pip install . && ganbench run"))]
 
@@ -33,6 +38,7 @@ def test_the_first_screen_has_exactly_the_two_commands():
 def test_every_run_command_can_be_planned(command, tmp_path, monkeypatch, capsys):
     (study,) = [b for b in blocks("toml") if "seeds" in b]
     (tmp_path / "study.toml").write_text(study)
+    (tmp_path / "my_lsgan.py").write_text(OBJECTIVE)
     words = shlex.split(command.split("&&")[-1])
     monkeypatch.setattr(sys, "argv", [*words, *([] if "--plan" in words else ["--plan"])])
     with pytest.raises(SystemExit) as stop:
@@ -41,13 +47,11 @@ def test_every_run_command_can_be_planned(command, tmp_path, monkeypatch, capsys
     assert "trials would run" in capsys.readouterr().out
 
 
-def test_the_objective_of_the_readme_trains():
-    (code,) = [b for b in blocks("python") if "hookimpl" in b]
-    names = {"__name__": "readme"}
-    sys.modules["readme"] = type(sys)("readme")
-    exec(compile(code, "README.md", "exec"), names)
-    (objective,) = names["ganbench_objectives"]()
+def test_the_objective_of_the_readme_trains_and_conforms(tmp_path):
+    (tmp_path / "my_lsgan.py").write_text(OBJECTIVE)
+    objective = load_plugins([], files=read_plugin_files(["my_lsgan.py"])).objectives.find("my-lsgan")
     assert readings_of(make_cohort(objective())).isfinite().all()
+    assert not check_objective(objective)
 
 
 def test_every_file_that_the_documents_link_to_exists():
@@ -58,7 +62,5 @@ def test_every_file_that_the_documents_link_to_exists():
 
 
 def test_every_objective_is_in_the_readme():
-    from ganbench.plugins import load_plugins
-
     for cls in load_plugins().objectives:
         assert f"`{cls.name}`" in README

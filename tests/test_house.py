@@ -26,7 +26,8 @@ LAYERS = {
     ],
     "the loop": ["feed", "players", "passes", "cohort", "training", "evaluation", "record", "snapshots", "probing"],
     "edges": [
-        "hookspecs", "plugins", "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
+        "hookspecs", "plugin_files", "admission", "plugins",
+        "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
         "integrity", "checkpoints", "floors", "builtin",
         "figures",
     ],
@@ -34,7 +35,7 @@ LAYERS = {
         "references", "study", "tables", "surroundings", "failures", "locks", "mending", "trainer", "outcomes",
         "execution", "reevaluation", "executors", "rerun", "summary", "progress", "listing",
         "scores", "leaderboard", "comparison", "formats",
-        "notification", "claims", "reproduction", "report", "commands", "cli", "__main__",
+        "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",
     ],
 }  # fmt: skip
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}

@@ -6,6 +6,7 @@ from importlib.metadata import Distribution, EntryPoint
 
 import pytest
 
+from ganbench import hookspecs
 from ganbench.errors import PluginError, UnknownNameError
 from ganbench.plugins import load_plugins
 
@@ -27,8 +28,8 @@ def ganbench_objectives():
 class Dist(Distribution):
     """A distribution that exists in memory only."""
 
-    def __init__(self, name):
-        self._name = name
+    def __init__(self, name, requires=()):
+        self._name, self._requires = name, list(requires)
 
     @property
     def metadata(self):
@@ -36,6 +37,7 @@ class Dist(Distribution):
 
     name = property(lambda self: self._name)
     version = "1.0"
+    requires = property(lambda self: self._requires)
 
     def read_text(self, filename):
         return None
@@ -50,11 +52,11 @@ def entry(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     made = []
 
-    def make(dist, source, name="plugin"):
+    def make(dist, source, name="plugin", requires=()):
         module = f"stranger_{dist.replace('-', '_')}_{name}"
         (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
         made.append(module)
-        return EntryPoint(name, module, "ganbench")._for(Dist(dist))
+        return EntryPoint(name, module, "ganbench")._for(Dist(dist, requires))
 
     yield make
     for module in made:
@@ -110,6 +112,16 @@ BROKEN = {
         "@dataclass(frozen=True)\nclass A(Objective):\n    pass\n@hookimpl\ndef ganbench_objectives():\n    return [A]",
         "no name",
     ),
+    "exits at import": ("import sys\nsys.exit(0)", "SystemExit: 0"),
+    "exits in its hook": (
+        "import sys\nfrom ganbench import hookimpl\n@hookimpl\ndef ganbench_objectives():\n    sys.exit('bye')",
+        "SystemExit: bye",
+    ),
+    "no hook": ("x = 1", "it has no hook; write a function ganbench_objectives with @ganbench.hookimpl above it"),
+    "forgotten hookimpl": (
+        "def ganbench_objectives():\n    return []",
+        "ganbench_objectives is never called; put @ganbench.hookimpl above it",
+    ),
     "not frozen": (
         "from ganbench import Objective, hookimpl\nclass A:\n    name = 'a'\n"
         "@hookimpl\ndef ganbench_datasets():\n    return [A]",
@@ -127,6 +139,51 @@ def test_a_broken_plugin_is_listed_with_its_error_and_blocks_nothing(entry, case
     assert message in plugin.error
     assert "\n" not in plugin.error
     assert registry.objectives.names() == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("requires", "state"),
+    [
+        ("ganbench>=99", "outdated"),
+        ("GANbench<0.1", "outdated"),
+        ("ganbench>=0.1", "loaded"),
+        ("ganbench", "loaded"),
+        ("ganbench>=99; python_version < '3'", "loaded"),
+        ("ganbench>=99; extra == 'all'", "loaded"),
+        ("ganbench-other>=99", "loaded"),
+        ("no requirement at all !", "broken"),
+    ],
+)
+def test_a_plugin_made_for_another_ganbench_is_outdated_and_left_out(entry, requires, state):
+    stranger = entry("stranger", OBJECTIVE.format(name="mine"), requires=["torch>=1", requires])
+    registry = load_plugins([stranger, entry("healthy", OBJECTIVE.format(name="other"))])
+    plugin = state_of(registry, "stranger")
+    assert plugin.state == state
+    assert registry.objectives.names() == (["mine", "other"] if state == "loaded" else ["other"])
+    if state == "outdated":
+        assert plugin.error.startswith(f"it needs {requires.lower()} and this is ganbench")
+
+
+def test_a_hook_that_is_no_more_makes_a_plugin_outdated(entry, monkeypatch):
+    monkeypatch.setitem(hookspecs.RETIRED, "ganbench_losses", "implement ganbench_objectives")
+    source = "from ganbench import hookimpl\n@hookimpl\ndef ganbench_losses():\n    return []"
+    plugin = state_of(load_plugins([entry("old", source)]), "old")
+    assert plugin.state == "outdated"
+    assert plugin.error == "the hook ganbench_losses is no more since this ganbench; implement ganbench_objectives"
+
+
+def test_a_clash_is_remarked_where_plugins_are_listed(entry):
+    entries = [entry(dist, OBJECTIVE.format(name="mine")) for dist in ("first", "second")]
+    registry = load_plugins([*entries, entry("third", OBJECTIVE.format(name="other"))])
+    assert state_of(registry, "first").error == "objective 'mine' is in second, too: say first:mine"
+    assert state_of(registry, "second").state == "loaded"
+    assert state_of(registry, "third").error == ""
+
+
+def test_one_distribution_that_offers_a_name_twice_is_told_to_rename_one(entry):
+    entries = [entry("twin", OBJECTIVE.format(name="mine"), name=name) for name in ("a", "b")]
+    with pytest.raises(PluginError, match="twin offers 2 objectives called 'mine'; rename one"):
+        load_plugins(entries).objectives.find("mine")
 
 
 def test_two_plugins_with_one_name_stop_only_who_asks_for_it(entry):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ganbench.admission import OWN
 from ganbench.cohort import Cohort, Setting
 from ganbench.dataset import Dataset, Population
 from ganbench.datasets.root import data_root
@@ -15,8 +16,8 @@ from ganbench.training import Segment, train
 
 
 def objective(name: str, **fields: Any) -> Objective:
-    """An installed objective with some of its fields set."""
-    made: Objective = load_plugins().objectives.find(name)(**fields)
+    """A first-party objective with some of its fields set."""
+    made: Objective = load_plugins().objectives.find(f"{OWN}:{name}")(**fields)
     return made
 
 

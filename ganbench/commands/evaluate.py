@@ -14,6 +14,7 @@ from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.evaluators import VARIABLE
 from ganbench.floors import ensure_floors, find_floor
+from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import Registry, load_plugins
 from ganbench.reevaluation import finished, reevaluate
 from ganbench.store import Results, Store, load
@@ -22,14 +23,21 @@ from ganbench.summary import gaps, last_evaluations, one_protocol, spread
 COLUMNS = ("objective", "metric", "seeds", "median (lowest to highest)", "perfect sampler")
 
 
-def evaluate(results: Path, metrics: str, n_samples: int, root: Path | None, weights: Path | None) -> None:
+def evaluate(
+    results: Path,
+    metrics: str,
+    n_samples: int,
+    root: Path | None,
+    weights: Path | None,
+    plugin: Sequence[Path] = (),
+) -> None:
     """Compute metrics for every stored generator of a study, add them to its tables, and print them.
 
     Raises:
         UsageError: bad input, before anything is computed; or a stored file that is broken.
         DataError: a dataset that is missing, or is not the one of the study.
     """
-    registry = load_plugins()
+    registry = load_plugins(files=read_plugin_files(plugin))
     warn_of_broken(registry.plugins)
     names = _names(metrics, registry)
     if n_samples < 0 or n_samples == 1:

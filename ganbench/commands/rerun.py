@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from ganbench.commands.terminal import print_table, say, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.executors.local import run_local
+from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import load_plugins
-from ganbench.provenance import loaded, source
+from ganbench.provenance import loaded, origins, source
 from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences
 from ganbench.store import Store
 from ganbench.study import resolve_device
@@ -25,7 +27,7 @@ from ganbench.surroundings import Surroundings
 COLUMNS = ("table", "column", "values", "differing", "largest relative difference", "first at")
 
 
-def rerun(folder: Path, probe: bool, root: Path | None) -> bool:
+def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] = ()) -> bool:
     """Train a stored trial again in a temporary folder and compare. Returns whether all is the same to the bit.
 
     Raises:
@@ -33,10 +35,11 @@ def rerun(folder: Path, probe: bool, root: Path | None) -> bool:
     """
     stored = describe(folder)
     stored = replace(stored, spec=stored.spec if probe else replace(stored.spec, probe=None))
-    registry = load_plugins()
+    files = read_plugin_files(plugin)
+    registry = load_plugins(files=files)
     warn_of_broken(registry.plugins)
     below = data_root(root)
-    check_same_sources(stored.spec, registry, below)
+    check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
     (trial,) = stored.spec.trials()
     say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
     with TemporaryDirectory(prefix="ganbench-rerun-", ignore_cleanup_errors=True) as elsewhere:
@@ -47,6 +50,8 @@ def rerun(folder: Path, probe: bool, root: Path | None) -> bool:
             threads=1,
             command=shlex.join(["ganbench", *sys.argv[1:]]),
             provenance={"git": source(), "plugins": loaded(registry.plugins)},
+            plugins=files,
+            origins=origins(registry, stored.spec.components()),
         )
         with closing(run_local([stored.spec], where)) as events:
             for event in events:

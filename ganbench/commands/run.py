@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Hashable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from ganbench.executors.local import Event, run_local
 from ganbench.floors import ensure_floors
 from ganbench.mending import mend, sweep
 from ganbench.notification import notify
+from ganbench.plugin_files import PluginFile, read_plugin_files
 from ganbench.plugins import Registry, load_plugins
 from ganbench.progress import show
-from ganbench.provenance import loaded, source
+from ganbench.provenance import loaded, origins, source
 from ganbench.request import Request
 from ganbench.store import load
 from ganbench.study import Study, make_study
@@ -32,7 +33,8 @@ from ganbench.surroundings import CHECKPOINT_SECONDS, Outcome, Surroundings
 
 def run(request: Request, plan: bool) -> list[Outcome]:
     """Do what a request asks for, or only say what that is. Returns how each trial that was run has ended."""
-    registry = load_plugins()
+    files = read_plugin_files(request.plugin)
+    registry = load_plugins(files=files)
     warn_of_broken(registry.plugins)
     root = data_root(Path(request.data_root) if request.data_root else None)
     study = make_study(request, registry, root)
@@ -42,7 +44,7 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     store = study.store()
     store.check()
     mend(store, say)
-    outcomes = _run_missing(study, request, registry, root)
+    outcomes = _run_missing(study, request, registry, root, files)
     _print_summary(study)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
@@ -54,12 +56,14 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     return outcomes
 
 
-def _run_missing(study: Study, request: Request, registry: Registry, root: Path) -> list[Outcome]:
+def _run_missing(
+    study: Study, request: Request, registry: Registry, root: Path, files: tuple[PluginFile, ...]
+) -> list[Outcome]:
     missing, store = study.missing(), study.store()
     done = len(study.trials()) - sum(len(cohort.seeds) for cohort in missing)
     if done:
         say(f"{done} of {len(study.trials())} trials are already there")
-    where = _surroundings(study, request, registry, root)
+    where = replace(_surroundings(study, request, registry, root), plugins=files)
     if missing or not store.is_begun():
         trials = [trial.id for trial in study.trials()]
         store.open()
@@ -90,6 +94,7 @@ def _surroundings(study: Study, request: Request, registry: Registry, root: Path
         since=datetime.now(UTC).isoformat(),
         checkpoint_seconds=float(os.environ.get("GANBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         trial_timeout=request.trial_timeout,
+        origins=origins(registry, (part for cohort in study.cohorts for part in cohort.components())),
     )
 
 

@@ -31,7 +31,7 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
 
 
 def warn_of_broken(plugins: Iterable[Any]) -> None:
-    """One line for every plugin that is broken."""
+    """One line for every plugin that is broken or outdated."""
     for plugin in plugins:
-        if plugin.state == "broken":
-            say(f"plugin {plugin.name} of {plugin.distribution} is broken and left out: {plugin.error}")
+        if plugin.state in ("broken", "outdated"):
+            say(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.error}")

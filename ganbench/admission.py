@@ -1,0 +1,124 @@
+"""Lets one plugin in, or says why not."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pluggy
+
+from ganbench import __version__, hookspecs
+from ganbench.errors import OutdatedError, PluginError, UnknownNameError
+from ganbench.plugin_files import PluginFile
+
+OWN = "ganbench"  # the distribution that GANBENCH_PLUGINS never turns off
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point or one file, as ``ganbench plugins`` shows it.
+
+    Attributes:
+        distribution, version: of a file its name, and a fingerprint of what stands in it.
+        state: ``loaded``, or why it is left out: ``broken``, ``outdated`` (made for another ganbench), ``disabled``.
+        hooks: what it implements.
+        error: what is the matter with it; of a loaded plugin, which names another one offers too.
+        file: where it lies, if nobody installed it.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: str = "loaded"
+    hooks: tuple[str, ...] = ()
+    error: str = ""
+    file: str = ""
+
+
+def key_of(entry: EntryPoint) -> str:
+    """What pluggy knows a plugin by."""
+    return f"{_distribution(entry)[0]}:{entry.name}"
+
+
+def _distribution(entry: EntryPoint) -> tuple[str, str]:
+    return (entry.dist.name or "unknown", entry.dist.version or "") if entry.dist else ("unknown", "")
+
+
+def admit_entry(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) -> Plugin:
+    """Load the plugin behind an entry point, unless ``allowed`` leaves it out."""
+    plugin = Plugin(entry.name, *_distribution(entry))
+    names = {n.strip() for n in allowed.split(",") if n.strip()}
+    if names and plugin.distribution != OWN and not names & {plugin.name, plugin.distribution}:
+        return replace(plugin, state="disabled", error="GANBENCH_PLUGINS leaves it out")
+
+    def load() -> Any:
+        _check_requirements((entry.dist.requires if entry.dist else None) or ())
+        return entry.load()
+
+    return _admit(manager, key_of(entry), plugin, load)
+
+
+def admit_file(manager: pluggy.PluginManager, file: PluginFile) -> Plugin:
+    """Load the plugin in a file."""
+    plugin = Plugin(file.name.removesuffix(".py"), file.name, file.digest, file=file.path)
+    return _admit(manager, file.name, plugin, file.load)
+
+
+def _admit(manager: pluggy.PluginManager, key: str, plugin: Plugin, load: Callable[[], Any]) -> Plugin:
+    try:
+        module = load()
+        manager.register(module, key)
+        hooks = tuple(sorted(h.name for h in manager.get_hookcallers(module) or ()))
+        _check_hooks(module, set(hooks))
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything; it blocks nothing but itself
+        if manager.has_plugin(key):
+            manager.unregister(name=key)
+        return left_out(plugin, error)
+    return replace(plugin, hooks=hooks)
+
+
+def left_out(plugin: Plugin, error: BaseException) -> Plugin:
+    """A plugin that failed, with the reason in one line."""
+    state = "outdated" if isinstance(error, OutdatedError) else "broken"
+    kind = "" if isinstance(error, PluginError) else f"{type(error).__name__}: "
+    return replace(plugin, state=state, error=" ".join(f"{kind}{error}".split()))
+
+
+def _check_requirements(requirements: Iterable[str]) -> None:
+    """Raises OutdatedError where a distribution says that it needs another ganbench than this one."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    for text in requirements:
+        wanted = Requirement(text)
+        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if canonicalize_name(wanted.name) != OWN or not applies:
+            continue
+        if not wanted.specifier.contains(__version__, prereleases=True):
+            raise OutdatedError(
+                f"it needs ganbench{wanted.specifier} and this is ganbench {__version__}: install versions of both "
+                "that go together"
+            )
+
+
+def _check_hooks(module: Any, hooks: set[str]) -> None:
+    """A misspelt hook would never be called, and an argument with a default would never be passed: both are errors."""
+    known = [name for name in vars(hookspecs) if name.startswith("ganbench_")]
+    for name in sorted(hooks - set(known)):
+        if name in hookspecs.RETIRED:
+            raise OutdatedError(f"the hook {name} is no more since this ganbench; {hookspecs.RETIRED[name]}")
+        raise PluginError(str(UnknownNameError("hook", name, known)))
+    for name in known:
+        if callable(getattr(module, name, None)) and name not in hooks:
+            raise PluginError(f"{name} is never called; put @ganbench.hookimpl above it")
+    if not hooks:
+        raise PluginError("it has no hook; write a function ganbench_objectives with @ganbench.hookimpl above it")
+    for name in sorted(hooks):
+        for parameter in inspect.signature(getattr(module, name)).parameters.values():
+            if parameter.default is not parameter.empty:
+                raise PluginError(
+                    f"{name} gives its argument {parameter.name!r} a default, so it would never be passed"
+                )

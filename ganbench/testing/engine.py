@@ -1,0 +1,187 @@
+"""In the engine: vectorised over seeds, recorded and replayed, constrained, with state, and trained on a toy."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from ganbench.cohort import Cohort, Setting
+from ganbench.objective import Optimizer
+from ganbench.passes import Arguments, Passes
+from ganbench.players import FunctionalCritic
+from ganbench.testing.defect import Defect
+from ganbench.testing.losses import LATE
+from ganbench.testing.subject import Subject
+from ganbench.testing.toys import DOUBLE, Case, Cloud, ToyNetworks
+from ganbench.training import train
+from ganbench.vectorise import over_seeds
+
+CASE = Case(dtype=DOUBLE)
+SEEDS, STEPS, NEARER = (0, 1, 2), 20, 0.9
+CRITIC_STEPS = 5  # at least: a penalty may hold a critic that knows nothing yet to the wrong slope
+QUICKLY = Optimizer("adam", lr=0.02, beta1=0.5)
+PLAIN = "tensor operations, torch.where instead of if, no .item()"
+
+
+def vmap(subject: Subject) -> Iterator[Defect]:
+    """All seeds run as one vectorised program, with the numbers of each alone; or the class says that they cannot."""
+    if not subject.objective.vectorised:
+        return
+    passes = CASE.passes(subject.objective)
+    for loss, function in _functions(passes).items():
+        both = [dataclasses.replace(CASE, seed=seed).arguments(passes, loss) for seed in (0, 1)]
+        parts = pytree.tree_map(lambda *leaves: torch.stack(leaves), *(_bare(a) for a in both))
+        run = _on_parts(function, CASE)
+        try:
+            together = over_seeds(run)(parts)
+        except Exception as error:  # whatever vmap cannot do
+            reason = f"{loss} cannot be vectorised over seeds ({_first_line(error)})"
+            yield Defect("vmap", reason, f"use {PLAIN}; or declare it: vectorised = False")
+            continue
+        if not _alike(together, over_seeds(run, loop=True)(parts)):
+            yield Defect("vmap", f"{loss} gives other numbers vectorised than seed by seed", f"use {PLAIN}")
+
+
+def recorded(subject: Subject) -> Iterator[Defect]:
+    """What ``traceable = True`` promises: a recording of one step gives the numbers of any other step."""
+    if not (subject.objective.traceable and subject.objective.vectorised):
+        return
+    passes = CASE.passes(subject.objective)
+    late = dataclasses.replace(LATE, dtype=DOUBLE, seed=1)
+    for loss, function in _functions(passes).items():
+        first, other = (case.arguments(passes, loss) for case in (CASE, late))
+        try:
+            program = make_fx(_without_signature(function))(first)
+        except Exception as error:
+            reason = f"{loss} cannot be recorded ({_first_line(error)})"
+            yield Defect("recorded", reason, f"use {PLAIN}; or drop traceable = True")
+            continue
+        if not _alike(program(other), function(other)):
+            reason = f"{loss} recorded at one step gives other numbers at another, though traceable is True"
+            yield Defect("recorded", reason, f"use {PLAIN}; or drop traceable = True")
+
+
+def _first_line(error: Exception) -> str:
+    """Its first sentence, without the code that PyTorch shows."""
+    return str(error).strip().partition("\n")[0].partition(". ")[0]
+
+
+def _without_signature(function: Any) -> Any:
+    return lambda *given: function(*given)  # make_fx then goes by what it is given
+
+
+def _functions(passes: Passes) -> dict[str, Any]:
+    return {"critic_loss": passes.critic_gradients, "generator_loss": passes.generator_gradients}
+
+
+def _bare(arguments: Arguments) -> dict[str, Any]:
+    parts = arguments._asdict()
+    parts.pop("clock")
+    return parts
+
+
+def _on_parts(function: Any, case: Case) -> Any:
+    return lambda parts: function(Arguments(**parts, clock=case.clock()))
+
+
+def _alike(got: Any, wanted: Any) -> bool:
+    pairs = zip(pytree.tree_leaves(got), pytree.tree_leaves(wanted), strict=True)
+    return all(torch.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True) for a, b in pairs)
+
+
+# -- the optional methods ----------------------------------------------------------------------------------------------
+
+
+def estimate(subject: Subject) -> Iterator[Defect]:
+    """The estimate is a scalar tensor."""
+    passes = CASE.passes(subject.objective)
+    arguments = CASE.arguments(passes)
+    critic, fake = (
+        FunctionalCritic(passes.critic, arguments.critic),
+        passes.generate(arguments.generator, arguments.latent),
+    )
+    value = subject.objective.estimate(critic, arguments.real, fake)
+    if not isinstance(value, Tensor) or value.shape != ():
+        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        yield Defect("estimate", f"it gave {got}, wanted a scalar tensor", "end it with .mean()")
+
+
+def constrain(subject: Subject) -> Iterator[Defect]:
+    """It gives all weights back, of the same shapes, finite, and changes nothing in place."""
+    passes = CASE.passes(subject.objective)
+    weights = CASE.arguments(passes).critic
+    before = {name: w.clone() for name, w in weights.items()}
+    after = subject.objective.constrain(weights)
+    if any(not torch.equal(w, before[name]) for name, w in weights.items()):
+        yield Defect("constrain", "it changes weights in place", "return new tensors: w.clamp(...), not w.clamp_(...)")
+    yield from _same_tensors("constrain", before, after)
+
+
+def state(subject: Subject) -> Iterator[Defect]:
+    """The state keeps its names and shapes from step to step, and stays finite."""
+    passes = CASE.passes(subject.objective)
+    arguments = CASE.arguments(passes, "generator_loss")
+    for _ in range(3):
+        after = passes.next_state(arguments)
+        found = list(_same_tensors("state", arguments.state, after))
+        if found:
+            yield from found
+            return
+        arguments = arguments._replace(state=after)
+
+
+def _same_tensors(check: str, before: Any, after: Any) -> Iterator[Defect]:
+    if not isinstance(after, dict) or set(after) != set(before):
+        got = sorted(after) if isinstance(after, dict) else type(after).__name__
+        yield Defect(check, f"it gave {got}, wanted {sorted(before)}", "return a dict with every name that came in")
+        return
+    for name, tensor in before.items():
+        if not isinstance(after[name], Tensor) or after[name].shape != tensor.shape:
+            yield Defect(check, f"{name!r} comes back in another shape", f"return a tensor of {tuple(tensor.shape)}")
+        elif not after[name].isfinite().all():
+            yield Defect(check, f"{name!r} comes back not finite", "divide by nothing that may be zero")
+
+
+def critic_steps(subject: Subject) -> Iterator[Defect]:
+    """At least one critic update precedes each generator update."""
+    for step in (1, 2, 10, 100, 100_000):
+        n = subject.objective.critic_steps(step)
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            yield Defect("critic_steps", f"it is {n!r} at step {step}", "return a whole number of at least 1")
+            return
+
+
+# -- a toy run ---------------------------------------------------------------------------------------------------------
+
+
+def training(subject: Subject) -> Iterator[Defect]:
+    """A few steps bring a toy generator nearer to its data, in the engine and with all readings finite."""
+    n_critic = max(subject.objective.n_critic, CRITIC_STEPS)
+    objective = dataclasses.replace(subject.objective, optimizer=QUICKLY, n_critic=n_critic)
+    object.__setattr__(objective, "traceable", False)  # recording pays in longer runs only
+    setting = Setting(Cloud(), ToyNetworks(), objective, STEPS, batch_size=32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whether vmap works is another check's
+        cohort = Cohort(setting, SEEDS)
+        before = _distance(cohort)
+        finite = all(torch.from_numpy(segment.readings).isfinite().all() for segment in train(cohort, set()))
+    if not finite:
+        yield Defect("training", f"a reading is not finite within {STEPS} steps on a toy", "look for log, sqrt and /")
+    elif not (after := _distance(cohort)) < NEARER * before:
+        reason = f"after {STEPS} steps a toy generator is {after:.2f} from its data, where it began {before:.2f} away"
+        yield Defect(
+            "training", reason, "look at the signs of both losses: each is minimised, and a high score is real"
+        )
+
+
+def _distance(cohort: Cohort) -> float:
+    """From the mean of what is generated to that of the data, on average over the seeds."""
+    latents = torch.randn(len(SEEDS), 512, ToyNetworks.latent, generator=torch.Generator().manual_seed(0))
+    return float((cohort.sample(latents).mean(dim=1) - Cloud.centre).norm(dim=1).mean())

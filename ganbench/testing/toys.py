@@ -1,0 +1,157 @@
+"""Toy data and networks: small, smooth and quick, for samples of any shape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ganbench.dataset import Population
+from ganbench.draws import DrawSpec, fill
+from ganbench.measured import Evaluator
+from ganbench.networks.architecture import Architecture, CriticNetwork
+from ganbench.networks.packing import Pack
+from ganbench.objective import Objective
+from ganbench.passes import Arguments, Clock, Passes, Weights
+from ganbench.players import FunctionalCritic
+from ganbench.streams import generator as stream
+
+WIDTH = 8
+DOUBLE = torch.float64
+
+
+@dataclass(frozen=True)
+class ToyNetworks(Architecture):
+    """One hidden layer each, with tanh, so that every derivative exists everywhere.
+
+    Attributes:
+        m: samples that the critic judges together; 1 judges each alone.
+    """
+
+    name = "toy"
+    latent: int = 3
+    m: int = 1
+
+    def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:
+        """Latents (batch, latent) to samples (batch, *sample_shape)."""
+        last = nn.Linear(WIDTH, math.prod(sample_shape))
+        return nn.Sequential(nn.Linear(self.latent, WIDTH), nn.Tanh(), last, nn.Unflatten(1, sample_shape))
+
+    def critic(self, sample_shape: tuple[int, ...]) -> CriticNetwork:
+        """Samples (batch, *sample_shape) to raw scores (batch,)."""
+        first = nn.Linear(self.m * math.prod(sample_shape), WIDTH)
+        return CriticNetwork(nn.Sequential(Pack(self.m), nn.Flatten(), first, nn.Tanh()), WIDTH)
+
+    def check(self, sample_shape: tuple[int, ...]) -> None:
+        """Any shape will do."""
+
+
+@dataclass(frozen=True)
+class Cloud(Population):
+    """Normal vectors of unit variance around a point that no generator starts at.
+
+    Attributes:
+        centre: every coordinate of that point.
+    """
+
+    centre: float = 2.0
+    sample_shape: tuple[int, ...] = (2,)
+    n_modes: int = 1
+    n_samples: int = 256
+    fingerprint: str = "cloud"
+
+    def draw(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+        """The samples themselves: (*shape, *sample_shape)."""
+        return self.centre + torch.randn(*shape, *self.sample_shape, generator=rng)
+
+    def take(self, tickets: Tensor) -> Tensor:
+        """The tickets are samples."""
+        return tickets
+
+    def to(self, device: torch.device) -> Self:
+        """It lies nowhere."""
+        return self
+
+    def reference(self, n: int) -> Tensor:
+        """The same n samples each time: (n, *sample_shape)."""
+        return self.draw((n,), stream(0, "toy-reference"))
+
+    def evaluator(self) -> Evaluator:
+        """Toys are not evaluated."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Case:
+    """One toy situation that an objective's losses are run in.
+
+    Attributes:
+        shape: of one sample.
+        batch: samples of either kind.
+        dtype: precision of everything.
+        m: samples that the critic judges together.
+        seed: of weights, data and random numbers.
+        step, progress: where in the run it is.
+        device: ``cpu``, or ``meta`` for tensors that have shapes and no numbers.
+    """
+
+    shape: tuple[int, ...] = (2,)
+    batch: int = 8
+    dtype: torch.dtype = torch.float32
+    m: int = 1
+    seed: int = 0
+    step: int = 1
+    progress: float = 0.0
+    device: str = "cpu"
+
+    def __str__(self) -> str:
+        """In the words of a defect."""
+        kind = "vectors" if len(self.shape) == 1 else "images"
+        packed = f", a critic on packs of {self.m}" if self.m > 1 else ""
+        return f"a batch of {self.batch} {kind} of shape {self.shape}{packed}"
+
+    def passes(self, objective: Objective) -> Passes:
+        """What one step computes, on networks without weights."""
+        networks = ToyNetworks(m=self.m)
+        with torch.device("meta"):
+            return Passes(objective, networks.generator(self.shape), networks.critic(self.shape), joint=self.m == 1)
+
+    def clock(self) -> Clock:
+        """Where in the run it is."""
+        step = torch.tensor(self.step, device=self.device)
+        return Clock(step, torch.tensor(self.progress, dtype=self.dtype, device=self.device))
+
+    def begun(self, passes: Passes) -> Arguments:
+        """Weights, samples, latents and state: new tensors with the same numbers at each call."""
+        weights = self._weights(passes.generator, "generator"), self._weights(passes.critic, "critic")
+        real = self._normal("real", self.batch, *self.shape) + 1
+        latent = self._normal("latent", self.batch, ToyNetworks.latent)
+        bare = Arguments(*weights, real, latent, [], {}, self.clock())
+        return bare._replace(state=passes.first_state(bare))
+
+    def arguments(self, passes: Passes, loss: str = "critic_loss") -> Arguments:
+        """The same, with the numbers that ``loss`` draws."""
+        begun = self.begun(passes)
+        return begun._replace(numbers=self.numbers(passes.rehearse(loss, begun)))
+
+    def numbers(self, specs: list[DrawSpec]) -> list[Tensor]:
+        """What draws of these specs give."""
+        rng = stream(self.seed, "toy-draw")
+        return [fill(spec, 1, rng)[0].to(self.device, self.dtype) for spec in specs]
+
+    def _weights(self, network: nn.Module, player: str) -> Weights:
+        return {n: 0.5 * self._normal(f"{player}-{n}", *w.shape) for n, w in network.named_parameters()}
+
+    def _normal(self, purpose: str, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=stream(self.seed, f"toy-{purpose}")).to(self.device, self.dtype)
+
+
+def value_of(objective: Objective, passes: Passes, loss: str, arguments: Arguments) -> Tensor:
+    """One loss, outside any transform; gradients flow to whatever of ``arguments`` requires them."""
+    fake = passes.generate(arguments.generator, arguments.latent)
+    critic = FunctionalCritic(passes.critic, arguments.critic)
+    value: Tensor = getattr(objective, loss)(critic, arguments.real, fake, arguments.draw())
+    return value
