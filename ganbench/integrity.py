@@ -15,7 +15,12 @@ from ganbench.trials import ProbeProtocol, Trial, canonical
 
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
 PARTS = ("study.json", "floors.parquet", "trials", "checkpoints", "references", "logs", ".locks")
-APART = ("report", "experiments", "verdicts.parquet")  # what other commands keep here; no checksums are known of them
+APART = (
+    "report",
+    "trackers",
+    "experiments",
+    "verdicts.parquet",
+)  # what others keep here; no checksums are known of them
 
 
 @dataclass(frozen=True)
