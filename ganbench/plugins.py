@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -44,10 +44,12 @@ class Offers(Generic[T]):
     Attributes:
         kind: ``objective``, ``dataset``, ``architecture`` or ``metric``.
         offered: (distribution, class) pairs.
+        elsewhere: what to do about names that people look for here and that are something else.
     """
 
     kind: str
     offered: tuple[tuple[str, type[T]], ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Any:
         return iter(cls for _, cls in self.offered)
@@ -71,7 +73,7 @@ class Offers(Generic[T]):
         known = {n: True for cls in self for n in _names(cls)}
         matches = [(d, c) for d, c in self.offered if wanted in _names(c) and wanted_dist in ("", d)]
         if not matches:
-            raise UnknownNameError(self.kind, name, known, where)
+            raise UnknownNameError(self.kind, name, known, where, self.elsewhere.get(name.lower(), ""))
         if len(matches) > 1:
             forms = " or ".join(f"{dist}:{wanted}" for dist, _ in matches)
             raise PluginError(f"{self.kind} {wanted!r} is offered by {len(matches)} distributions; say {forms}")
@@ -112,7 +114,20 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, allowed: str | None 
     datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     architectures = _collect(manager, plugins, "architecture", Architecture)  # type: ignore[type-abstract]
     metrics = _collect(manager, plugins, "metric", Metric)  # type: ignore[type-abstract]
+    objectives = replace(objectives, elsewhere=_techniques(architectures))
     return Registry(tuple(plugins.values()), objectives, datasets, architectures, metrics, manager)
+
+
+def _techniques(architectures: Offers[Any]) -> dict[str, str]:
+    """What to say to who looks among the objectives for something that lives in the networks."""
+    found: dict[str, list[str]] = {}
+    for cls in architectures:
+        for technique in cls.techniques:
+            found.setdefault(technique, []).append(cls.name)
+    return {
+        technique: f"it is no loss but part of the networks: say --architectures {' or '.join(sorted(names))}"
+        for technique, names in found.items()
+    }
 
 
 def _key(entry: EntryPoint) -> str:

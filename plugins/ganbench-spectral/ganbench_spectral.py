@@ -10,6 +10,8 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from ganbench import Dcgan, Mlp, Objective, Optimizer, UsageError, hookimpl
 
+TECHNIQUES = ("sngan", "spectral-normalisation", "spectral-normalization")  # not to be looked for among objectives
+
 
 @hookimpl
 def ganbench_architectures():
@@ -85,6 +87,7 @@ class MlpSn(Mlp):
     """
 
     name = "mlp-sn"
+    techniques = TECHNIQUES
     squarings: int = 5
 
     def critic(self, sample_shape):
@@ -109,6 +112,7 @@ class DcganSn(Dcgan):
     """
 
     name = "dcgan-sn"
+    techniques = TECHNIQUES
     squarings: int = 5
 
     def critic(self, sample_shape):

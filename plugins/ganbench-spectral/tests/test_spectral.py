@@ -131,7 +131,7 @@ def test_the_loss_on_the_dirac_gan(psi, theta):
     assert torch.autograd.grad(loss, t)[0].item() == -psi
 
 
-RUN = ["run", "--datasets", "ring", "--architectures", "mlp-sn", "--steps", "60", "--no-probe", "--jobs", "1"]
+RUN = ["run", "--datasets", "ring", "--architectures", "mlp-sn", "--steps", "20", "--no-probe", "--jobs", "1"]
 
 
 def ganbench_command(*words, cwd):
@@ -142,11 +142,11 @@ def ganbench_command(*words, cwd):
 def test_ganbench_trains_it_in_a_seed_axis_and_a_seed_is_itself_in_company(tmp_path):
     rows = json.loads(ganbench_command("list", "architectures", "--json", cwd=tmp_path))
     assert {r["distribution"] for r in rows if r["name"].endswith("-sn")} == {"ganbench-spectral"}
-    among = ["--objectives", "wgan-sn,hinge,wgan-gp", "--seeds", "0,1,2", "--out", "among"]
+    among = ["--objectives", "wgan-sn,wgan-gp", "--seeds", "0,1,2", "--out", "among"]
     ganbench_command(*RUN, *among, cwd=tmp_path)
     ganbench_command(*RUN, "--objectives", "wgan-sn", "--seeds", "2", "--out", "alone", cwd=tmp_path)
     results, alone = ganbench.load(tmp_path / "among"), ganbench.load(tmp_path / "alone")
-    assert list(results.trials["status"]) == ["completed"] * 9
+    assert list(results.trials["status"]) == ["completed"] * 6
     own = results.steps.query("objective == 'wgan-sn' and seed == 2")["generator_grad_norm"].tolist()
     assert own == alone.steps["generator_grad_norm"].tolist()
     gaps = results.steps.query("objective == 'wgan-sn'")["estimate"]
