@@ -17,7 +17,9 @@ import ganbench
 PACKAGE = Path(ganbench.__file__).parent
 PLUGINS = Path(ganbench_objectives.__file__).parent
 ROOT = Path(__file__).parent.parent
-MODULES = sorted([*PLUGINS.rglob("*.py"), *(ROOT / "plugins").glob("*/ganbench_*.py")])  # with those of other distributions
+MODULES = sorted(
+    [*PLUGINS.rglob("*.py"), *(ROOT / "plugins").glob("*/ganbench_*.py")]
+)  # with those of other distributions
 
 # Every module belongs to one layer, and imports only from its own and the ones before.
 LAYERS = {
