@@ -118,18 +118,6 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, allowed: str | None 
     return Registry(tuple(plugins.values()), objectives, datasets, architectures, metrics, manager)
 
 
-def _techniques(architectures: Offers[Any]) -> dict[str, str]:
-    """What to say to who looks among the objectives for something that lives in the networks."""
-    found: dict[str, list[str]] = {}
-    for cls in architectures:
-        for technique in cls.techniques:
-            found.setdefault(technique, []).append(cls.name)
-    return {
-        technique: f"it is no loss but part of the networks: say --architectures {' or '.join(sorted(names))}"
-        for technique, names in found.items()
-    }
-
-
 def _key(entry: EntryPoint) -> str:
     return f"{_distribution(entry)[0]}:{entry.name}"
 
@@ -197,3 +185,15 @@ def _checked(cls: Any, base: type[T]) -> type[T]:
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{cls.__name__} has no name")
     return cls  # type: ignore[return-value]
+
+
+def _techniques(architectures: Offers[Any]) -> dict[str, str]:
+    """What to say to who looks among the objectives for something that lives in the networks."""
+    found: dict[str, list[str]] = {}
+    for cls in architectures:
+        for technique in cls.techniques:
+            found.setdefault(technique, []).append(cls.name)
+    return {
+        technique: f"it is no loss but part of the networks: say --architectures {' or '.join(sorted(names))}"
+        for technique, names in found.items()
+    }
