@@ -110,11 +110,11 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, allowed: str | None 
     entries = list(entry_points(group=hookspecs.PROJECT)) if found is None else list(found)
     allowed = os.environ.get("GANBENCH_PLUGINS", "") if allowed is None else allowed
     plugins = {_key(e): _register(manager, e, allowed) for e in sorted(entries, key=_key)}
-    objectives = _collect(manager, plugins, "objective", Objective)
-    datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     architectures = _collect(manager, plugins, "architecture", Architecture)  # type: ignore[type-abstract]
+    techniques = _techniques(architectures)
+    objectives = replace(_collect(manager, plugins, "objective", Objective), elsewhere=techniques)
+    datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     metrics = _collect(manager, plugins, "metric", Metric)  # type: ignore[type-abstract]
-    objectives = replace(objectives, elsewhere=_techniques(architectures))
     return Registry(tuple(plugins.values()), objectives, datasets, architectures, metrics, manager)
 
 
