@@ -95,3 +95,51 @@ def smoke(session: nox.Session) -> None:
         session.run("ganbench", "run", "--quick", "--objectives", "gan,wgan", "--out", "results/smoke", "--plan")
         session.run("ganbench", "list", "objectives")
         session.run("ganbench", "plugins")
+
+
+@nox.session
+@_frugal
+def plugins(session: nox.Session) -> None:
+    """Distributions as strangers build and install them: wheels, their own tests, a run with a tracker."""
+    names = ("ganbench-spectral", "ganbench-tensorboard")
+    wheels = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    _install(session, "build", "hatchling")
+    for folder in (".", *(f"plugins/{name}" for name in names)):
+        session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), folder)
+    built = (str(wheel) for wheel in sorted(wheels.glob("*.whl")))
+    _install(session, "--force-reinstall", *built, "pytest>=8.2")  # an environment that is there holds the last ones
+    for name in names:
+        session.run("pytest", "-q", f"plugins/{name}")
+    with session.chdir(session.create_tmp()):
+        shutil.rmtree("results", ignore_errors=True)
+        wanted = ("--objectives", "wgan-sn", "--datasets", "ring", "--architectures", "mlp-sn")
+        session.run("ganbench", "run", "--quick", "--no-probe", *wanted, "--out", "results/strangers")
+        session.run("python", "-c", TRACKED)
+        session.run("ganbench", "verify", "results/strangers")
+        session.run("ganbench", "plugins")
+
+
+# Every stored reading of a run, as TensorBoard reads it back, and nothing in ganbench's wheel that is not its own.
+TRACKED = """
+import ganbench, importlib.metadata as metadata
+from pathlib import Path
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+results = ganbench.load("results/strangers")
+assert set(results.trials.status) == {"completed"}, results.trials.status
+for trial, steps in results.steps.groupby("trial"):
+    events = EventAccumulator(str(Path("results/strangers/trackers/tensorboard") / trial), {"scalars": 0}).Reload()
+    read = [event.value for event in events.Scalars("steps/generator_grad_norm")]
+    assert read == steps.generator_grad_norm.astype("float32").tolist(), trial
+tops = {file.parts[0] for file in metadata.files("ganbench")} - {".."}
+assert {t for t in tops if not t.endswith(".dist-info")} == {"ganbench", "ganbench_objectives"}, tops
+"""
+
+
+@nox.session
+@_frugal
+def docs(session: nox.Session) -> None:
+    """The documentation, without a warning. Its reference pages are in the repository, so it needs no PyTorch."""
+    _install(session, *GROUPS["docs"])
+    built = Path(session.create_tmp()).resolve() / "html"
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", str(built))

@@ -10,25 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganbench.dataset import Dataset, Population
+    from ganbench.draws import Draw
+    from ganbench.errors import DataError, MetricError, UsageError
     from ganbench.hookspecs import hookimpl
     from ganbench.losses import js_lower_bound, softplus
     from ganbench.measured import Evaluator, Measured, Metric
     from ganbench.networks.architecture import Architecture, CriticNetwork
-    from ganbench.objective import Objective, Optimizer
+    from ganbench.networks.dcgan import Dcgan
+    from ganbench.networks.mlp import Mlp
+    from ganbench.objective import Critic, Objective, Optimizer
     from ganbench.store import load
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Architecture": "ganbench.networks.architecture",
+    "Critic": "ganbench.objective",
     "CriticNetwork": "ganbench.networks.architecture",
+    "DataError": "ganbench.errors",
     "Dataset": "ganbench.dataset",
+    "Dcgan": "ganbench.networks.dcgan",
+    "Draw": "ganbench.draws",
     "Evaluator": "ganbench.measured",
     "Measured": "ganbench.measured",
     "Metric": "ganbench.measured",
+    "MetricError": "ganbench.errors",
+    "Mlp": "ganbench.networks.mlp",
     "Objective": "ganbench.objective",
     "Optimizer": "ganbench.objective",
     "Population": "ganbench.dataset",
+    "UsageError": "ganbench.errors",
     "hookimpl": "ganbench.hookspecs",
     "js_lower_bound": "ganbench.losses",
     "load": "ganbench.store",
@@ -37,14 +48,21 @@ _HOMES = {
 
 __all__ = [
     "Architecture",
+    "Critic",
     "CriticNetwork",
+    "DataError",
     "Dataset",
+    "Dcgan",
+    "Draw",
     "Evaluator",
     "Measured",
     "Metric",
+    "MetricError",
+    "Mlp",
     "Objective",
     "Optimizer",
     "Population",
+    "UsageError",
     "__version__",
     "hookimpl",
     "js_lower_bound",

@@ -34,12 +34,13 @@ class UnknownNameError(UsageError):
         name: what was given.
         known: the valid names; the nearest one is suggested.
         where: the option, or the file and line, that the name came from.
+        hint: what to do, where more is known than what the nearest name is.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "", hint: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         nearest = difflib.get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else "known: " + ", ".join(self.known)
+        hint = hint or (f"did you mean {nearest[0]!r}?" if nearest else "known: " + ", ".join(self.known))
         super().__init__(f"{where + ': ' if where else ''}unknown {kind} {name!r}; {hint}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -43,10 +44,13 @@ def ganbench_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
 
 
 @hookspec
-def ganbench_trial_finished(trial: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
-    """Called once for every trial that ends, in the process that keeps the results.
+def ganbench_trial_finished(trial: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Called once for every trial that ends, in the process that keeps the results; again where it is probed later.
+
+    An implementation names the arguments that it wants. Whatever it raises is said and changes no result.
 
     Args:
         trial: the trial's row of the trials table.
-        tables: its ``steps``, ``evaluations`` and, where it was probed, ``probes``.
+        tables: its ``steps``, ``evaluations`` and ``probes``; one without rows where there are none.
+        folder: where trackers may keep files, each in a folder of its own: ``<results>/trackers``. It may not exist.
     """

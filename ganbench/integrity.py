@@ -19,7 +19,7 @@ PARTS = (
     "study.json", "floors.parquet", "verdicts.parquet", "trials", "checkpoints", "references", "experiments", "logs",
     ".locks",
 )  # fmt: skip
-APART = ("report",)  # what other commands keep here; no checksums are known of it
+APART = ("report", "trackers")  # what others keep here; no checksums are known of it
 REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
 MEASUREMENT = re.compile(r".*-[0-9a-f]{12}\.(json|parquet)")
 

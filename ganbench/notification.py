@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ganbench.errors import DamageError
 from ganbench.execution import Outcome
 from ganbench.plugins import Registry
 from ganbench.store import Store
@@ -21,12 +22,16 @@ def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callabl
     implementations = registry.manager.hook.ganbench_trial_finished.get_hookimpls()
     if not implementations:
         return
-    row, tables = store.read(outcome.trial)
-    offered = {"trial": row, "tables": tables}
+    try:
+        row, tables = store.read(outcome.trial)
+    except DamageError as error:  # changed since it was written: the run goes on and says so in the end
+        complain(f"no tracker was told of {outcome.trial.id}: {error}")
+        return
     for implementation in implementations:
+        copies = {name: table.copy() for name, table in tables.items()}  # a tracker may change what it is given
+        offered = {"trial": dict(row), "tables": copies, "folder": store.trackers}
         try:
             implementation.function(*(offered[name] for name in implementation.argnames))
-        except Exception as error:  # a tracker's fault must not cost a result
-            complain(
-                f"plugin {implementation.plugin_name}: ganbench_trial_finished raised {type(error).__name__}: {error}"
-            )
+        except (Exception, SystemExit) as error:  # a tracker's fault must not cost a result
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            complain(f"plugin {implementation.plugin_name}: ganbench_trial_finished raised {reason}")

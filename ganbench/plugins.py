@@ -7,7 +7,7 @@ the same name without a word and lets the first exception end everything, so loa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -33,10 +33,12 @@ class Offers(Generic[T]):
     Attributes:
         kind: ``objective``, ``dataset``, ``architecture`` or ``metric``.
         offered: (distribution, class) pairs.
+        elsewhere: what to do about names that people look for here and that are something else.
     """
 
     kind: str
     offered: tuple[tuple[str, type[T]], ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Any:
         return iter(cls for _, cls in self.offered)
@@ -60,7 +62,7 @@ class Offers(Generic[T]):
         known = {n: True for cls in self for n in _names(cls)}
         matches = [(d, c) for d, c in self.offered if wanted in _names(c) and wanted_dist in ("", d)]
         if not matches:
-            raise UnknownNameError(self.kind, name, known, where)
+            raise UnknownNameError(self.kind, name, known, where, self.elsewhere.get(name.lower(), ""))
         if len(matches) > 1:
             forms = " or ".join(sorted({f"{dist}:{wanted}" for dist, _ in matches}))
             if " or " not in forms:
@@ -106,9 +108,10 @@ def load_plugins(
     allowed = os.environ.get("GANBENCH_PLUGINS", "") if allowed is None else allowed
     plugins = {key_of(e): admit_entry(manager, e, allowed) for e in sorted(entries, key=key_of)}
     plugins |= {file.name: admit_file(manager, file) for file in files}
-    objectives = _collect(manager, plugins, "objective", Objective)
-    datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     architectures = _collect(manager, plugins, "architecture", Architecture)  # type: ignore[type-abstract]
+    techniques = _techniques(architectures)
+    objectives = replace(_collect(manager, plugins, "objective", Objective), elsewhere=techniques)
+    datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     metrics = _collect(manager, plugins, "metric", Metric)  # type: ignore[type-abstract]
     for plugin in plugins.values():
         if plugin.file and plugin.state != "loaded":
@@ -156,3 +159,15 @@ def _checked(cls: Any, base: type[T]) -> type[T]:
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{cls.__name__} has no name")
     return cls  # type: ignore[return-value]
+
+
+def _techniques(architectures: Offers[Any]) -> dict[str, str]:
+    """What to say to who looks among the objectives for something that lives in the networks."""
+    found: dict[str, list[str]] = {}
+    for cls in architectures:
+        for technique in cls.techniques:
+            found.setdefault(technique, []).append(cls.name)
+    return {
+        technique: f"it is no loss but part of the networks: say --architectures {' or '.join(sorted(names))}"
+        for technique, names in found.items()
+    }

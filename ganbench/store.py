@@ -132,6 +132,11 @@ class Store:
         """Where a trial's files are."""
         return self.path / "trials" / trial.id
 
+    @property
+    def trackers(self) -> Path:
+        """Where trackers may keep what they make of trials. It may not exist."""
+        return self.path / "trackers"
+
     def run(self, trial: Trial) -> dict[str, Any] | None:
         """What happened to a trial; None where it has not finished. Raises DamageError."""
         return read_run(self.folder(trial))

@@ -55,10 +55,10 @@ def test_the_objective_of_the_readme_trains_and_conforms(tmp_path):
 
 
 def test_every_file_that_the_documents_link_to_exists():
-    for name in ("README.md", "CONTRIBUTING.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (ROOT / target).exists(), f"{name} links to {target}"
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")]
+    for path in pages:
+        for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path} links to {target}"
 
 
 def test_every_objective_is_in_the_readme():

@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import ganbench
 
 PACKAGE = Path(ganbench.__file__).parent
 PLUGINS = Path(ganbench_objectives.__file__).parent
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    [*PLUGINS.rglob("*.py"), *(ROOT / "plugins").glob("*/ganbench_*.py")]
+)  # with those of other distributions
 
 # Every module belongs to one layer, and imports only from its own and the ones before.
 LAYERS = {
@@ -83,13 +88,24 @@ def test_there_is_no_circle():
 
 
 def test_first_party_plugins_see_only_the_public_names():
-    for path in PLUGINS.rglob("*.py"):
+    assert {"ganbench_spectral.py", "ganbench_tensorboard.py"} <= {path.name for path in MODULES}
+    for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == "ganbench":
                 assert {n.name for n in node.names} <= set(ganbench.__all__), path
             elif isinstance(node, ast.ImportFrom | ast.Import):
                 names = [node.module] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
                 assert not any(n.startswith("ganbench.") or n == "ganbench" for n in names), path
+
+
+@pytest.mark.parametrize("path", sorted(PLUGINS.glob("*.py")), ids=lambda p: p.name)
+def test_an_objective_is_a_short_file(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+
+
+def test_the_wheel_holds_no_other_distribution():
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert wheel["wheel"] == {"packages": ["ganbench", "plugins/ganbench_objectives"]}
 
 
 def test_every_public_name_is_there_and_has_a_docstring():
@@ -116,7 +132,7 @@ PICKLES = re.compile(r"\b(torch\.save|allow_pickle=True|read_pickle|to_pickle)\b
 MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
-@pytest.mark.parametrize("path", [*FILES, *PLUGINS.rglob("*.py")], ids=str)
+@pytest.mark.parametrize("path", [*FILES, *MODULES], ids=str)
 def test_nothing_is_pickled(path):
     text = path.read_text(encoding="utf-8")
     nodes = list(ast.walk(ast.parse(text)))

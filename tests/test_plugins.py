@@ -201,6 +201,27 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 @pytest.mark.parametrize(
+    ("technique", "architectures"),
+    [
+        ("pacgan", "dcgan-pac or mlp-pac"),
+        ("PacGAN", "dcgan-pac or mlp-pac"),
+        ("minibatch-discrimination", "dcgan-minibatch or mlp-minibatch"),
+        ("vbn", "dcgan-vbn"),
+    ],
+)
+def test_who_looks_for_a_loss_and_means_the_networks_is_told(technique, architectures):
+    told = f"part of the networks: say --architectures {architectures}$"
+    with pytest.raises(UnknownNameError, match=f"unknown objective '{technique}'; it is no loss but {told}"):
+        load_plugins().objectives.find(technique, "--objectives")
+
+
+def test_a_technique_hides_no_objective():
+    registry = load_plugins()
+    names = {name for cls in registry.objectives for name in (cls.name, *cls.aliases)}
+    assert not names & set(registry.objectives.elsewhere)
+
+
+@pytest.mark.parametrize(
     ("allowed", "states"), [("off", "disabled"), ("other", "disabled"), ("stranger", "loaded"), ("", "loaded")]
 )
 def test_the_environment_says_which_plugins_are_loaded(entry, monkeypatch, allowed, states):

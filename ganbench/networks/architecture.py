@@ -34,12 +34,24 @@ class Architecture(ABC):
 
     Networks keep no running statistics and no dropout, so a generator is a function of its weights and of z.
     Both draw their initial weights from torch's global generator, which the engine seeds.
+
+    Class attributes:
+        name: what ``--architectures`` calls it.
+        aliases: further names.
+        techniques: what the literature calls what is special about these networks; who asks for an objective of that
+            name is told of the architecture.
+        couples_samples: True where the critic's score of a sample depends on its batch.
+
+    Attributes:
+        latent: size of z, which is standard normal.
     """
 
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
-    latent: int = 64  # size of z, which is standard normal
-    couples_samples: ClassVar[bool] = False  # True where the critic's score of a sample depends on its batch
+    techniques: ClassVar[tuple[str, ...]] = ()
+    couples_samples: ClassVar[bool] = False
+
+    latent: int = 64
 
     @abstractmethod
     def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:

@@ -59,6 +59,7 @@ class MlpMinibatch(Mlp):
     """
 
     name = "mlp-minibatch"
+    techniques = ("minibatch-discrimination",)
     couples_samples = True
     kernels: int = 16
     size: int = 5
@@ -83,6 +84,7 @@ class DcganMinibatch(Dcgan):
     """
 
     name = "dcgan-minibatch"
+    techniques = ("minibatch-discrimination",)
     couples_samples = True
     kernels: int = 16
     size: int = 5

@@ -48,6 +48,7 @@ class MlpPac(Mlp):
     """
 
     name = "mlp-pac"
+    techniques = ("pacgan", "packing")
     couples_samples = True
     m: int = 2
 
@@ -70,6 +71,7 @@ class DcganPac(Dcgan):
     """
 
     name = "dcgan-pac"
+    techniques = ("pacgan", "packing")
     couples_samples = True
     m: int = 2
 

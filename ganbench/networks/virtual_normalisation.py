@@ -83,6 +83,7 @@ class DcganVbn(Dcgan):
     """
 
     name = "dcgan-vbn"
+    techniques = ("virtual-batch-normalisation", "virtual-batch-normalization", "vbn")
     reference: int = 64
 
     def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:
