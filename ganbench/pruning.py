@@ -6,6 +6,8 @@ Each costs a few microseconds in every call.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import fx, ops
 
 aten = ops.aten
@@ -53,7 +55,7 @@ def _is_its_argument(node: fx.Node) -> bool:
     return node.target in VIEWS and _layout(node) == _layout(node.args[0])
 
 
-def _layout(node: fx.Node) -> tuple[object, ...]:
+def _layout(node: Any) -> tuple[object, ...]:
     value = node.meta["val"]
     return value.shape, value.stride(), value.dtype
 
