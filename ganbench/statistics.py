@@ -89,6 +89,23 @@ def bootstrap_interval(values: Values, statistic: Statistic = "iqm", seed: int =
     return Interval(estimate, float(low), float(high), len(x), f"{name}, percentile bootstrap")
 
 
+def rows_interval(table: Floats, compute: Callable[[Floats], Floats], name: str, seed: int = 0) -> Interval:
+    """A statistic of several values a seed, with its percentile bootstrap interval: whole seeds are drawn again.
+
+    Args:
+        table: (seeds, ...).
+        compute: from tables (..., seeds, ...) with any leading axes to their statistics.
+        name: what ``method`` calls it.
+        seed: of the resampling.
+    """
+    n, estimate = len(table), float(compute(table)) if len(table) else math.nan
+    if n < LEAST_TO_RESAMPLE:
+        return Interval(estimate, math.nan, math.nan, n, f"{name}, no interval: {n} seeds")
+    drawn = np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))
+    low, high = np.quantile(compute(table[drawn]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(estimate, float(low), float(high), n, f"{name}, percentile bootstrap over seeds")
+
+
 def proportion_interval(successes: int, n: int) -> Interval:
     """A proportion with Wilson's score interval (1927); no interval from no trials."""
     if n == 0:

@@ -23,6 +23,7 @@ from ganbench.claims import (
     simple_critics,
     transport_duality,
     trick_gradients,
+    tuning,
     two_number_games,
     vanishing_gradients,
 )
@@ -49,6 +50,7 @@ FILES: tuple[tuple[Claim, ...], ...] = (
     simple_critics.CLAIMS,
     transport_duality.CLAIMS,
     trick_gradients.CLAIMS,
+    tuning.CLAIMS,
     two_number_games.CLAIMS,
     vanishing_gradients.CLAIMS,
 )
