@@ -48,7 +48,9 @@ def test_a_course_is_gradient_descent_on_theta():
     """With wgan and SGD, θ moves each step by rate times the mean slope of the critic along the first axis."""
     rate, steps, seeds = 0.1, 3, (100, 101)
     chosen = objective("wgan", n_critic=1, optimizer=Optimizer("sgd", lr=1e-30), clip=10.0)  # a critic at rest
-    trained = cohort(Line(), ScalarLine(start=1.0), chosen, seeds, steps, 16, Optimizer("sgd", lr=rate))
+    trained = cohort(
+        Line(), ScalarLine(start=1.0), chosen, seeds, steps, 16, generator_optimizer=Optimizer("sgd", lr=rate)
+    )
     weights = {name: w.clone() for name, w in trained.critic.weights.items()}
     thetas = courses(trained)
     assert thetas.shape == (steps, 2)

@@ -135,7 +135,7 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     tmp_path, monkeypatch, cls, status, last_step, error
 ):
     registry = offering(cls)
-    monkeypatch.setattr("ganbench.execution.load_plugins", lambda: registry)
+    monkeypatch.setattr("ganbench.execution.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=(cls.name, "gan"))
     for cohort in study.missing():
         execute(cohort, where, lambda step: None)
@@ -159,7 +159,7 @@ def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tm
     from ganbench.streams import generator
 
     registry = offering(OneSeedsDataRaises)
-    monkeypatch.setattr("ganbench.execution.load_plugins", lambda: registry)
+    monkeypatch.setattr("ganbench.execution.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=("picky",), seeds=(0, 1, 2))
     population = REGISTRY.datasets.find("ring")().load(Path())
     tickets = population.draw((64, 8), generator(1, "real", 1, 0))[70 - 65]
@@ -225,7 +225,7 @@ def test_a_trial_that_is_held_is_waited_for_and_its_result_taken(tmp_path):
 
 def test_a_failure_of_another_run_since_this_one_began_is_taken_and_an_older_one_is_not(tmp_path, monkeypatch):
     registry = offering(MutatesItsInputs)
-    monkeypatch.setattr("ganbench.execution.load_plugins", lambda: registry)
+    monkeypatch.setattr("ganbench.execution.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=("mutates",), seeds=(0,))
     (cohort,), (trial,) = study.cohorts, study.trials()
     execute(cohort, where, lambda step: None)
