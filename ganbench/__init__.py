@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganbench.dataset import Dataset, Population
+    from ganbench.executor import Executor
     from ganbench.hookspecs import hookimpl
     from ganbench.losses import js_lower_bound, softplus
     from ganbench.measured import Evaluator, Measured, Metric
@@ -24,6 +25,7 @@ _HOMES = {
     "CriticNetwork": "ganbench.networks.architecture",
     "Dataset": "ganbench.dataset",
     "Evaluator": "ganbench.measured",
+    "Executor": "ganbench.executor",
     "Measured": "ganbench.measured",
     "Metric": "ganbench.measured",
     "Objective": "ganbench.objective",
@@ -40,6 +42,7 @@ __all__ = [
     "CriticNetwork",
     "Dataset",
     "Evaluator",
+    "Executor",
     "Measured",
     "Metric",
     "Objective",

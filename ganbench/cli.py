@@ -91,6 +91,15 @@ def _top(
 
 Option = typer.Option
 
+# Of clusters; the executor says what it has no use for.
+Executor = Annotated[str | None, Option(help="local, ray, slurm or a plugin's [default: local].")]
+Address = Annotated[
+    str | None,
+    Option(help="Of a Ray cluster: auto or HOST:PORT [default: RAY_ADDRESS, or one for this run alone]."),
+]
+Gpus = Annotated[float | None, Option(metavar="N", help="On a cluster; 0.5 lets two share one [default: 0].")]
+Cpus = Annotated[int | None, Option(metavar="N", help="On a cluster [default: 1].")]
+
 
 @app.command()
 def run(
@@ -116,6 +125,10 @@ def run(
     ] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda, cuda:N or mps [default: auto].")] = None,
     jobs: Annotated[int | None, Option(help="Parallel processes [default: one a core].")] = None,
+    executor: Executor = None,
+    address: Address = None,
+    gpus_per_cohort: Gpus = None,
+    cpus_per_cohort: Cpus = None,
     trial_timeout: Annotated[
         float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
     ] = None,
@@ -133,7 +146,7 @@ def run(
     from ganbench.request import make_request
 
     request = make_request(study_file, {**given, "settings": set_ or None}, quick)
-    if not plan:
+    if not plan and request.executor == "local":
         from ganbench.executors.server import start_early
 
         start_early(request.device)  # it imports torch while this process resolves the study

@@ -14,7 +14,7 @@ from ganbench.store import OWN, Store
 from ganbench.trials import ProbeProtocol, Trial, canonical
 
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
-PARTS = ("study.json", "floors.parquet", "trials", "checkpoints", "references", "logs", ".locks")
+PARTS = ("study.json", "floors.parquet", "trials", "checkpoints", "references", "logs", ".locks", ".jobs")
 APART = ("report", "experiments", "verdicts.parquet")  # what other commands keep here; no checksums are known of them
 
 

@@ -18,6 +18,7 @@ import pluggy
 from ganbench import hookspecs
 from ganbench.dataset import Dataset
 from ganbench.errors import PluginError, UnknownNameError
+from ganbench.executor import Executor
 from ganbench.measured import Metric
 from ganbench.objective import Objective
 
@@ -42,7 +43,7 @@ class Offers(Generic[T]):
     """Classes of one kind, by name; a name may be offered twice as long as nobody asks for it.
 
     Attributes:
-        kind: ``objective``, ``dataset``, ``architecture`` or ``metric``.
+        kind: ``objective``, ``dataset``, ``architecture``, ``metric`` or ``executor``.
         offered: (distribution, class) pairs.
     """
 
@@ -91,6 +92,7 @@ class Registry:
     datasets: Offers[Dataset]
     architectures: Offers[Any]
     metrics: Offers[Metric]
+    executors: Offers[Executor]
     manager: pluggy.PluginManager = field(repr=False)
 
 
@@ -112,7 +114,8 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, allowed: str | None 
     datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     architectures = _collect(manager, plugins, "architecture", Architecture)  # type: ignore[type-abstract]
     metrics = _collect(manager, plugins, "metric", Metric)  # type: ignore[type-abstract]
-    return Registry(tuple(plugins.values()), objectives, datasets, architectures, metrics, manager)
+    executors = _collect(manager, plugins, "executor", Executor)  # type: ignore[type-abstract]
+    return Registry(tuple(plugins.values()), objectives, datasets, architectures, metrics, executors, manager)
 
 
 def _key(entry: EntryPoint) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganbench.trials import Trial
+from ganbench.trials import CohortSpec, Trial
 
 Report = Callable[[int], None]  # told how many steps, of training and probing, are done
 CHECKPOINT_SECONDS = 25.0
@@ -26,6 +26,7 @@ class Surroundings:
         since: when the run began (ISO 8601, UTC): what failed before is run again, what failed since is not.
         checkpoint_seconds: the least time between two checkpoints.
         trial_timeout: seconds after which a cohort's process is ended; 0 lets it run.
+        leased: whether locks are leases that run out, as those of machines that share a folder have to.
     """
 
     results: str
@@ -37,6 +38,7 @@ class Surroundings:
     since: str = "9999"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     trial_timeout: float = 0.0
+    leased: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class Outcome:
     status: str
     error: str = ""
     log: str = ""  # relative to the results folder; empty where there is none
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something an executor tells: a shard has got so far, has something to say, or has ended with these outcomes."""
+
+    shard: CohortSpec
+    step: int
+    outcomes: tuple[Outcome, ...] = ()
+    remark: str = ""
 
 
 class Stopped(Exception):  # noqa: N818, it is no error

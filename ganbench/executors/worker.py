@@ -16,25 +16,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ganbench.execution import execute
 from ganbench.executors.memory import limit_memory
 from ganbench.executors.server import context_for
 from ganbench.failures import Failure
-from ganbench.surroundings import Contact, Outcome, Stopped, Surroundings
+from ganbench.surroundings import Contact, Event, Outcome, Stopped, Surroundings
 from ganbench.trials import CohortSpec
 
 GRACE = 8.0  # seconds between being asked to end and being ended
 ASKED_TO_END = 143  # what a process that SIGTERM ended is said to exit with
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something a worker tells: a shard has got so far, has something to say, or has ended with these outcomes."""
-
-    shard: CohortSpec
-    step: int
-    outcomes: tuple[Outcome, ...] = ()
-    remark: str = ""
 
 
 @dataclass
@@ -122,6 +111,8 @@ def end(workers: Sequence[Worker]) -> None:
 
 
 def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes: str) -> None:
+    from ganbench.execution import execute  # which imports torch: whoever starts this process may do without
+
     stop = _listen(Path(notes))
     if where.device == "cpu":
         limit_memory()

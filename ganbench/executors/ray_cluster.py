@@ -1,0 +1,207 @@
+"""A Ray cluster as an engine. Only here is Ray imported, and only here is anything asked of it.
+
+Nothing but the cluster's own addresses is contacted, and a cluster that was there before is there afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganbench.errors import UsageError
+from ganbench.executors.engine import Ended, Engine, News, Task
+from ganbench.executors.ray_worker import Board, check, run_task
+from ganbench.failures import Failure
+
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a cohort sees is said in cell.work
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+GRACE = 12.0  # seconds for what runs to end after its block
+PATIENCE = 60.0  # seconds for a machine to say that it is well
+STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
+LONGEST = 40  # characters of a temporary folder that leaves room for Ray's sockets below it
+
+
+@contextlib.contextmanager
+def connected(address: str, results: Path, cpus: int, gpus: float) -> Iterator[Engine]:
+    """The engine of a cluster.
+
+    Args:
+        address: of an existing one; empty takes RAY_ADDRESS, or starts one that ends with this run.
+        results: the results folder on this machine.
+        cpus, gpus: of every shard.
+
+    Raises:
+        UsageError: there is no cluster there, or a machine of it cannot run ganbench.
+    """
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    if address.startswith("ray://"):
+        raise UsageError(f"--address {address}: run this command on a machine of the cluster, with --address auto")
+    with _handlers_kept(), _scratch() as scratch:
+        _init(address, scratch)
+        try:
+            yield RayCluster(results, cpus, gpus)
+        finally:
+            ray.shutdown()
+
+
+def _init(address: str, scratch: str) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+            return
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is left in the user's home
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=STORE,
+            _temp_dir=scratch,
+            _node_ip_address="127.0.0.1",
+            **quiet,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})") from error
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; it stays the command's."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder with a short path, for the sockets and logs of a cluster of one's own."""
+    parent = tempfile.gettempdir()
+    folder = tempfile.mkdtemp(prefix="gb-", dir=parent if len(parent) < LONGEST else "/tmp")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class RayCluster(Engine):
+    """Tasks on a cluster that this process is connected to.
+
+    Args:
+        results: the results folder on this machine.
+        cpus, gpus: of every shard.
+    """
+
+    def __init__(self, results: Path, cpus: int, gpus: float) -> None:
+        self._cpus, self._gpus = cpus, gpus
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        board = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Board)
+        self._board: Any = board.options(scheduling_strategy=here).remote(str(results))
+        resources = {"num_cpus": cpus, "num_gpus": gpus}
+        self._run = ray.remote(max_retries=0, max_calls=1 if gpus else 0, **resources)(run_task)
+        self._sharing: bool | None = None
+        self._numbers: dict[Hashable, int] = {}
+        self._heard: set[int] = set()  # tasks that have begun
+
+    def slots(self) -> int:
+        """As many as its machines have cores and GPUs for."""
+        return sum(self._slots_of(node["Resources"]) for node in _nodes())
+
+    def _slots_of(self, resources: dict[str, float]) -> int:
+        by_cpu = int(resources.get("CPU", 0.0) // self._cpus)
+        if not self._gpus:
+            return by_cpu
+        gpus = int(resources.get("GPU", 0.0))
+        return min(by_cpu, gpus * int(1 / self._gpus) if self._gpus <= 1 else int(gpus // self._gpus))
+
+    def shares(self, mark: Path) -> bool:
+        """Asks every machine once; one that cannot run ganbench ends the run before it begins. Raises UsageError."""
+        if self._sharing is None:
+            self._sharing = all(_check(node, mark) for node in _nodes())
+        return self._sharing
+
+    def submit(self, task: Task) -> Hashable:
+        """See ``Engine``."""
+        job: Hashable = self._run.remote(task, self._board)
+        self._numbers[job] = task.number
+        return job
+
+    def ended(self, jobs: Sequence[Hashable], seconds: float) -> list[Hashable]:
+        """See ``Engine``."""
+        if not jobs:
+            time.sleep(seconds)
+            return []
+        done, _ = ray.wait(list(jobs), num_returns=1, timeout=seconds)
+        return list(done)
+
+    def result(self, job: Hashable) -> Ended:
+        """See ``Engine``. A worker that was killed, ran out of memory or was on a machine that is gone has died."""
+        try:
+            found: Ended = ray.get(job)
+        except ray.exceptions.RayTaskError as error:
+            return Failure.of(error.cause if isinstance(error.cause, Exception) else error)
+        except ray.exceptions.RayError as error:
+            reason = " ".join(str(error).split())[:300]
+            return Failure("WorkerDied", f"its worker is gone ({type(error).__name__}: {reason})", str(error))
+        return found
+
+    def news(self) -> list[News]:
+        """See ``Engine``."""
+        try:
+            found: list[News] = ray.get(self._board.news.remote())
+        except ray.exceptions.RayError:  # the board is being started again
+            return []
+        self._heard |= {news.number for news in found}
+        return found
+
+    def stop(self, jobs: Sequence[Hashable]) -> None:
+        """See ``Engine``."""
+        at_work = [job for job in jobs if self._numbers[job] in self._heard]
+        try:
+            for job in set(jobs) - set(at_work):
+                ray.cancel(job)
+            if at_work:
+                ray.get(self._board.stop.remote(), timeout=GRACE)
+                ray.wait(at_work, num_returns=len(at_work), timeout=GRACE)
+        except ray.exceptions.RayError:  # the cluster is gone, and with it whatever ran there
+            return
+        finally:
+            for job in jobs:
+                ray.cancel(job, force=True)
+
+
+def _check(node: dict[str, Any], mark: Path) -> bool:
+    """Whether a machine sees the results folder. Raises UsageError where it cannot run this ganbench."""
+    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    asked = ray.remote(num_cpus=0, max_retries=0)(check).options(scheduling_strategy=there).remote(str(mark))
+    address = node["NodeManagerAddress"]
+    try:
+        name, versions, sees = ray.get(asked, timeout=PATIENCE)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1][:300]
+        raise UsageError(f"the machine {address} of the cluster cannot run ganbench ({reason})") from error
+    ours = check(str(mark))[1]
+    other = [f"{what} {there} (here {ours[what]})" for what, there in versions.items() if there != ours[what]]
+    if other:
+        raise UsageError(f"the machine {name} of the cluster has {', '.join(other)}: install the same there")
+    return bool(sees)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
