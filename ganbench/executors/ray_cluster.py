@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Hashable, Iterator, Sequence
@@ -32,6 +33,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 GRACE = 12.0  # seconds for what runs to end after its block
 PATIENCE = 60.0  # seconds for a machine to say that it is well
 STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
+LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None  # Ray takes 127.0.0.1 for "find out", elsewhere it is used
 LONGEST = 40  # characters of a temporary folder that leaves room for Ray's sockets below it
 
 
@@ -65,13 +67,13 @@ def _init(address: str, scratch: str) -> None:
         if address:
             ray.init(address=address, **quiet)
             return
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is left in the user's home
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}  # else one is kept at home
         ray.init(
             address="local",
             include_dashboard=False,
             object_store_memory=STORE,
             _temp_dir=scratch,
-            _node_ip_address="127.0.0.1",
+            _node_ip_address=LOOPBACK,
             **quiet,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
