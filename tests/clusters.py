@@ -1,5 +1,6 @@
 """Real clusters on the loopback address, and runs on them; whatever is started here is ended here, by its id."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -56,10 +57,8 @@ def kill_tree(process):
     """As when a machine is switched off: everything at once."""
     family = descendants(process.pid)
     for member in [process, *family]:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(member.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     process.wait()
     psutil.wait_procs(family, timeout=20)
 
@@ -129,8 +128,9 @@ def at_work(out, objective):
         return None
     for file in Path(out).glob(f".locks/{objective}-s0-*.begun"):
         pids = [int(pid) for pid in re.findall(r"^\d+$", file.read_text(), re.MULTILINE)]
-        if pids and psutil.pid_exists(pids[-1]):
-            return psutil.Process(pids[-1])
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if pids:
+                return psutil.Process(pids[-1])
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ class Slurm(Executor):
     minutes: int = 240
     memory_gb: float = 0.0
     cluster: str = "slurm"
+
+    def check(self) -> None:
+        """Raises UsageError where submitit is not installed, or there is no queue here."""
+        super().check()
+        if self.cluster == "slurm" and shutil.which("srun") is None:
+            raise UsageError("--executor slurm: there is no srun here; run this command where you run sbatch")
 
     def device(self, asked: str) -> str | None:
         """See ``device_of``; Slurm has whole GPUs only. Raises UsageError."""

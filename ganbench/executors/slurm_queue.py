@@ -49,8 +49,6 @@ def connected(settings: Slurm, results: Path) -> Iterator[Engine]:
 
 
 def _executor(settings: Slurm, folder: Path) -> submitit.AutoExecutor:
-    if settings.cluster == "slurm" and shutil.which("srun") is None:
-        raise UsageError("--executor slurm: there is no srun here; run this command where you run sbatch")
     site = {name: getattr(settings, name) for name in ("partition", "account", "qos", "constraint")}
     asked: dict[str, Any] = {f"slurm_{name}": value for name, value in site.items() if value}
     if settings.memory_gb:
