@@ -23,7 +23,7 @@ SMALL = ["--datasets", "ring", "--batch-size", "8", "--n-samples", "60", "--seed
 
 
 def environment(site="", **more):
-    """What processes of a test inherit: this tree and a folder of plugins, one thread, no Ray settings of the user's."""
+    """What processes of a test inherit: this tree, a folder of plugins, one thread, none of the user's settings."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("TORCHINDUCTOR_CACHE_DIR", "CUDA_VISIBLE_DEVICES")}
     inherited = {k: v for k, v in inherited.items() if not k.startswith("RAY_")}
     path = os.pathsep.join(filter(None, [str(site), *ROOTS, os.environ.get("PYTHONPATH")]))

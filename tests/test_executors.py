@@ -1,4 +1,4 @@
-"""Clusters without a cluster: options, the hook, the loop with an engine that dies on command, files sent and leased."""
+"""Clusters without one: options, the hook, the loop on an engine that dies on command, files sent and leased."""
 
 import os
 import signal
