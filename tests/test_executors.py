@@ -279,9 +279,8 @@ def test_cohorts_are_cut_only_where_slots_would_stand_idle(cohorts, device, slot
     asked = [cohort(f"x{i}", tuple(range(20))) for i in range(cohorts)]
     found = divide(asked, device, slots, lambda spec: [])
     assert len(found) == shards
-    assert sorted((s.name, seed) for s in found for seed in s.seeds) == sorted(
-        (c.name, k) for c in asked for k in c.seeds
-    )
+    trials = [[(spec.name, seed) for spec in specs for seed in spec.seeds] for specs in (found, asked)]
+    assert sorted(trials[0]) == sorted(trials[1])
 
 
 # -- attempts, leases, sources -----------------------------------------------------------------------------------------
