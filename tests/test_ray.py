@@ -100,7 +100,7 @@ def test_a_node_that_is_killed_loses_nothing(nodes, run, tmp_path, undisturbed):
 
     def there():
         trainers = {name: at_work(tmp_path / "a", name) for name in ("gan", "wgan")}
-        return [n for n, t in trainers.items() if t and second.pid in {parent.pid for parent in t.parents()}]
+        return [n for n, t in trainers.items() if t and second.pid in ancestors(t)]
 
     (victim,) = until(there)
     kill_tree(second)
