@@ -53,6 +53,14 @@ def descendants(pid):
         return []
 
 
+def ancestors(process):
+    """The ids of all processes above one; none where it has just ended."""
+    try:
+        return [parent.pid for parent in process.parents()]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def kill_tree(process):
     """As when a machine is switched off: everything at once."""
     family = descendants(process.pid)
@@ -127,10 +135,9 @@ def at_work(out, objective):
     if not list(Path(out).glob(f"checkpoints/{objective}-*/checkpoint.json")):
         return None
     for file in Path(out).glob(f".locks/{objective}-s0-*.begun"):
-        pids = [int(pid) for pid in re.findall(r"^\d+$", file.read_text(), re.MULTILINE)]
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if pids:
-                return psutil.Process(pids[-1])
+        with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
+            if pids := re.findall(r"^\d+$", file.read_text(), re.MULTILINE):
+                return psutil.Process(int(pids[-1]))
     return None
 
 

@@ -6,7 +6,20 @@ from datetime import datetime, timedelta
 
 import psutil
 import pytest
-from clusters import Processes, RayNodes, at_work, attempts, begin, done, kill_tree, plugin, same, tables, until
+from clusters import (
+    Processes,
+    RayNodes,
+    ancestors,
+    at_work,
+    attempts,
+    begin,
+    done,
+    kill_tree,
+    plugin,
+    same,
+    tables,
+    until,
+)
 
 import ganbench
 from ganbench.integrity import inspect
@@ -113,15 +126,15 @@ def test_a_node_that_is_killed_loses_nothing(nodes, run, tmp_path, undisturbed):
 
 def test_a_driver_that_is_killed_loses_nothing(run, tmp_path, undisturbed):
     process = run(*LONG)
-    trainers = [until(lambda name=name: at_work(tmp_path / "a", name)) for name in ("gan", "wgan")]
+    trainer = until(lambda: at_work(tmp_path / "a", "gan"))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    psutil.wait_procs(trainers, timeout=60)
-    assert not any(trainer.is_running() for trainer in trainers)
+    psutil.wait_procs([trainer], timeout=60)
+    assert not trainer.is_running()
     code, out = done(run(*LONG))
     assert code == 0, out
-    assert out.count("goes on after step") == 2
-    assert set(attempts(tmp_path / "a").values()) <= {1, 2}  # 1 where it had the time to say that it only pauses
+    assert "gan: goes on after step" in out
+    assert set(attempts(tmp_path / "a").values()) <= {1, 2}  # 1 where it had the time to note that it only pauses
     same(tables(tmp_path / "a"), undisturbed)
 
 

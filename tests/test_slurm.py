@@ -63,7 +63,6 @@ def test_an_interrupt_ends_the_jobs_and_the_same_command_goes_on(run, tmp_path, 
 
 def test_where_there_is_no_slurm_one_sentence_says_so(run, tmp_path):
     code, out = done(run(tmp_path, "--executor", "slurm", PATH="/nowhere"))
-    assert (code, out) == (
-        2,
-        "ganbench: --executor slurm: there is no srun here; run this command where you run sbatch\n",
-    )
+    sentence = "ganbench: --executor slurm: there is no srun here; run this command where you run sbatch\n"
+    assert (code, out) == (2, sentence)
+    assert not list(tmp_path.iterdir())

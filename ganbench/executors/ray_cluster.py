@@ -52,8 +52,10 @@ def connected(address: str, results: Path, cpus: int, gpus: float) -> Iterator[E
     address = address or os.environ.get("RAY_ADDRESS", "")
     if address.startswith("ray://"):
         raise UsageError(f"--address {address}: run this command on a machine of the cluster, with --address auto")
-    with _handlers_kept(), _scratch() as scratch:
+    with _scratch() as scratch:
+        ended_by = signal.getsignal(signal.SIGTERM)
         _init(address, scratch)
+        signal.signal(signal.SIGTERM, ended_by)  # Ray takes it for itself, and aborts
         try:
             yield RayCluster(results, cpus, gpus)
         finally:
@@ -79,16 +81,6 @@ def _init(address: str, scratch: str) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})") from error
-
-
-@contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; it stays the command's."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
