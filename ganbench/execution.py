@@ -111,7 +111,8 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
         registry, setting = lab()
         trainer.run(setting, make_examiner(registry, setting.population, spec.protocol.n_samples))
     except Stopped:
-        tries.withdraw(store, spec.trials())
+        if contact.pausing():
+            tries.withdraw(store, spec.trials())
         raise
     except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
         failure = Failure.of(error)

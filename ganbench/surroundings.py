@@ -74,12 +74,14 @@ class Contact:
         say: told one sentence, for the user.
         stopped: asked whether to end; is true from some moment on.
         working: told when waiting for other runs is over and work begins.
+        pausing: asked, where it is stopped, whether somebody wants that; else whoever runs it has died.
     """
 
     report: Report
     say: Callable[[str], None] = lambda text: None
     stopped: Callable[[], bool] = lambda: False
     working: Callable[[], None] = lambda: None
+    pausing: Callable[[], bool] = lambda: True
 
     def pause(self) -> None:
         """A moment at which everything may end. Raises Stopped."""

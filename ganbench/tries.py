@@ -1,7 +1,8 @@
 """How often a trial has been begun: what died on the way counts too, wherever and whenever that was.
 
 Every process that begins a trial adds a line to a file beside the trial's lock, which it holds meanwhile. One that is
-asked to end takes its line back, as it has only paused; whoever stores the trial's end removes the file.
+asked to end takes its line back, as it has only paused; one whose parent has died does not. Whoever stores the trial's
+end removes the file.
 """
 
 from __future__ import annotations
