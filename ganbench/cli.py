@@ -146,10 +146,10 @@ def run(
     from ganbench.request import make_request
 
     request = make_request(study_file, {**given, "settings": set_ or None}, quick)
-    if not plan and request.executor == "local":
-        from ganbench.executors.server import start_early
+    if not plan:
+        from ganbench.executors.early import start_early
 
-        start_early(request.device)  # it imports torch while this process resolves the study
+        start_early(request)  # it imports torch while this process resolves the study
     from ganbench.commands.run import run as run_request
 
     outcomes = run_request(request, plan)

@@ -1,18 +1,10 @@
-"""A Ray cluster as an engine. Only here is Ray imported, and only here is anything asked of it.
-
-Nothing but the cluster's own addresses is contacted, and a cluster that was there before is there afterwards.
-"""
+"""A Ray cluster as an engine: tasks are started and watched for, and nothing is stored in it."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import secrets
-import shutil
 import signal
-import sys
-import tempfile
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
@@ -20,31 +12,23 @@ from typing import Any
 
 from ganbench.errors import UsageError
 from ganbench.executors.engine import Ended, Engine, News, Task
+from ganbench.executors.ray_connection import Connection, NodeAffinitySchedulingStrategy, begun, nodes, ray, slots_of
 from ganbench.executors.ray_worker import Board, check, run_task
 from ganbench.failures import Failure
 
-os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a cohort sees is said in cell.work
-
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
 GRACE = 12.0  # seconds for what runs to end after its block
 PATIENCE = 60.0  # seconds for a machine to say that it is well
-STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
-LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None  # Ray takes 127.0.0.1 for "find out", elsewhere it is used
-LONGEST = 40  # characters of a temporary folder that leaves room for Ray's sockets below it
 
 
 @contextlib.contextmanager
-def connected(address: str, results: Path, cpus: int, gpus: float) -> Iterator[Engine]:
+def connected(address: str, results: Path, cpus: int, gpus: float, device: str) -> Iterator[Engine]:
     """The engine of a cluster.
 
     Args:
         address: of an existing one; empty takes RAY_ADDRESS, or starts one that ends with this run.
         results: the results folder on this machine.
         cpus, gpus: of every shard.
+        device: where cohorts run.
 
     Raises:
         UsageError: there is no cluster there, or a machine of it cannot run ganbench.
@@ -52,46 +36,14 @@ def connected(address: str, results: Path, cpus: int, gpus: float) -> Iterator[E
     address = address or os.environ.get("RAY_ADDRESS", "")
     if address.startswith("ray://"):
         raise UsageError(f"--address {address}: run this command on a machine of the cluster, with --address auto")
-    with _scratch() as scratch:
-        ended_by = signal.getsignal(signal.SIGTERM)
-        _init(address, scratch)
+    ended_by = signal.getsignal(signal.SIGTERM)
+    connection = begun(address, cpus, gpus) or Connection(address, cpus, gpus, device)
+    try:
+        connection.wait()
         signal.signal(signal.SIGTERM, ended_by)  # Ray takes it for itself, and aborts
-        try:
-            yield RayCluster(results, cpus, gpus)
-        finally:
-            ray.shutdown()
-
-
-def _init(address: str, scratch: str) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        if address:
-            ray.init(address=address, **quiet)
-            return
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}  # else one is kept at home
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=STORE,
-            _temp_dir=scratch,
-            _node_ip_address=LOOPBACK,
-            **quiet,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})") from error
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[str]:
-    """A folder with a short path, for the sockets and logs of a cluster of one's own."""
-    parent = tempfile.gettempdir()
-    folder = tempfile.mkdtemp(prefix="gb-", dir=parent if len(parent) < LONGEST else "/tmp")
-    try:
-        yield folder
+        yield RayCluster(results, cpus, gpus)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        connection.close()
 
 
 class RayCluster(Engine):
@@ -115,19 +67,12 @@ class RayCluster(Engine):
 
     def slots(self) -> int:
         """As many as its machines have cores and GPUs for."""
-        return sum(self._slots_of(node["Resources"]) for node in _nodes())
-
-    def _slots_of(self, resources: dict[str, float]) -> int:
-        by_cpu = int(resources.get("CPU", 0.0) // self._cpus)
-        if not self._gpus:
-            return by_cpu
-        gpus = int(resources.get("GPU", 0.0))
-        return min(by_cpu, gpus * int(1 / self._gpus) if self._gpus <= 1 else int(gpus // self._gpus))
+        return sum(slots_of(node["Resources"], self._cpus, self._gpus) for node in nodes())
 
     def shares(self, mark: Path) -> bool:
         """Asks every machine once; one that cannot run ganbench ends the run before it begins. Raises UsageError."""
         if self._sharing is None:
-            self._sharing = all(_check(node, mark) for node in _nodes())
+            self._sharing = all(_check(node, mark) for node in nodes())
         return self._sharing
 
     def submit(self, task: Task) -> Hashable:
@@ -146,6 +91,7 @@ class RayCluster(Engine):
 
     def result(self, job: Hashable) -> Ended:
         """See ``Engine``. A worker that was killed, ran out of memory or was on a machine that is gone has died."""
+        self._numbers.pop(job)
         try:
             found: Ended = ray.get(job)
         except ray.exceptions.RayTaskError as error:
@@ -195,7 +141,3 @@ def _check(node: dict[str, Any], mark: Path) -> bool:
     if other:
         raise UsageError(f"the machine {name} of the cluster has {', '.join(other)}: install the same there")
     return bool(sees)
-
-
-def _nodes() -> list[dict[str, Any]]:
-    return [node for node in ray.nodes() if node["Alive"]]

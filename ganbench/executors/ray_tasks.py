@@ -51,7 +51,7 @@ class Ray(Executor):
         where = absolute(where, self.cpus_per_cohort)
         resources = self.cpus_per_cohort, self.gpus_per_cohort
         with (
-            connected(self.address, Path(where.results), *resources) as engine,
+            connected(self.address, Path(where.results), *resources, where.device) as engine,
             closing(run_on(engine, cohorts, where, self.jobs)) as events,
         ):
             yield from events

@@ -5,7 +5,10 @@ Only plain data crosses: tasks, news, outcomes, files.
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,10 @@ from ganbench import __version__
 from ganbench.executors.cell import Line, work
 from ganbench.executors.delivery import Parcel, accept
 from ganbench.executors.engine import Ended, News, Task
+from ganbench.executors.server import start
 from ganbench.trials import ENGINE
 
+WHILE = 1.0  # seconds for which a worker is kept from being made ready twice in another one's place
 COMPARED = ("torch", "numpy")  # other versions may give other numbers
 
 
@@ -79,6 +84,14 @@ def run_task(task: Task, board: Any) -> Ended:
 
     gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
     return work(task, RayLine(board), [str(gpu) for gpu in gpus])
+
+
+def warm() -> None:
+    """Start the server that cohorts are forked from; it imports PyTorch while this worker waits for its first task."""
+    if sys.platform == "linux":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        start()
+        time.sleep(WHILE)
 
 
 def check(mark: str) -> tuple[str, dict[str, str], bool]:
