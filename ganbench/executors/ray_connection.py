@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -21,12 +22,14 @@ from ganbench.executors.ray_worker import warm
 
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a cohort sees is said in cell.work
 
 import ray as ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
 
 PATIENCE = 60.0  # seconds for a cluster to be there
+KNOCK = 10.0  # seconds for its head to take a connection
 MOST_WARM = 64  # workers that are made ready before there is work for them
 STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None  # Ray takes 127.0.0.1 for "find out", elsewhere it is used
@@ -105,6 +108,7 @@ def _init(address: str, scratch: str) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if address:
+        _knock(address)
         ray.init(address=address, **quiet)
         return
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is kept in the user's home
@@ -116,6 +120,15 @@ def _init(address: str, scratch: str) -> None:
         _node_ip_address=LOOPBACK,
         **quiet,
     )
+
+
+def _knock(address: str) -> None:
+    """Raises OSError or ValueError where nobody listens: Ray itself would try for minutes, and end the process."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
+    elif address != "auto":
+        raise ValueError("wanted auto, or HOST:PORT of its head")
 
 
 def _short_folder() -> str:
