@@ -1,6 +1,8 @@
 """Clusters without one: options, the hook, the loop on an engine that dies on command, files sent and leased."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -102,29 +104,19 @@ def test_settings_of_the_executor_change_no_trial(tmp_path):
 
 # -- the hook ----------------------------------------------------------------------------------------------------------
 
-INLINE = """
-from dataclasses import dataclass
-from typing import ClassVar
-from ganbench import Executor, hookimpl
+PAGE = (Path(__file__).parent.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
+(INLINE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+COMMANDS = re.findall(r'ganbench run[^"#\n]*', "".join(BLOCKS).replace("\\\n", " "))
 
-@dataclass(frozen=True)
-class Inline(Executor):
-    '''In this process, one after the other.'''
-    name: ClassVar[str] = "inline"
-    threads: int = 1
 
-    def run(self, cohorts, where):
-        from dataclasses import replace
-        from ganbench.execution import execute
-        from ganbench.surroundings import Event
-        for cohort in cohorts:
-            outcomes = execute(cohort, replace(where, threads=self.threads), lambda step: None)
-            yield Event(cohort, cohort.work(), tuple(outcomes))
-
-@hookimpl
-def ganbench_executors():
-    return [Inline]
-"""
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_pages_commands_can_be_planned(call, tmp_path, command):
+    words = shlex.split(command)[1:]
+    words = [str(tmp_path / word[1:]) if word.startswith("/") else word for word in words]
+    code, out, err = call(*words, "--plan")
+    assert code == 0, err
+    assert "trials would run" in out
 
 
 def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
