@@ -284,7 +284,7 @@ def rerun(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|claims")],
+    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|executors|claims")],
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """What can be compared, on what, with which networks, by which measures."""
@@ -293,7 +293,7 @@ def list_(
     from ganbench.listing import describe
     from ganbench.plugins import load_plugins
 
-    kinds = ("objectives", "datasets", "architectures", "metrics", "claims")
+    kinds = ("objectives", "datasets", "architectures", "metrics", "executors", "claims")
     if what not in kinds:
         raise UnknownNameError("kind of thing", what, kinds, "ganbench list")
     if what == "claims":

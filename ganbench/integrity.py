@@ -190,5 +190,5 @@ def _references(path: Path) -> Iterator[Finding]:
         known |= {file.name} | accepted_names(record or {})
         yield from _beside(folder, record or {})
     for entry in sorted(folder.glob("*")):
-        if entry.name not in known and not entry.name.endswith(".lock"):
+        if entry.name not in known and not entry.name.endswith((".lock", ".lease")):
             yield _stranger(entry)

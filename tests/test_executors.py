@@ -138,6 +138,15 @@ def ganbench_entries():
     return entry_points(group="ganbench")
 
 
+def test_executors_are_listed_with_their_settings(call):
+    code, out, _ = call("list", "executors")
+    assert code == 0
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert "gpus_per_cohort=0.0" in rows["ray"]
+    assert "submitit" in rows["slurm"]
+    assert "Processes on this machine" in rows["local"]
+
+
 def test_processes_that_only_watch_import_no_torch():
     code = (
         "import sys, ganbench.executors.ray_worker, ganbench.executors.slurm_job\n"
