@@ -111,19 +111,15 @@ class RayCluster(Engine):
         return found
 
     def stop(self, jobs: Sequence[Hashable]) -> None:
-        """See ``Engine``."""
+        """See ``Engine``. What does not end by then, or has not begun, ends with the connection.
+
+        Nothing is cancelled: that ends this process where a task ends by itself at the same moment (Ray 2.60).
+        """
         at_work = [job for job in jobs if self._numbers[job] in self._heard]
-        try:
-            for job in set(jobs) - set(at_work):
-                ray.cancel(job)
-            if at_work:
+        if at_work:
+            with contextlib.suppress(ray.exceptions.RayError):  # the cluster is gone, and with it whatever ran there
                 ray.get(self._board.stop.remote(), timeout=GRACE)
                 ray.wait(at_work, num_returns=len(at_work), timeout=GRACE)
-        except ray.exceptions.RayError:  # the cluster is gone, and with it whatever ran there
-            return
-        finally:
-            for job in jobs:
-                ray.cancel(job, force=True)
 
 
 def _check(node: dict[str, Any], mark: Path) -> bool:
