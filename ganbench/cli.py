@@ -91,6 +91,13 @@ def _top(
 
 Option = typer.Option
 
+Settings = Annotated[
+    list[str] | None, Option("--set", metavar="NAME.FIELD=V[,V]", help="A setting, or several to sweep; repeatable.")
+]
+Timeout = Annotated[
+    float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
+]
+
 # Of clusters; the executor says what it has no use for.
 Executor = Annotated[str | None, Option(help="local, ray, slurm or a plugin's [default: local].")]
 Address = Annotated[
@@ -116,10 +123,7 @@ def run(
         int | None, Option(help="Steps between evaluations [default: a tenth of the steps].")
     ] = None,
     n_samples: Annotated[int | None, Option(help="Samples in an evaluation [default: the dataset's own].")] = None,
-    set_: Annotated[
-        list[str] | None,
-        Option("--set", metavar="NAME.FIELD=V[,V]", help="A setting, or several to sweep; repeatable."),
-    ] = None,
+    set_: Settings = None,
     probe: Annotated[
         bool | None, Option("--probe/--no-probe", help="The frozen-generator probe [default: on].")
     ] = None,
@@ -129,9 +133,7 @@ def run(
     address: Address = None,
     gpus_per_cohort: Gpus = None,
     cpus_per_cohort: Cpus = None,
-    trial_timeout: Annotated[
-        float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
-    ] = None,
+    trial_timeout: Timeout = None,
     out: Annotated[str | None, Option(help="Results folder [default: results/DATASET-ARCHITECTURE].")] = None,
     data_root: Annotated[
         str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
