@@ -71,8 +71,8 @@ def lint(session: nox.Session) -> None:
 @_frugal
 def tests(session: nox.Session) -> None:
     """The test suite: quick tests on every Python, the slow ones once, on this one."""
-    _install(session, ".", *GROUPS["test"])
     everything = session.python == THIS or THIS not in FOUND
+    _install(session, ".", *GROUPS["test"], *(GROUPS["cluster"] if everything else ()))
     session.run("pytest", "-n", "2", "-m", "" if everything else "not slow", *session.posargs)
 
 

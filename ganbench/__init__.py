@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganbench.dataset import Dataset, Population
     from ganbench.draws import Draw
     from ganbench.errors import DataError, MetricError, UsageError
+    from ganbench.executor import Executor
     from ganbench.hookspecs import hookimpl
     from ganbench.losses import js_lower_bound, softplus
     from ganbench.measured import Evaluator, Measured, Metric
@@ -32,6 +33,7 @@ _HOMES = {
     "Dcgan": "ganbench.networks.dcgan",
     "Draw": "ganbench.draws",
     "Evaluator": "ganbench.measured",
+    "Executor": "ganbench.executor",
     "Measured": "ganbench.measured",
     "Metric": "ganbench.measured",
     "MetricError": "ganbench.errors",
@@ -55,6 +57,7 @@ __all__ = [
     "Dcgan",
     "Draw",
     "Evaluator",
+    "Executor",
     "Measured",
     "Metric",
     "MetricError",

@@ -1,4 +1,4 @@
-"""What ganbench itself provides through the hooks: datasets, architectures and metrics."""
+"""What ganbench itself provides through the hooks: datasets, architectures, metrics and executors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ganbench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from ganbench.dataset import Dataset
+    from ganbench.executor import Executor
     from ganbench.measured import Metric
     from ganbench.networks.architecture import Architecture
 
@@ -34,3 +35,13 @@ def ganbench_metrics() -> list[type[Metric]]:
     from ganbench.metrics import METRICS
 
     return list(METRICS)
+
+
+@hookimpl
+def ganbench_executors() -> list[type[Executor]]:
+    """This machine, and clusters."""
+    from ganbench.executors.local import Local
+    from ganbench.executors.ray_tasks import Ray
+    from ganbench.executors.slurm import Slurm
+
+    return [Local, Ray, Slurm]

@@ -95,6 +95,14 @@ class Checkpoints:
                 self.say(f"{folder.name}: its checkpoint is damaged and not used ({error})")
         return None
 
+    def folders(self, spec: CohortSpec) -> list[Path]:
+        """Those that hold a seed of a cohort, usable or not."""
+        return [
+            folder
+            for folder, record in self._records()
+            if canonical(record["settings"]) == canonical(spec.settings()) and set(spec.seeds) & set(record["seeds"])
+        ]
+
     def groups(self, cohort: CohortSpec) -> list[tuple[int, ...]]:
         """Those of a cohort's seeds that a checkpoint holds together, so that they can go on together."""
         left, groups = list(cohort.seeds), []

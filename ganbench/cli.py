@@ -95,6 +95,22 @@ def _top(
 Option = typer.Option
 PLUGIN = "A plugin in one file that nobody installed; repeatable."
 
+Settings = Annotated[
+    list[str] | None, Option("--set", metavar="NAME.FIELD=V[,V]", help="A setting, or several to sweep; repeatable.")
+]
+Timeout = Annotated[
+    float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
+]
+
+# Of clusters; the executor says what it has no use for.
+Executor = Annotated[str | None, Option(help="local, ray, slurm or a plugin's [default: local].")]
+Address = Annotated[
+    str | None,
+    Option(help="Of a Ray cluster: auto or HOST:PORT [default: RAY_ADDRESS, or one for this run alone]."),
+]
+Gpus = Annotated[float | None, Option(metavar="N", help="On a cluster; 0.5 lets two share one [default: 0].")]
+Cpus = Annotated[int | None, Option(metavar="N", help="On a cluster [default: 1].")]
+
 
 @app.command()
 def run(
@@ -111,18 +127,17 @@ def run(
         int | None, Option(help="Steps between evaluations [default: a tenth of the steps].")
     ] = None,
     n_samples: Annotated[int | None, Option(help="Samples in an evaluation [default: the dataset's own].")] = None,
-    set_: Annotated[
-        list[str] | None,
-        Option("--set", metavar="NAME.FIELD=V[,V]", help="A setting, or several to sweep; repeatable."),
-    ] = None,
+    set_: Settings = None,
     probe: Annotated[
         bool | None, Option("--probe/--no-probe", help="The frozen-generator probe [default: on].")
     ] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda, cuda:N or mps [default: auto].")] = None,
     jobs: Annotated[int | None, Option(help="Parallel processes [default: one a core].")] = None,
-    trial_timeout: Annotated[
-        float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
-    ] = None,
+    executor: Executor = None,
+    address: Address = None,
+    gpus_per_cohort: Gpus = None,
+    cpus_per_cohort: Cpus = None,
+    trial_timeout: Timeout = None,
     out: Annotated[str | None, Option(help="Results folder [default: results/DATASET-ARCHITECTURE].")] = None,
     data_root: Annotated[
         str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
@@ -139,9 +154,9 @@ def run(
 
     request = make_request(study_file, {**given, "settings": set_ or None, "plugin": plugin or None}, quick)
     if not plan:
-        from ganbench.executors.server import start_early
+        from ganbench.executors.early import start_early
 
-        start_early(request.device)  # it imports torch while this process resolves the study
+        start_early(request)  # it imports torch while this process resolves the study
     from ganbench.commands.run import run as run_request
 
     outcomes = run_request(request, plan)
@@ -287,7 +302,7 @@ def rerun(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|claims")],
+    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|executors|claims")],
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
     plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
@@ -298,7 +313,7 @@ def list_(
     from ganbench.plugin_files import read_plugin_files
     from ganbench.plugins import load_plugins
 
-    kinds = ("objectives", "datasets", "architectures", "metrics", "claims")
+    kinds = ("objectives", "datasets", "architectures", "metrics", "executors", "claims")
     if what not in kinds:
         raise UnknownNameError("kind of thing", what, kinds, "ganbench list")
     if what == "claims":

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         StorageError: there is no room, or the device failed; what was there before is untouched.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{platform.node()[:32]}.{os.getpid()}.part")  # machines may share the folder
     try:
         part.unlink(missing_ok=True)
         _write_new(part, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,17 +12,17 @@ from typing import Any
 
 import torch
 
-from ganbench import references
+from ganbench import references, tries
 from ganbench.admission import OWN
 from ganbench.checkpoints import Checkpoints
 from ganbench.cohort import Setting
-from ganbench.components import instantiate, variants
+from ganbench.components import code_of, instantiate, variants
 from ganbench.dataset import Population
-from ganbench.errors import GanbenchError, StorageError
+from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
 from ganbench.evaluation import Examiner
 from ganbench.failures import Failure
 from ganbench.integrity import condition
-from ganbench.locks import hold
+from ganbench.locks import LEASE, hold
 from ganbench.outcomes import outcome_of, store_probed, store_trained, unprobed
 from ganbench.plugins import Registry, load_plugins
 from ganbench.probing import probe
@@ -58,7 +59,7 @@ def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> 
     while left.seeds:
         done: dict[int, Outcome] = {}
         try:
-            with hold(Store(Path(where.results)), left.trials(), contact.pause) as held:
+            with hold(Store(Path(where.results)), left.trials(), contact.pause, where.leased) as held:
                 contact.working()
                 done = _settle(left.with_seeds(trial.seed for trial in held), where, contact)
         except StorageError as error:  # without room there is no row; whoever runs this says why
@@ -75,6 +76,7 @@ def _settle(spec: CohortSpec, where: Surroundings, contact: Contact) -> dict[int
     outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
     missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
     if missing.seeds:
+        tries.begin(store, missing.trials())
         outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, where, contact, lab)}
     unprobed_ones = [trial.seed for trial, found in states.items() if found == "unprobed"]
     fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
@@ -110,6 +112,8 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
         registry, setting = lab()
         trainer.run(setting, make_examiner(registry, setting.population, spec.protocol.n_samples))
     except Stopped:
+        if contact.pausing():
+            tries.withdraw(store, spec.trials())
         raise
     except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
         failure = Failure.of(error)
@@ -125,10 +129,25 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
 
 def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
-    """Load what a cohort names."""
+    """Load what a cohort names.
+
+    Raises:
+        UsageError, DataError: this machine has other code or other data than the one that the cohort was described on.
+    """
     registry = load_plugins(files=where.plugins)
+    for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
+        if code_of(offers.find(component.name)) != component.code:
+            raise UsageError(
+                f"{component.kind} {component.name!r} has another source on {platform.node()} than where the run "
+                "began: install the same version on every machine, and do not edit it while a run goes on"
+            )
     device = torch.device(where.device)
     population: Population = instantiate(registry.datasets, spec.dataset).load(Path(where.data_root)).to(device)
+    if population.fingerprint != spec.dataset.code:
+        raise DataError(
+            f"{spec.dataset.label}: the data below {where.data_root} on {platform.node()} are not those of the machine "
+            "where the run began: put the same files there"
+        )
     architecture = instantiate(registry.architectures, spec.architecture)
     objective = instantiate(registry.objectives, spec.objective)
     return registry, Setting(population, architecture, objective, spec.protocol.steps, spec.protocol.batch_size, device)
@@ -159,7 +178,7 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
     try:
         registry, setting = lab()
         ((component, reference),) = variants(registry.objectives, references.OBJECTIVE, {})
-        shelf = references.open_references(Path(where.results), spec, replace(setting, objective=reference), component)
+        shelf = references.open_references(where, spec, replace(setting, objective=reference), component)
         generators = shelf.generators(spec.seeds, spec.probe.generator_steps, contact.pause)
         moments = list(probe(setting, spec.seeds, spec.probe, generators, report))
     except Stopped:
@@ -181,12 +200,23 @@ def fail(spec: CohortSpec, where: Surroundings, failure: Failure | str) -> list[
     outcomes = []
     for trial in spec.trials():
         try:
-            with hold(Store(Path(where.results)), [trial], None) as held:
+            with hold(Store(Path(where.results)), [trial], _patience() if where.leased else None, where.leased) as held:
                 outcome = _fail(trial, spec, where, failure) if held else Outcome(trial, "failed", str(failure))
         except GanbenchError as error:
             outcome = Outcome(trial, "failed", f"{failure} (and {error})")
         outcomes.append(outcome)
     return outcomes
+
+
+def _patience() -> Callable[[], None]:
+    """Waits for as long as the lease of a machine that is gone may still run."""
+    deadline = time.monotonic() + 3 * LEASE
+
+    def wait() -> None:
+        if time.monotonic() > deadline:
+            raise StorageError("another run holds the trial")
+
+    return wait
 
 
 def _fail(trial: Trial, spec: CohortSpec, where: Surroundings, failure: Failure) -> Outcome:

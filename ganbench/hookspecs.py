@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ganbench.dataset import Dataset
+    from ganbench.executor import Executor
     from ganbench.measured import Metric
     from ganbench.networks.architecture import Architecture
     from ganbench.objective import Objective
@@ -41,6 +42,11 @@ def ganbench_architectures() -> list[type[Architecture]]:  # type: ignore[empty-
 @hookspec
 def ganbench_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
     """Metrics: frozen dataclasses that subclass ``ganbench.Metric``."""
+
+
+@hookspec
+def ganbench_executors() -> list[type[Executor]]:  # type: ignore[empty-body]
+    """Engines that run cohorts: frozen dataclasses that subclass ``ganbench.Executor``."""
 
 
 @hookspec

@@ -17,7 +17,7 @@ from ganbench.trials import ProbeProtocol, Trial, canonical
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
 PARTS = (
     "study.json", "floors.parquet", "verdicts.parquet", "trials", "checkpoints", "references", "experiments", "logs",
-    ".locks",
+    ".locks", ".jobs",
 )  # fmt: skip
 APART = ("report", "trackers")  # what others keep here; no checksums are known of it
 REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
@@ -224,7 +224,7 @@ def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
     for entry in _entries(folder):
         if entry.name not in known and own.fullmatch(entry.name):
             yield Finding("unfinished", entry, "has no record, or a damaged one")
-        elif entry.name not in known and not entry.name.endswith(".lock"):
+        elif entry.name not in known and not entry.name.endswith((".lock", ".lease")):
             yield _stranger(entry)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ganbench import tries
 from ganbench.cohort import Cohort
 from ganbench.durable import write_bytes
 from ganbench.errors import GanbenchError
@@ -55,7 +56,7 @@ def store_trained(
         "status": status,
         "last_step": int(tables["steps"]["step"].max()) if len(tables["steps"]) else 0,
         "wall_seconds": wall_seconds,
-        "attempts": store.attempts(trial) + 1,
+        "attempts": store.attempts(trial) + tries.count(store, trial),
         "error": str(failure) if failure else divergence,
         "error_type": failure.kind if failure else divergence.partition(":")[0],
         "log": f"trials/{trial.id}/{LOG}" if log else "",
@@ -66,6 +67,7 @@ def store_trained(
         **_made(where),
     }
     store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
+    tries.forget(store, trial)
     return Outcome(trial, status, run["error"], run["log"])
 
 

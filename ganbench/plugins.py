@@ -19,6 +19,7 @@ from ganbench.admission import Plugin as Plugin
 from ganbench.admission import admit_entry, admit_file, key_of, left_out
 from ganbench.dataset import Dataset
 from ganbench.errors import PluginError, UnknownNameError
+from ganbench.executor import Executor
 from ganbench.measured import Metric
 from ganbench.objective import Objective
 from ganbench.plugin_files import PluginFile
@@ -31,7 +32,7 @@ class Offers(Generic[T]):
     """Classes of one kind, by name; a name may be offered twice as long as nobody asks for it.
 
     Attributes:
-        kind: ``objective``, ``dataset``, ``architecture`` or ``metric``.
+        kind: ``objective``, ``dataset``, ``architecture``, ``metric`` or ``executor``.
         offered: (distribution, class) pairs.
         elsewhere: what to do about names that people look for here and that are something else.
     """
@@ -84,6 +85,7 @@ class Registry:
     datasets: Offers[Dataset]
     architectures: Offers[Any]
     metrics: Offers[Metric]
+    executors: Offers[Executor]
     manager: pluggy.PluginManager = field(repr=False)
 
 
@@ -113,11 +115,12 @@ def load_plugins(
     objectives = replace(_collect(manager, plugins, "objective", Objective), elsewhere=techniques)
     datasets = _collect(manager, plugins, "dataset", Dataset)  # type: ignore[type-abstract]
     metrics = _collect(manager, plugins, "metric", Metric)  # type: ignore[type-abstract]
+    executors = _collect(manager, plugins, "executor", Executor)  # type: ignore[type-abstract]
     for plugin in plugins.values():
         if plugin.file and plugin.state != "loaded":
             raise PluginError(f"{plugin.file} is {plugin.state}: {plugin.error}")
-    rows = _with_clashes(plugins.values(), (objectives, datasets, architectures, metrics))
-    return Registry(rows, objectives, datasets, architectures, metrics, manager)
+    kinds = (objectives, datasets, architectures, metrics, executors)
+    return Registry(_with_clashes(plugins.values(), kinds), *kinds, manager)
 
 
 def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: str, base: type[T]) -> Offers[T]:

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock
 from safetensors.torch import load as parse_tensors
 from torch import Tensor
 
@@ -16,8 +15,10 @@ from ganbench import schema
 from ganbench.cohort import Cohort, Setting
 from ganbench.durable import read_record, replace_files, tensor_bytes
 from ganbench.errors import DamageError
+from ganbench.locks import lock_at
 from ganbench.results import read_file
 from ganbench.store import Store
+from ganbench.surroundings import Surroundings
 from ganbench.training import train
 from ganbench.trials import CohortSpec, Component, canonical
 
@@ -34,11 +35,13 @@ class References:
         store: the results folder.
         setting: population, architecture and batch size; the objective is the reference's.
         key: hash of all that determines the generators besides their seed and age.
+        leased: whether machines share the folder.
     """
 
     store: Store
     setting: Setting
     key: str
+    leased: bool = False
 
     @property
     def folder(self) -> Path:
@@ -64,7 +67,7 @@ class References:
         self.store.make(self.folder)
         with ExitStack() as locks:
             for seed in sorted(seeds):  # always in the same order, so that nobody waits in a circle
-                locks.enter_context(FileLock(self.folder / f".{self.key}-s{seed}.lock"))
+                locks.enter_context(lock_at(self.folder / f".{self.key}-s{seed}", self.leased))
             for seed in seeds:
                 for remains in self.folder.glob(f".{self.key}-s{seed}[-.]*.part"):  # of a process that was killed
                     remains.unlink(missing_ok=True)
@@ -99,15 +102,19 @@ class References:
                 replace_files(self._record(seed), about, {file.name: tensor_bytes(weights)})
 
 
-def open_references(results: Path, spec: CohortSpec, setting: Setting, objective: Component) -> References:
+def open_references(where: Surroundings, spec: CohortSpec, setting: Setting, objective: Component) -> References:
     """The references of a cohort's dataset, architecture and batch size.
 
     Args:
-        results: the results folder.
+        where: the cohort runs.
         spec: the cohort that is to be probed.
         setting: its setting, with the reference objective in place of its own.
         objective: the reference objective, described.
     """
+    return References(Store(Path(where.results)), setting, key_of(spec, objective), where.leased)
+
+
+def key_of(spec: CohortSpec, objective: Component) -> str:
+    """Hash of all that determines the reference generators of a cohort besides their seed and age."""
     parts = {**replace(spec, objective=objective).settings(), "steps": 0, "evaluate_every": 0, "n_samples": 0}
-    key = hashlib.blake2b(canonical(parts).encode(), digest_size=6).hexdigest()
-    return References(Store(results), setting, key)
+    return hashlib.blake2b(canonical(parts).encode(), digest_size=6).hexdigest()

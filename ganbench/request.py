@@ -31,6 +31,10 @@ class Request:
         probe: whether to do the frozen-generator experiment too.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         jobs: parallel processes; 0 takes one a core.
+        executor: which engine runs the cohorts.
+        address: of the engine, where it has one.
+        gpus_per_cohort: GPUs that each cohort is given by the engine; parts of one are shared.
+        cpus_per_cohort: cores that each cohort is given by the engine; 0 takes the engine's own number.
         trial_timeout: seconds that a trial may take, in the company it is trained in; 0 lets it run.
         out: the results folder; none is named after the dataset and the architecture.
         data_root: where datasets lie; none takes GANBENCH_DATA or the user's cache.
@@ -49,6 +53,10 @@ class Request:
     probe: bool = True
     device: str = "auto"
     jobs: int = 0
+    executor: str = "local"
+    address: str = ""
+    gpus_per_cohort: float = 0.0
+    cpus_per_cohort: int = 0
     trial_timeout: float = 0.0
     out: str | None = None
     data_root: str | None = None
@@ -195,6 +203,13 @@ def _seconds(value: Any, where: str) -> float:
     return float(value)
 
 
+def _share(value: Any, where: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0.001 <= value <= LARGEST or (value > 1 and value != int(value)):
+        raise UsageError(f"{where} is {value!r}; wanted a part of a GPU, such as 0.5, or a whole number of them")
+    return float(value)
+
+
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise UsageError(f"{where} is {value!r}; wanted text")
@@ -251,6 +266,10 @@ _READERS: dict[str, Any] = {
     "probe": _flag,
     "device": _text,
     "jobs": _at_least(1),
+    "executor": _text,
+    "address": _text,
+    "gpus_per_cohort": _share,
+    "cpus_per_cohort": _at_least(1),
     "trial_timeout": _seconds,
     "out": _text,
     "data_root": _text,

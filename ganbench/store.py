@@ -147,7 +147,7 @@ class Store:
         return None if run is None else str(run["status"])
 
     def attempts(self, trial: Trial) -> int:
-        """How often the trial has been run to an end, as far as is known."""
+        """How often the trial had been begun when its end was stored, as far as is known."""
         try:
             run = self.run(trial)
         except DamageError:

@@ -10,6 +10,8 @@ from typing import Any
 from ganbench.components import variants
 from ganbench.dataset import Dataset, Population
 from ganbench.errors import UnknownNameError, UsageError
+from ganbench.executor import Executor
+from ganbench.executors.choice import choose, is_meant
 from ganbench.integrity import condition
 from ganbench.plugins import Offers, Registry
 from ganbench.request import Request
@@ -25,11 +27,13 @@ class Study:
         cohorts: all that was asked for, done or not.
         out: the results folder.
         device: where cohorts run.
+        executor: which engine runs them.
     """
 
     cohorts: tuple[CohortSpec, ...]
     out: Path
     device: str
+    executor: Executor
 
     def store(self) -> Store:
         """The results folder."""
@@ -62,6 +66,7 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         UsageError: a name, a setting or a combination that does not work; nothing has been written.
         DataError: a dataset that is not there.
     """
+    executor = choose(request, registry)
     swept = _by_component(request, registry)
     protocol = Protocol(
         steps=request.steps,
@@ -77,8 +82,8 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         data = replace(component, code=population.fingerprint)
         for architecture in _architectures(request, registry, swept, dataset, population):
             cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
-    device = resolve_device(request.device)
-    return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device)
+    device = executor.device(request.device) or resolve_device(request.device)
+    return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device, executor)
 
 
 def _ages(steps: int) -> tuple[int, ...]:
@@ -118,6 +123,8 @@ def _by_component(request: Request, registry: Registry) -> dict[str, dict[str, A
     found: dict[str, dict[str, Any]] = {}
     for key, values in request.settings.items():
         head, _, setting = key.partition(".")
+        if is_meant(registry.executors.find(request.executor), head):
+            continue  # it is the executor's own
         name = _canonical_name(registry, head)
         if name not in asked:
             raise UnknownNameError("objective, dataset or architecture of this run", head, asked, f"--set {key}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ganbench.plugin_files import PluginFile
-from ganbench.trials import Trial
+from ganbench.trials import CohortSpec, Trial
 
 Report = Callable[[int], None]  # told how many steps, of training and probing, are done
 CHECKPOINT_SECONDS = 25.0
@@ -29,6 +29,7 @@ class Surroundings:
         trial_timeout: seconds after which a cohort's process is ended; 0 lets it run.
         plugins: those that nobody installed, as they stood when the run began.
         origins: where components come from, by kind and name.
+        leased: whether locks are leases that run out, as those of machines that share a folder have to.
     """
 
     results: str
@@ -42,6 +43,7 @@ class Surroundings:
     trial_timeout: float = 0.0
     plugins: tuple[PluginFile, ...] = ()
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    leased: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class Outcome:
     status: str
     error: str = ""
     log: str = ""  # relative to the results folder; empty where there is none
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something an executor tells: a shard has got so far, has something to say, or has ended with these outcomes."""
+
+    shard: CohortSpec
+    step: int
+    outcomes: tuple[Outcome, ...] = ()
+    remark: str = ""
 
 
 class Stopped(Exception):  # noqa: N818, it is no error
@@ -67,12 +79,14 @@ class Contact:
         say: told one sentence, for the user.
         stopped: asked whether to end; is true from some moment on.
         working: told when waiting for other runs is over and work begins.
+        pausing: asked, where it is stopped, whether somebody wants that; else whoever runs it has died.
     """
 
     report: Report
     say: Callable[[str], None] = lambda text: None
     stopped: Callable[[], bool] = lambda: False
     working: Callable[[], None] = lambda: None
+    pausing: Callable[[], bool] = lambda: True
 
     def pause(self) -> None:
         """A moment at which everything may end. Raises Stopped."""

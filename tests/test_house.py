@@ -33,12 +33,12 @@ LAYERS = {
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
         "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
-        "integrity", "checkpoints", "floors", "builtin",
+        "integrity", "checkpoints", "floors", "executor",
         "figures",
     ],
     "use": [
         "references", "study", "tables", "surroundings", "failures", "locks", "mending", "trainer", "outcomes",
-        "execution", "reevaluation", "executors", "rerun", "summary", "progress", "listing",
+        "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary", "progress", "listing",
         "scores", "leaderboard", "comparison", "formats",
         "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",
     ],

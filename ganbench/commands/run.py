@@ -16,7 +16,6 @@ import typer
 from ganbench.commands.terminal import print_table, say, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.execution import DEFAULT_METRICS
-from ganbench.executors.local import Event, run_local
 from ganbench.floors import ensure_floors
 from ganbench.mending import mend, sweep
 from ganbench.notification import notify
@@ -28,7 +27,7 @@ from ganbench.request import Request
 from ganbench.store import load
 from ganbench.study import Study, make_study
 from ganbench.summary import COLUMNS, gaps, last_evaluations, summarise
-from ganbench.surroundings import CHECKPOINT_SECONDS, Outcome, Surroundings
+from ganbench.surroundings import CHECKPOINT_SECONDS, Event, Outcome, Surroundings
 
 
 def run(request: Request, plan: bool) -> list[Outcome]:
@@ -41,6 +40,7 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     if plan:
         _print_plan(study)
         return []
+    study.executor.check()
     store = study.store()
     store.check()
     mend(store, say)
@@ -70,7 +70,7 @@ def _run_missing(
         with store.lock("study"):
             store.begin({**asdict(request), "command": where.command, "trials": trials})
     outcomes: list[Outcome] = []
-    with show(missing) as advance, closing(run_local(missing, where, request.jobs)) as events:
+    with show(missing) as advance, closing(study.executor.run(missing, where)) as events:
         steps = _Steps()
         for event in events:
             if event.remark:

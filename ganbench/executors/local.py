@@ -5,19 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 from ganbench.checkpoints import Checkpoints
 from ganbench.execution import fail, made_with
-from ganbench.executors.worker import Event as Event
+from ganbench.executor import Executor
 from ganbench.executors.worker import Worker, end
 from ganbench.failures import Failure
 from ganbench.store import Store
-from ganbench.surroundings import Surroundings
+from ganbench.surroundings import Event, Surroundings
 from ganbench.trials import CohortSpec
+
+
+@dataclass(frozen=True)
+class Local(Executor):
+    """Processes on this machine, forked from one that has imported everything."""
+
+    name: ClassVar[str] = "local"
+    jobs: int = 0
+
+    def run(self, cohorts: Sequence[CohortSpec], where: Surroundings) -> Generator[Event, None, None]:
+        """See ``run_local``."""
+        return run_local(cohorts, where, self.jobs)
 
 
 def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0) -> Generator[Event, None, None]:
@@ -72,6 +85,13 @@ def split(
     no part is left with a single seed where that can be helped, since a single one costs as much as two. Seeds that a
     checkpoint holds together stay together.
     """
+    return cut(cohorts, 1 if len(cohorts) >= 4 * jobs else jobs, groups)
+
+
+def cut(
+    cohorts: Sequence[CohortSpec], most: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]]
+) -> list[CohortSpec]:
+    """Shards, the costliest first: every cohort in at most so many parts, as ``split`` describes them."""
     shards = []
     for cohort in cohorts:
         together = groups(cohort) if cohort.train else []
@@ -79,8 +99,7 @@ def split(
         cohort = cohort.with_seeds(seed for seed in cohort.seeds if not any(seed in group for group in together))
         if not cohort.seeds:
             continue
-        most = max(1, len(cohort.seeds) // 2)
-        parts = 1 if len(cohorts) >= 4 * jobs else min(jobs, most)
+        parts = min(most, max(1, len(cohort.seeds) // 2))
         shards += [cohort.with_seeds(cohort.seeds[i::parts]) for i in range(parts)]
     return sorted(shards, key=cost, reverse=True)
 

@@ -16,25 +16,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ganbench.execution import execute
 from ganbench.executors.memory import limit_memory
 from ganbench.executors.server import context_for
 from ganbench.failures import Failure
-from ganbench.surroundings import Contact, Outcome, Stopped, Surroundings
+from ganbench.surroundings import Contact, Event, Outcome, Stopped, Surroundings
 from ganbench.trials import CohortSpec
 
 GRACE = 8.0  # seconds between being asked to end and being ended
 ASKED_TO_END = 143  # what a process that SIGTERM ended is said to exit with
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something a worker tells: a shard has got so far, has something to say, or has ended with these outcomes."""
-
-    shard: CohortSpec
-    step: int
-    outcomes: tuple[Outcome, ...] = ()
-    remark: str = ""
 
 
 @dataclass
@@ -122,7 +111,9 @@ def end(workers: Sequence[Worker]) -> None:
 
 
 def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes: str) -> None:
-    stop = _listen(Path(notes))
+    from ganbench.execution import execute  # which imports torch: whoever starts this process may do without
+
+    stop, gone = _listen(Path(notes))
     if where.device == "cpu":
         limit_memory()
 
@@ -130,9 +121,10 @@ def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes:
         try:
             connection.send(Event(shard, step, tuple(outcomes), remark))
         except OSError:  # the parent is gone: whatever is whole by the end of the block is kept
+            gone.set()
             stop.set()
 
-    contact = Contact(tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0))
+    contact = Contact(tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0), lambda: not gone.is_set())
     try:
         outcomes = execute(shard, where, contact)
     except Stopped:
@@ -141,24 +133,25 @@ def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes:
     connection.close()
 
 
-def _listen(notes: Path) -> threading.Event:
-    """Set when the process is to end after its block: it was asked to, or its parent is gone."""
-    stop = threading.Event()
+def _listen(notes: Path) -> tuple[threading.Event, threading.Event]:
+    """Set when the process is to end after its block, as it was asked to or its parent is gone; set in that case."""
+    stop, gone = threading.Event(), threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and asks this process to end
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     file = notes.open("w")  # left open: it is written to by a process that crashes
     faulthandler.enable(file)
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, file)
-    threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-    return stop
+    threading.Thread(target=_watch_parent, args=(stop, gone), daemon=True).start()
+    return stop, gone
 
 
-def _watch_parent(stop: threading.Event) -> None:
+def _watch_parent(stop: threading.Event, gone: threading.Event) -> None:
     """A process whose parent was killed ends after its block, and after some seconds at the latest."""
     parent = mp.parent_process()
     if parent is not None:
         parent.join()
+        gone.set()
         stop.set()
         time.sleep(GRACE)
         os._exit(1)

@@ -1,0 +1,151 @@
+"""The way into a Ray cluster, and out of it.
+
+Nothing but the cluster's own addresses is contacted, and a cluster that was there before is there afterwards.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ganbench.errors import UsageError
+from ganbench.executors.ray_worker import warm
+
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a cohort sees is said in cell.work
+
+import ray as ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
+
+PATIENCE = 60.0  # seconds for a cluster to be there
+KNOCK = 10.0  # seconds for its head to take a connection
+MOST_WARM = 64  # workers that are made ready before there is work for them
+STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
+LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None  # Ray takes 127.0.0.1 for "find out", elsewhere it is used
+LONGEST = 40  # characters of a temporary folder that leaves room for Ray's sockets below it
+
+
+class Connection:
+    """To a cluster; made in the background, while this process imports PyTorch and resolves the study.
+
+    Args:
+        address: of an existing cluster; empty starts one that ends with this process.
+        cpus, gpus: of every shard.
+        device: as it was asked for.
+    """
+
+    def __init__(self, address: str, cpus: int, gpus: float, device: str) -> None:
+        self.key = address, cpus, gpus
+        self._warm = device in ("cpu", "auto") and not gpus
+        self._scratch = _short_folder()
+        self._error: UsageError | None = None
+        self._stands, self._over = threading.Event(), threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+        atexit.register(self.close)
+
+    def _serve(self) -> None:
+        """Open it, and stay: Linux ends what Ray has started with the thread that started it."""
+        try:
+            self._open()
+        finally:
+            self._stands.set()
+        self._over.wait()
+
+    def _open(self) -> None:
+        address, cpus, gpus = self.key
+        try:
+            _init(address, self._scratch)
+        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            self._error = UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})")
+            return
+        if self._warm:
+            first = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(warm)
+            for _ in range(min(MOST_WARM, sum(slots_of(node["Resources"], cpus, gpus) for node in nodes()))):
+                first.remote()
+
+    def wait(self) -> None:
+        """Until it stands. Raises UsageError where there is no cluster."""
+        self._stands.wait()
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Leave the cluster; one of this process's own ends with it."""
+        self._stands.wait(PATIENCE)
+        ray.shutdown()
+        self._over.set()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        atexit.unregister(self.close)
+
+
+_early: list[Connection] = []
+
+
+def begun(address: str, cpus: int, gpus: float) -> Connection | None:
+    """The connection that was begun early, if there is one."""
+    return next((connection for connection in _early if connection.key == (address, cpus, gpus)), None)
+
+
+def start_early(address: str, cpus: int, gpus: float, device: str) -> None:
+    """Begin to connect; ``connected`` goes on with it."""
+    if not address.startswith("ray://"):
+        _early.append(Connection(address or os.environ.get("RAY_ADDRESS", ""), cpus, gpus, device))
+
+
+def _init(address: str, scratch: str) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    if address:
+        _knock(address)
+        ray.init(address=address, **quiet)
+        return
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is kept in the user's home
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        object_store_memory=STORE,
+        _temp_dir=scratch,
+        _node_ip_address=LOOPBACK,
+        **quiet,
+    )
+
+
+def _knock(address: str) -> None:
+    """Raises OSError or ValueError where nobody listens: Ray itself would try for minutes, and end the process."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
+    elif address != "auto":
+        raise ValueError("wanted auto, or HOST:PORT of its head")
+
+
+def _short_folder() -> str:
+    """A folder with a short path, for the sockets and logs of a cluster of one's own."""
+    parent = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="gb-", dir=parent if len(parent) < LONGEST else "/tmp")
+
+
+def slots_of(resources: Mapping[str, float], cpus: int, gpus: float) -> int:
+    """How many shards a machine can run at once."""
+    by_cpu = int(resources.get("CPU", 0.0) // cpus)
+    if not gpus:
+        return by_cpu
+    cards = int(resources.get("GPU", 0.0))
+    return min(by_cpu, cards * int(1 / gpus) if gpus <= 1 else int(cards // gpus))
+
+
+def nodes() -> list[dict[str, Any]]:
+    """The cluster's machines that are there."""
+    return [node for node in ray.nodes() if node["Alive"]]

@@ -1,0 +1,125 @@
+"""A Slurm queue as an engine, through submitit. Only here is anything asked of it.
+
+submitit keeps jobs and what they return as files in a folder that all machines see; ours lies in the results folder and
+is removed with the run. Where the run dies, its jobs live on, and the same command takes what they have finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import submitit
+
+from ganbench.errors import UsageError
+from ganbench.executors.engine import Ended, Engine, News, Task
+from ganbench.executors.local import cores
+from ganbench.executors.slurm import MOST, Slurm
+from ganbench.executors.slurm_job import STOP, Job, hear
+from ganbench.failures import Failure
+
+GRACE = 12.0  # seconds for what runs to end after its block
+LOOK = 0.5  # seconds between two looks at jobs
+
+
+@contextlib.contextmanager
+def connected(settings: Slurm, results: Path) -> Iterator[Engine]:
+    """The engine of a queue.
+
+    Args:
+        settings: what jobs ask for.
+        results: the results folder, which all machines see.
+
+    Raises:
+        UsageError: there is no such queue here, or it refuses these settings.
+    """
+    folder = results / ".jobs" / secrets.token_hex(4)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield Queue(_executor(settings, folder), settings, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()  # unless another run is at it
+
+
+def _executor(settings: Slurm, folder: Path) -> submitit.AutoExecutor:
+    site = {name: getattr(settings, name) for name in ("partition", "account", "qos", "constraint")}
+    asked: dict[str, Any] = {f"slurm_{name}": value for name, value in site.items() if value}
+    if settings.memory_gb:
+        asked["mem_gb"] = settings.memory_gb
+    try:
+        executor = submitit.AutoExecutor(folder, cluster=settings.cluster)
+        executor.update_parameters(
+            timeout_min=settings.minutes,
+            cpus_per_task=settings.cpus_per_cohort,
+            gpus_per_node=int(settings.gpus_per_cohort),
+            name="ganbench",
+            **asked,
+        )
+    except (ValueError, RuntimeError, NameError) as error:
+        raise UsageError(f"--executor slurm: {' '.join(str(error).split())}") from error
+    return executor
+
+
+class Queue(Engine):
+    """Jobs in a queue.
+
+    Args:
+        executor: submitit's.
+        settings: what jobs ask for.
+        folder: for jobs and their words.
+    """
+
+    def __init__(self, executor: submitit.AutoExecutor, settings: Slurm, folder: Path) -> None:
+        self._executor, self._settings, self._folder = executor, settings, folder
+
+    def slots(self) -> int:
+        """As many as may be in the queue."""
+        return cores() if self._settings.cluster == "local" else self._settings.jobs or MOST
+
+    def submit(self, task: Task) -> Hashable:
+        """See ``Engine``. Raises UsageError where the queue refuses the job."""
+        try:
+            job: Hashable = self._executor.submit(Job(task, str(self._folder), self._settings.gpus_per_cohort > 0))
+        except submitit.core.utils.FailedJobError as error:
+            raise UsageError(f"--executor slurm: the queue refuses the job: {' '.join(str(error).split())}") from error
+        return job
+
+    def ended(self, jobs: Sequence[Hashable], seconds: float) -> list[Hashable]:
+        """See ``Engine``."""
+        deadline = time.monotonic() + seconds
+        while not (found := [job for job in jobs if job.done()]) and time.monotonic() < deadline:  # type: ignore[attr-defined]
+            time.sleep(min(LOOK, seconds))
+        return found
+
+    def result(self, job: Any) -> Ended:
+        """See ``Engine``. A job that was ended from outside has died."""
+        try:
+            found: Ended = job.result()
+        except submitit.core.utils.FailedJobError as error:  # an error of ours, not the job's end
+            return Failure("JobFailed", str(error).strip().splitlines()[-1][:300], str(error))
+        except submitit.core.utils.UncompletedJobError as error:
+            return Failure("WorkerDied", f"its job {job.job_id} is gone ({job.state})", str(error))
+        return found
+
+    def news(self) -> list[News]:
+        """See ``Engine``."""
+        return hear(self._folder)
+
+    def stop(self, jobs: Sequence[Hashable]) -> None:
+        """See ``Engine``."""
+        if not jobs:
+            return
+        (self._folder / STOP).touch()
+        deadline = time.monotonic() + GRACE
+        while any(job.state in ("RUNNING", "COMPLETING") for job in jobs) and time.monotonic() < deadline:  # type: ignore[attr-defined]
+            time.sleep(LOOK)
+        for job in jobs:
+            if not job.done(force_check=True):  # type: ignore[attr-defined]
+                job.cancel(check=False)  # type: ignore[attr-defined]

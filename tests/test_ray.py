@@ -1,0 +1,202 @@
+"""A real Ray cluster of two nodes on the loopback address: the same tables, whatever dies."""
+
+import os
+import signal
+from datetime import datetime, timedelta
+
+import psutil
+import pytest
+from clusters import (
+    Processes,
+    RayNodes,
+    ancestors,
+    at_work,
+    attempts,
+    begin,
+    done,
+    kill_tree,
+    plugin,
+    same,
+    tables,
+    until,
+)
+
+import ganbench
+from ganbench.integrity import inspect
+
+pytest.importorskip("ray", reason='Ray is not installed: pip install "ganbench[cluster]"')
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+TWELVE = "gan,nsgan,noisegan,wgan,wgan-gp,lsgan,hinge,nsgan-r1,rpgan,ragan,dragan,lecam"
+SHORT = ["--steps", "70", "--evaluate-every", "35"]
+LONG = ["--objectives", "gan,wgan", "--steps", "330", "--evaluate-every", "165", "--no-probe"]
+NOT_TRACEBACK = "Traceback (most recent call last)"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Strangers' plugins, on the path of every node."""
+    folder = tmp_path_factory.mktemp("site")
+    plugin(folder, "crashes", "if int(draw.step) == 100: __import__('ctypes').string_at(0)")
+    plugin(folder, "sees", "raise ValueError('sees ' + repr(os.environ['CUDA_VISIBLE_DEVICES']))")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nodes(site):
+    """A head with some cores and one GPU, which is only a number to Ray."""
+    cluster = RayNodes()
+    try:
+        cluster.start("--num-cpus=3", "--num-gpus=1", head=True, site=site)
+        yield cluster
+    finally:
+        cluster.end()
+
+
+@pytest.fixture
+def run(nodes, tmp_path, site):
+    """Starts a run on the cluster, or on this machine."""
+    processes = Processes()
+
+    def start(*args, cluster=True, **options):
+        where = ["--executor", "ray", "--address", nodes.address] if cluster else []
+        return begin(processes, tmp_path, *where, *args, site=site, **{**nodes.settings, **options})
+
+    yield start
+    processes.end()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, site):
+    """What LONG gives on this machine."""
+    processes, folder = Processes(), tmp_path_factory.mktemp("local")
+    try:
+        code, out = done(begin(processes, folder, *LONG, site=site))
+    finally:
+        processes.end()
+    assert code == 0, out
+    return tables(folder / "a")
+
+
+def test_two_nodes_give_the_tables_of_one_machine(nodes, run, tmp_path):
+    second = nodes.start("--num-cpus=1")
+    try:
+        code, out = done(run("--objectives", TWELVE, *SHORT, "--cpus-per-cohort", "1"))
+    finally:
+        kill_tree(second)
+    assert code == 0, out
+    assert NOT_TRACEBACK not in out
+    assert done(run("--objectives", TWELVE, *SHORT, cluster=False, out="b"))[0] == 0
+    same(tables(tmp_path / "a"), tables(tmp_path / "b"))
+    assert attempts(tmp_path / "a") == dict.fromkeys(TWELVE.split(","), 1)
+    assert inspect(tmp_path / "a") == []
+
+
+@pytest.mark.parametrize("victim", ["trainer", "watcher"])
+def test_a_worker_that_is_killed_loses_nothing(run, tmp_path, undisturbed, victim):
+    """The process that trains, as a machine without memory kills it, or Ray's own above it."""
+    process = run(*LONG)
+    trainer = until(lambda: at_work(tmp_path / "a", "gan"))
+    watcher = next(p for p in trainer.parents() if p.name().startswith("ray::"))
+    os.kill((trainer if victim == "trainer" else watcher).pid, signal.SIGKILL)
+    code, out = done(process)
+    assert code == 0, out
+    assert "goes on elsewhere (death 1 of 3" in out
+    assert "goes on after step" in out
+    assert attempts(tmp_path / "a") == {"gan": 2, "wgan": 1}
+    same(tables(tmp_path / "a"), undisturbed)
+
+
+def test_a_node_that_is_killed_loses_nothing(nodes, run, tmp_path, undisturbed):
+    second = nodes.start("--num-cpus=1", "--num-gpus=1")
+    process = run(*LONG, "--gpus-per-cohort", "1")  # so that each node gets one cohort
+
+    def there():
+        trainers = {name: at_work(tmp_path / "a", name) for name in ("gan", "wgan")}
+        return [n for n, t in trainers.items() if t and second.pid in ancestors(t)]
+
+    (victim,) = until(there)
+    kill_tree(second)
+    code, out = done(process)
+    assert code == 0, out
+    assert "goes on elsewhere" in out
+    assert attempts(tmp_path / "a") == {"gan": 1, "wgan": 1, victim: 2}
+    same(tables(tmp_path / "a"), undisturbed)
+
+
+def test_a_driver_that_is_killed_loses_nothing(run, tmp_path, undisturbed):
+    process = run(*LONG)
+    trainer = until(lambda: at_work(tmp_path / "a", "gan"))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    psutil.wait_procs([trainer], timeout=60)
+    assert not trainer.is_running()
+    code, out = done(run(*LONG))
+    assert code == 0, out
+    assert "gan: goes on after step" in out
+    assert set(attempts(tmp_path / "a").values()) <= {1, 2}  # 1 where it had the time to note that it only pauses
+    same(tables(tmp_path / "a"), undisturbed)
+
+
+def test_an_interrupt_leaves_checkpoints_and_the_same_command_goes_on(run, tmp_path, undisturbed):
+    process = run(*LONG)
+    until(lambda: at_work(tmp_path / "a", "gan"))
+    os.kill(process.pid, signal.SIGTERM)
+    code, out = done(process)
+    assert code == 130, out
+    assert "interrupted; the same command runs what is missing" in out
+    assert NOT_TRACEBACK not in out
+    code, out = done(run(*LONG))
+    assert code == 0, out
+    assert set(attempts(tmp_path / "a").values()) <= {1, 2}  # 2 where a block took longer than it was given
+    same(tables(tmp_path / "a"), undisturbed)
+
+
+def test_a_cohort_that_dies_again_and_again_becomes_failed_rows_and_the_rest_goes_on(run, tmp_path, undisturbed):
+    process = run(*LONG, "--objectives", "gan,wgan,crashes")
+    code, out = done(process)
+    assert code == 1, out
+    rows = ganbench.load(tmp_path / "a").trials.set_index("objective").loc["crashes"]
+    assert rows["status"].tolist() == ["failed"] * 2
+    assert all("SIGSEGV" in error for error in rows["error"])
+    assert attempts(tmp_path / "a") == {"gan": 1, "wgan": 1, "crashes": 3}
+    same(tables(tmp_path / "a", ["gan", "wgan"]), undisturbed)
+
+
+def test_two_halves_of_a_gpu_run_side_by_side_and_a_third_waits(run, tmp_path):
+    args = ["--objectives", "gan,wgan,nsgan", "--steps", "600", "--evaluate-every", "300", "--no-probe"]
+    code, out = done(run(*args, "--gpus-per-cohort", "0.5"))
+    assert code == 0, out
+    spans = []
+    for name in ("gan", "wgan", "nsgan"):
+        (record, _) = [ganbench.store.read_run(f) for f in sorted((tmp_path / "a" / "trials").glob(f"{name}-s*"))]
+        end = datetime.fromisoformat(record["finished"])
+        spans.append((end - timedelta(seconds=record["wall_seconds"]), end))
+    spans.sort()
+    (_, first), (second, also), (third, _) = spans
+    assert second < first, "two at a time"
+    assert third >= min(first, also), "the third has waited"
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(["--gpus-per-cohort", "0.5"], "'0'"), ([], "''")])
+def test_a_cohort_sees_the_gpus_that_it_was_given_and_no_others(run, tmp_path, gpus, seen):
+    code, out = done(run("--objectives", "sees", *SHORT, *gpus, CUDA_VISIBLE_DEVICES="5"))
+    assert code == 1, out
+    assert f"ValueError: sees {seen}" in ganbench.load(tmp_path / "a").trials["error"][0]
+
+
+def test_a_node_that_does_not_see_the_results_sends_them(run, tmp_path, undisturbed):
+    """Nodes know the folder by a mark; without it they take it for another one. A death on the way changes nothing."""
+    process = run(*LONG)
+    mark = until(lambda: list((tmp_path / "a").glob(".locks/*.here")))[0]
+    mark.unlink()
+    until(lambda: list((tmp_path / "a").glob("checkpoints/gan-*/checkpoint.json")))
+    noted = next((tmp_path / "a").glob(".locks/gan-s0-*.begun"))
+    os.kill(int(noted.read_text().split()[-1]), signal.SIGKILL)
+    code, out = done(process)
+    assert code == 0, out
+    assert "goes on after step" in out
+    assert attempts(tmp_path / "a") == {"gan": 2, "wgan": 1}
+    same(tables(tmp_path / "a"), undisturbed)
+    assert inspect(tmp_path / "a") == []
+    assert not list((tmp_path / "a").glob("checkpoints/*"))
