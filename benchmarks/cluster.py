@@ -26,6 +26,8 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY
 ROOT = Path(ganbench.__file__).parents[1]
 ENVIRONMENT = {**os.environ, **TOKEN, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
 ADDRESS = "127.0.0.2:6391"
+CORES = f"--num-cpus={os.cpu_count()}"
+RAY = ["--executor", "ray", "--address", ADDRESS]
 
 
 def measure(executor: list[str], steps: int, folder: Path) -> tuple[float, float]:
@@ -43,7 +45,13 @@ def measure(executor: list[str], steps: int, folder: Path) -> tuple[float, float
 def start_node(scratch: str) -> subprocess.Popen[bytes]:
     """A cluster of one machine, as ``ray start`` makes it."""
     port, ray = ADDRESS.rpartition(":")[2], str(Path(sys.executable).with_name("ray"))
-    place = ["--head", f"--port={port}", "--node-ip-address=127.0.0.2", f"--temp-dir={scratch}", "--num-cpus=1"]
+    place = [
+        "--head",
+        f"--port={port}",
+        "--node-ip-address=127.0.0.2",
+        f"--temp-dir={scratch}",
+        f"--num-cpus={os.cpu_count()}",
+    ]
     quiet = ["--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=80000000"]
     node = subprocess.Popen([ray, "start", "--block", *place, *quiet], env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     time.sleep(20)
@@ -61,7 +69,7 @@ def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {"local": [], "ray": []}
     try:
         for number in range(asked.rounds):
-            for name, options in {"local": [], "ray": ["--executor", "ray", "--address", ADDRESS]}.items():
+            for name, options in {"local": [], "ray": [*RAY, "--cpus-per-cohort", str(os.cpu_count())]}.items():
                 found[name].append(measure(options, asked.steps, Path(scratch) / f"{name}-{number}"))
                 start, training = found[name][-1]
                 print(
