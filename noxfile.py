@@ -94,6 +94,11 @@ def smoke(session: nox.Session) -> None:
         session.run("ganbench", "run", "--quick", "--objectives", "gan,wgan", "--out", "results/smoke")
         session.run("ganbench", "run", "--quick", "--objectives", "gan,wgan", "--out", "results/smoke", "--plan")
         session.run("ganbench", "list", "objectives")
+        shutil.rmtree("ganbench-demo", ignore_errors=True)
+        session.run("ganbench", "plugin", "new", "demo")
+        _install(session, "./ganbench-demo")
+        session.run("ganbench", "plugin", "check", "demo")
+        session.run("ganbench", "run", "--quick", "--objectives", "demo", "--out", "results/demo")
         session.run("ganbench", "plugins")
 
 

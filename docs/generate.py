@@ -9,12 +9,19 @@ from dataclasses import MISSING, fields, is_dataclass
 from itertools import chain
 from pathlib import Path
 
+import pandas as pd
+
 import ganbench
 from ganbench import hookspecs
 from ganbench.claims.catalogue import CLAIMS
+from ganbench.claims.claim import overall
+from ganbench.figures.verdicts import effect_text
 from ganbench.plugins import load_plugins
 
-FOLDER = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "reference"
+VERDICTS = ROOT / "results" / "reference" / "reproduce-quick" / "verdicts.parquet"
+TABLE = re.compile(r"(<!-- verdicts -->\n).*?(\n<!-- end of verdicts -->)", re.DOTALL)
 SECTION = re.compile(r"^(Class attributes|Attributes|Args|Raises|Returns):$")
 ENTRY = re.compile(r"^(\w[\w, ]*): (.*)$", re.DOTALL)
 LOSSES = ("critic_loss", "generator_loss", "constrain", "activation", "conjugate")
@@ -147,6 +154,37 @@ def claim(found: object) -> list[str]:
     ]
 
 
+def verdict_rows(verdicts: pd.DataFrame) -> list[str]:
+    """A table with a row for every claim: its verdict, and the first of its rules that has that verdict."""
+    rows = ["| | claim | verdict | by this rule: effect [95 %], wanted | rules that hold |", "|---|---|---|---|---|"]
+    for (number, name), rules in verdicts.groupby(["number", "claim"], sort=False):
+        verdict = overall(list(rules["verdict"]))
+        first = next(rule for rule in rules.itertuples() if rule.verdict == verdict)
+        rule = cell(f"{first.rule}: {effect_text(first)}, wanted {first.threshold}, n = {first.n}")
+        hold = f"{(rules['verdict'] == 'reproduced').sum()} of {len(rules)}"
+        rows.append(f"| {number} | `{name}` | {verdict} | {rule} | {hold} |")
+    return rows
+
+
+def all_rules(verdicts: pd.DataFrame) -> list[str]:
+    """A section for every claim: all its rules as measured."""
+    lines = []
+    for (number, name), rules in verdicts.groupby(["number", "claim"], sort=False):
+        lines += [f"## {number}. {name}: {overall(list(rules['verdict']))}", "", rules["sentence"].iloc[0], ""]
+        lines += ["| rule | verdict | effect [95 %] | wanted | n | |", "|---|---|---|---|---|---|"]
+        for r in rules.itertuples():
+            shown = (r.rule, r.verdict, effect_text(r), r.threshold, str(r.n), r.note)
+            lines.append(f"| {' | '.join(map(cell, shown))} |")
+        lines.append("")
+    return lines
+
+
+def readme(text: str) -> str:
+    """The README with the table of verdicts as it was measured."""
+    table = "\n".join(verdict_rows(pd.read_parquet(VERDICTS)))
+    return TABLE.sub(lambda found: found[1] + table + found[2], text)
+
+
 def page(heading: str, opening: str, parts: list[list[str]]) -> str:
     """A whole page."""
     note = "<!-- Written by docs/generate.py from the code; do not edit. -->"
@@ -169,6 +207,7 @@ def pages() -> dict[str, str]:
         "api.md": page("Public names", API, [public(name) for name in ganbench.__all__ if name != "__version__"]),
         "objectives.md": page("Objectives", OBJECTIVES, own),
         "claims.md": page("Claims", CLAIMS_WORDS, [claim(c) for c in CLAIMS]),
+        "verdicts.md": page("Verdicts", VERDICTS_WORDS, [all_rules(pd.read_parquet(VERDICTS))]),
         **listed,
     }
 
@@ -186,8 +225,13 @@ CLAIMS_WORDS = """Every claim of the literature that `ganbench reproduce` tests,
 before the runs that judge them. A verdict is computed: *reproduced* where the whole 95 % interval of every effect lies
 where its rule wants it, *not reproduced* where that of one lies wholly outside, *inconclusive* otherwise."""
 
+VERDICTS_WORDS = """What `ganbench reproduce --profile quick` gave on two cores of a CPU. The measurements behind it lie in
+`results/reference/reproduce-quick`; repeating the command elsewhere gives the same verdicts, and on the same processor
+the same numbers. Holds for these small networks and short runs; a claim's page says what its verdict does not mean."""
+
 
 if __name__ == "__main__":
+    (ROOT / "README.md").write_text(readme((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
