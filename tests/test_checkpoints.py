@@ -210,6 +210,7 @@ def interrupted(cohort, where, asked):
         execute(cohort, where, Contact(lambda step: None, stopped=lambda: next(looks, None) is None))
 
 
+@pytest.mark.slow
 def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(tmp_path):
     execute(*cohort_of(tmp_path / "calm"), lambda step: None)
     cohort, where = cohort_of(tmp_path / "stopped")
@@ -228,6 +229,7 @@ def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(t
         pd.testing.assert_frame_equal(calm, resumed, check_exact=True)
 
 
+@pytest.mark.slow
 def test_seeds_that_other_runs_have_ended_meanwhile_leave_the_rest_its_checkpoint(tmp_path):
     execute(*cohort_of(tmp_path / "calm"), lambda step: None)
     cohort, where = cohort_of(tmp_path / "stopped")

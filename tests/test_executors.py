@@ -37,6 +37,13 @@ from ganbench.store import Store
 from ganbench.surroundings import Contact, Stopped
 from ganbench.trials import CohortSpec, Component, Protocol
 
+
+@pytest.fixture(autouse=True)
+def _no_ray_yet(monkeypatch):
+    """Commands that end in a sentence would begin to start Ray in this process, where it is installed."""
+    monkeypatch.setattr("ganbench.executors.early.find_spec", lambda wanted: None)
+
+
 # -- options -----------------------------------------------------------------------------------------------------------
 
 
@@ -119,6 +126,7 @@ def test_the_pages_commands_can_be_planned(call, tmp_path, command):
     assert "trials would run" in out
 
 
+@pytest.mark.slow
 def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
     known = [e for e in ganbench_entries() if e.dist.name == "ganbench"]
     registry = load_plugins([*known, entry("stranger", INLINE)])
@@ -203,6 +211,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(cluster, "LOOK", 0.0)
 
 
+@pytest.mark.slow
 def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
     study, where = study_of(tmp_path / "a", objectives=("gan", "wgan"))
     events = list(run_on(Fragile({"wgan": [DIED, DIED]}), study.cohorts, where))

@@ -156,6 +156,7 @@ def test_verdicts_alone_are_a_report_too(call, tmp_path):
     _, outline = report(call, path)
     assert [f["id"] for f in outline.all("figure")] == ["verdicts"]
     assert "There are no trials here" in outline.said("li")
+    assert "Not reproduced, 1 of 2 claims: vanishing." in outline.said("li")
 
 
 def test_folders_that_are_no_studies_are_one_sentence_with_exit_code_2(call, tmp_path):

@@ -14,7 +14,7 @@ from ganbench.report.measures import Measure, measures
 from ganbench.report.provenance import provenance
 from ganbench.report.ranking import duels, rank, signed_ranks
 from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
-from ganbench.report.words import failure_sentences, result_sentences, size_sentence, verdict_sentence
+from ganbench.report.words import claim_sentences, failure_sentences, result_sentences, size_sentence, verdict_sentence
 from ganbench.scores import directions
 
 REGISTRY = load_plugins()
@@ -175,6 +175,10 @@ def test_verdicts_losses_and_provenance_are_tables(tmp_path):
     assert [row[2].text for row in grid.rows] == ["reproduced", "not reproduced", "inconclusive"]
     assert [row[3].text for row in grid.rows] == ["3.5 [3.1, 3.9]", "0.7 [0.6, 0.8]", "–"]
     assert verdict_sentence(material).endswith("1 inconclusive, 1 not reproduced, 1 reproduced.")
+    assert claim_sentences(material.verdicts) == [
+        "Not reproduced, 1 of 2 claims: vanishing.",  # one rule against it is enough
+        "Inconclusive, 1 of 2 claims: tracking.",
+    ]
     (lost,) = losses(material).rows
     assert [c.text for c in lost[2:]] == ["gan", "1", "failed", "0", "ArithmeticError: by design"]
     machines, seeds, settings, protocols = provenance(material)

@@ -19,16 +19,17 @@ MARKS = {
 }
 
 
-def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None, room: int = 0) -> Axes:
     """Two lines for every rule: verdict as colour and shape, claim and rule; effect with interval, threshold, seeds.
 
     Args:
         verdicts: the verdicts table.
         ax: where to draw.
+        room: for how many rules, where panels side by side are to have lines of one height.
     """
     ax = axes_or_new(ax)
     ax.set_axis_off()
-    ax.set(xlim=(0, 1), ylim=(len(verdicts) - 0.45, -0.55))
+    ax.set(xlim=(0, 1), ylim=(max(len(verdicts), room) - 0.45, -0.55))
     rows: Any = verdicts.itertuples()
     for place, row in enumerate(rows):
         colour, marker = MARKS[row.verdict]

@@ -35,7 +35,13 @@ from ganbench.report.story import Story
 from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
 from ganbench.report.training_plates import course_story, gradient_story, modes_story
 from ganbench.report.verdict_plates import verdict_story
-from ganbench.report.words import failure_sentences, result_sentences, size_sentence, verdict_sentence
+from ganbench.report.words import (
+    claim_sentences,
+    failure_sentences,
+    result_sentences,
+    size_sentence,
+    verdict_sentence,
+)
 from ganbench.scores import directions, unknown_metrics
 from ganbench.summary import gaps, last_evaluations
 from ganbench.trials import Component
@@ -96,6 +102,7 @@ def _page(
         title=_title(material),
         lead=_lead(material),
         chapters=chapters,
+        claims=[] if material.verdicts is None else claim_sentences(material.verdicts),
         verdicts=None if material.verdicts is None else verdict_grid(material.verdicts),
         shared=[figures[plate.name] for plate in shared.plates],
         losses=losses(material),

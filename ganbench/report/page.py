@@ -54,6 +54,7 @@ class Page:
     title: str
     lead: Sequence[str]
     chapters: Sequence[Chapter]
+    claims: Sequence[str]
     verdicts: Grid | None
     shared: Sequence[Figure]
     losses: Grid | None

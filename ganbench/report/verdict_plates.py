@@ -18,7 +18,8 @@ def verdict_story(verdicts: pd.DataFrame | None) -> Story:
     if verdicts.empty:
         return lacking("Verdicts on claims are not here: the verdict table has no rows.")
     parts = [verdicts[start : start + MOST_ROWS] for start in range(0, len(verdicts), MOST_ROWS)]
-    panels = tuple(panel("", draw(draw_verdicts, part), height=0.8 + 0.36 * len(part)) for part in parts)
+    room = len(parts[0])
+    panels = tuple(panel("", draw(draw_verdicts, part, room=room), height=0.8 + 0.36 * room) for part in parts)
     counts = ", ".join(f"{n} {name}" for name, n in sorted(verdicts["verdict"].value_counts().items()))
     caption = (
         f"One line a rule ({len(verdicts)} of {verdicts['claim'].nunique()} claims): {counts}. Effects are means over "

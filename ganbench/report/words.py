@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, overall
 from ganbench.formats import interval_text
 from ganbench.report.material import Material, Section
 from ganbench.report.measures import Measure
@@ -153,3 +154,14 @@ def verdict_sentence(material: Material) -> str:
     counts = verdicts["verdict"].value_counts()
     told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
     return f"Claims of the literature: {verdicts['claim'].nunique()} claims tested by {len(verdicts)} rules: {told}."
+
+
+def claim_sentences(verdicts: pd.DataFrame) -> list[str]:
+    """Which claims fared how: one sentence for each verdict that there is."""
+    fared = verdicts.groupby("claim", sort=False)["verdict"].agg(lambda found: overall(list(found)))
+    told = []
+    for verdict in (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE):
+        names = [str(name) for name in fared.index[fared == verdict]]
+        if names:
+            told.append(f"{verdict.capitalize()}, {len(names)} of {len(fared)} claims: {', '.join(names)}.")
+    return told
