@@ -22,7 +22,7 @@ LONGEST_SOCKET = 108  # bytes of a path, the closing zero included: Linux, unix(
 
 def context_for(device: str) -> mp.context.BaseContext:
     """Processes forked from the server; fresh interpreters where forking is not safe."""
-    if sys.platform != "linux" or device != "cpu" or not _socket_fits():
+    if sys.platform != "linux" or device != "cpu" or not socket_fits():
         return mp.get_context("spawn")
     start()
     return mp.get_context("forkserver")
@@ -31,11 +31,11 @@ def context_for(device: str) -> mp.context.BaseContext:
 def start_early(device: str) -> None:
     """Start the server in the background, if a run is likely to fork from it."""
     on_cpu = device == "cpu" or (device == "auto" and not Path("/dev/nvidiactl").exists())
-    if sys.platform == "linux" and on_cpu and _socket_fits():
+    if sys.platform == "linux" and on_cpu and socket_fits():
         start()
 
 
-def _socket_fits() -> bool:
+def socket_fits() -> bool:
     """Whether the temporary folder's path is short enough for the server's socket, in a folder of its own there."""
     return len(os.fsencode(tempfile.gettempdir())) + len("/pymp-12345678/listener-12345678") < LONGEST_SOCKET
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -62,12 +61,9 @@ def tap_selection(small: int, dtype: torch.dtype, device: torch.device) -> Tenso
         dtype: of the result.
         device: of the result.
     """
+    if torch.compiler.is_compiling():  # a compiled program computes it itself: a cache is nothing that it could follow
+        return _selection(small, dtype, device)
     return _kept_selection(small, dtype, device)
-
-
-# A compiled program holds the result itself. ``torch.compiler.assume_constant_result`` says so with this one mark, but
-# imports the whole compiler to do it: seconds at every start.
-tap_selection._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=64)
@@ -79,8 +75,7 @@ def _kept_selection(small: int, dtype: torch.dtype, device: torch.device) -> Ten
 
 
 def _selection(small: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    joined = np.zeros((2 * small, small, TAPS))  # along one axis
-    for s, large, taps in _overlaps(small):
-        joined[large, s, taps] = np.eye(taps.stop - taps.start)
-    both = np.einsum("Yyk,Xxl->YXyxkl", joined, joined)
-    return torch.from_numpy(both.reshape(-1, TAPS**2)).to(device, dtype)
+    large, s, tap = (torch.arange(n, device=device) for n in (2 * small, small, TAPS))
+    joined = (large[:, None, None] == 2 * s[:, None] + tap - 1).to(dtype)  # along one axis: (2s, s, 4)
+    both = joined[:, None, :, None, :, None] * joined[None, :, None, :, None, :]
+    return both.reshape(-1, TAPS**2)

@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganbench.executors.server import socket_fits
 from ganbench.figures.canvas import style
 from ganbench.figures.palette import COLOURS, INK, LINE, PAPER, QUIET
 from ganbench.figures.plates import Plate, plate_figure
@@ -63,7 +64,8 @@ def render_all(plates: Sequence[Plate], folder: Path, jobs: int = 1) -> Iterator
     if jobs < 2 or sum(len(plate.panels) for plate in plates) < MANY:
         yield from (render(plate, folder) for plate in plates)
         return
-    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    forks = sys.platform == "linux" and socket_fits()
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         yield from pool.map(render, plates, [folder] * len(plates))
 
