@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import torch
 from test_store import spec, stored, tables
 
 import ganbench
-from ganbench import cli
 from ganbench.durable import json_bytes, read_record, replace_files, seal, write_bytes, write_record
 from ganbench.errors import DamageError, StorageError
 from ganbench.execution import execute
@@ -371,37 +369,27 @@ def test_a_seal_does_not_depend_on_an_earlier_one():
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 
-def call(monkeypatch, capsys, *args):
-    monkeypatch.setattr(sys, "argv", ["ganbench", *map(str, args)])
-    code = 0
-    try:
-        cli.main()
-    except SystemExit as stop:
-        code = stop.code or 0
-    return code, *capsys.readouterr()
-
-
-def test_verify_names_what_is_wrong_and_its_exit_code_says_so(study, monkeypatch, capsys):
+def test_verify_names_what_is_wrong_and_its_exit_code_says_so(study, call):
     store, (trial, _) = study
-    code, out, err = call(monkeypatch, capsys, "verify", store.path)
+    code, out, err = call("verify", store.path)
     assert (code, out) == (0, "")
     assert "2 finished trials, all whole" in err
     (store.folder(trial) / "steps.parquet").write_bytes(b"")
     (store.path / "notes.txt").write_text("mine")
-    code, out, err = call(monkeypatch, capsys, "verify", store.path, "--json")
+    code, out, err = call("verify", store.path, "--json")
     assert code == 1
     assert [row["state"] for row in json.loads(out)] == ["damaged", "foreign"]
     assert json.loads(out)[0]["where"] == f"trials/{trial.id}/steps.parquet"
     assert "1 damaged, 1 foreign" in err
 
 
-def test_verify_refuses_what_is_no_study_and_what_is_newer(study, monkeypatch, capsys, tmp_path):
-    code, _, err = call(monkeypatch, capsys, "verify", tmp_path / "nowhere")
+def test_verify_refuses_what_is_no_study_and_what_is_newer(study, call, tmp_path):
+    code, _, err = call("verify", tmp_path / "nowhere")
     assert code == 2
     assert "is not a results folder" in err
     store, _ = study
     write_record(store.path / "study.json", {**read_record(store.path / "study.json"), "schema": 99})
-    code, _, err = call(monkeypatch, capsys, "verify", store.path)
+    code, _, err = call("verify", store.path)
     assert code == 2
     assert "newer ganbench (schema 99" in err
     run = ("run", "--out", store.path, "--datasets", "ring", "--device", "cpu")
@@ -409,7 +397,7 @@ def test_verify_refuses_what_is_no_study_and_what_is_newer(study, monkeypatch, c
     trial = next(store.path.glob("trials/*"))
     rest = {"export": ["--format", "csv"], "evaluate": ["--metrics", "kid"], "compare": [store.path]}
     for words in (run, *((name, trial if name == "rerun" else store.path, *rest.get(name, [])) for name in others)):
-        code, _, err = call(monkeypatch, capsys, *words)
+        code, _, err = call(*words)
         assert code == 2, words
         assert "newer ganbench (schema 99" in err
 
