@@ -19,6 +19,8 @@ def _isolated(tmp_path, monkeypatch):
     """No test reads the user's caches or plugins, none leaves files behind."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GANBENCH_PLUGINS", raising=False)
+    monkeypatch.setenv("MPLCONFIGDIR", "")  # `report` sets it where it is not set: remembered here as absent,
+    monkeypatch.delenv("MPLCONFIGDIR")  # so that no later test inherits this test's folder
     monkeypatch.chdir(tmp_path)
 
 
