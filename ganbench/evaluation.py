@@ -15,6 +15,7 @@ from ganbench.cohort import Cohort
 from ganbench.dataset import Population
 from ganbench.errors import DataError, MetricError
 from ganbench.measured import Evaluator, Measured, Metric
+from ganbench.protocol_text import NOT_COMPUTED
 from ganbench.streams import generator
 
 # Samples are drawn in batches of this size, always: a generator with batch normalisation gives other samples in others.
@@ -96,15 +97,6 @@ class Examiner:
         if self.absent and metric.needs_features:
             raise MetricError(self.absent.reason)
         return float(metric.value(fake, self.real))
-
-
-NOT_COMPUTED = " (not computed: "  # between the protocol of a NaN and its reason
-
-
-def split_protocol(text: str) -> tuple[str, str]:
-    """The protocol of a row, and why its value is NaN (empty where it is not)."""
-    protocol, _, reason = text.partition(NOT_COMPUTED)
-    return protocol, reason.removesuffix(")")
 
 
 def evaluation_latents(seeds: Sequence[int], n: int, size: int) -> Tensor:

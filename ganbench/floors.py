@@ -29,9 +29,10 @@ from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
 from ganbench.durable import read_record, write_record
 from ganbench.errors import DamageError
-from ganbench.evaluation import Examiner, split_protocol
+from ganbench.evaluation import Examiner
 from ganbench.measured import Measured, Metric
 from ganbench.plugins import Registry
+from ganbench.protocol_text import split_protocol
 from ganbench.store import Store, typed
 from ganbench.streams import generator
 from ganbench.trials import Component, canonical, slug

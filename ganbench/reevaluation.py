@@ -23,11 +23,12 @@ from ganbench import schema
 from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
 from ganbench.errors import DataError, UsageError
-from ganbench.evaluation import Examiner, draw_samples, evaluation_latents, split_protocol
+from ganbench.evaluation import Examiner, draw_samples, evaluation_latents
 from ganbench.execution import keys
 from ganbench.measured import Metric
 from ganbench.networks.architecture import Architecture
 from ganbench.plugins import Registry
+from ganbench.protocol_text import split_protocol
 from ganbench.store import Store, checksum, load, typed
 from ganbench.study import resolve_device
 from ganbench.trials import Component, Trial, canonical

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from ganbench.evaluation import split_protocol
 from ganbench.measured import Metric
+from ganbench.protocol_text import split_protocol
 from ganbench.statistics import worst_last
 from ganbench.summary import one_protocol
 
@@ -59,7 +59,7 @@ def scores(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, direc
         before; NaN for one that completed without a value.
     """
     rows = evaluations[(evaluations["protocol"] == protocol) & evaluations["value"].notna()]
-    best: Callable[..., pd.Series[float]] = pd.Series.min if direction == "lower" else pd.Series.max
-    found = rows.groupby("trial", observed=True)["value"].agg(best).reindex(trials["trial"])
+    values = rows.groupby("trial", observed=True)["value"]
+    found = (values.min() if direction == "lower" else values.max()).reindex(trials["trial"])
     counted = worst_last(found, trials["status"].isin(BAD), direction == "lower")
     return pd.Series(counted, index=list(trials["trial"]), dtype=float)

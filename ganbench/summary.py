@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from ganbench.evaluation import split_protocol
+from ganbench.protocol_text import split_protocol
 from ganbench.store import Results
 
 COLUMNS = ("objective", "seeds", "completed", "diverged", "failed", "modes", "FID", "‖∇G‖ median")

@@ -9,10 +9,11 @@ import torch
 from toys import Gaussian
 
 from ganbench.errors import DataError, MetricError
-from ganbench.evaluation import Examiner, evaluation_latents, split_protocol
+from ganbench.evaluation import Examiner, evaluation_latents
 from ganbench.evaluators.coordinates import NearestMode
 from ganbench.measured import Evaluator, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
+from ganbench.protocol_text import split_protocol
 
 
 class Missing(Evaluator):

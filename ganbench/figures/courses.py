@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.collections import LineCollection
 
 from ganbench.figures.canvas import axes_or_new, key, legend_below, log_axis, plain_axis
+from ganbench.figures.curves import by_trial
 from ganbench.figures.gradients import MOST_VECTORS
 from ganbench.figures.palette import QUIET, Looks, short
 
@@ -46,7 +47,7 @@ def draw_course(
     ax = axes_or_new(ax)
     for objective, rows in values.groupby("objective", sort=True, observed=True):
         look = looks[str(objective)]
-        lines = [g[[clock, "value"]].to_numpy(float) for _, g in rows.groupby("trial", sort=True, observed=True)]
+        lines = list(by_trial(rows, clock, "value").values())
         many = len(lines) > MOST_VECTORS
         width, alpha = (0.4, 0.15) if many else (0.7, 0.45)
         ax.add_collection(LineCollection(lines, colors=look.colour, linewidths=width, alpha=alpha, rasterized=many))

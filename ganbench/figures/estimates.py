@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.collections import LineCollection
 
 from ganbench.figures.canvas import axes_or_new, key, legend_below, log_axis, plain_axis
+from ganbench.figures.curves import by_trial
 from ganbench.figures.gradients import MOST_VECTORS
 from ganbench.figures.palette import Look
 
@@ -26,13 +27,11 @@ def estimates_at(evaluations: pd.DataFrame, steps: pd.DataFrame, window: int = W
         steps: readings of the same trials.
         window: steps.
     """
-    found = []
-    for trial, rows in steps.groupby("trial", sort=True, observed=True):
-        readings = pd.Series(rows["estimate"].to_numpy(float), index=rows["step"]).sort_index()
-        smooth = readings.rolling(window, min_periods=1).median()
-        own = evaluations[evaluations["trial"] == trial]
-        found.append(own.assign(estimate=smooth.reindex(own["step"]).to_numpy()))
-    table = pd.concat(found) if found else evaluations.assign(estimate=float("nan"))
+    ordered = steps.sort_values(["trial", "step"], ignore_index=True)
+    smooth = ordered.groupby("trial", observed=True)["estimate"].rolling(window, min_periods=1).median()
+    readings = ordered[["trial", "step"]].assign(estimate=smooth.droplevel(0))
+    readings = readings[readings["step"].isin(evaluations["step"].unique())]
+    table = evaluations.merge(readings.astype({"trial": evaluations["trial"].dtype}), on=["trial", "step"])
     return table.dropna(subset=["estimate", "value"]).reset_index(drop=True)
 
 
@@ -67,7 +66,7 @@ def draw_estimates(
         ax: where to draw.
     """
     ax = axes_or_new(ax)
-    lines = [g.sort_values("step")[["value", "estimate"]].to_numpy(float) for _, g in table.groupby("trial", sort=True)]
+    lines = list(by_trial(table.sort_values("step"), "value", "estimate").values())
     many = len(lines) > MOST_VECTORS
     ax.add_collection(LineCollection(lines, colors=look.colour, linewidths=0.6, alpha=0.4, rasterized=many))
     sizes = {"size": "step", "sizes": (6, 46)} if table["step"].nunique() > 1 else {"s": 30}

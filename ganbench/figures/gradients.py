@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.collections import LineCollection
 
 from ganbench.figures.canvas import axes_or_new, key, legend_below, log_axis, plain_axis
+from ganbench.figures.curves import by_trial
 from ganbench.figures.palette import INK, Look
 from ganbench.figures.thinning import Array, thin
 
@@ -46,8 +47,8 @@ def draw_gradient_norms(
     """
     ax = axes_or_new(ax)
     floor, top = limits or norm_limits(steps[column])
-    by_trial = _curves(steps, column)
-    curves = list(by_trial.values())
+    named = _curves(steps, column)
+    curves = list(named.values())
     zeros = sum(int((y == 0).sum()) for _, y in curves)
     lines = [np.column_stack(thin(x, np.where(y == 0, floor, y))) for x, y in curves]
     many = len(lines) > MOST_VECTORS
@@ -55,7 +56,7 @@ def draw_gradient_norms(
     ax.add_collection(LineCollection(lines, colors=look.colour, linewidths=width, alpha=alpha, rasterized=many))
     _draw_median(curves, floor, look, ax)
     _draw_zeros(curves, floor, look, ax)
-    diverged = _draw_divergence(by_trial, trials, floor, look, ax)
+    diverged = _draw_divergence(named, trials, floor, look, ax)
     log_axis(ax.yaxis)
     ax.autoscale(axis="x")
     plain_axis(ax.xaxis)
@@ -77,11 +78,8 @@ def norm_limits(norms: Sequence[float] | pd.Series[float]) -> Limits:
 
 def _curves(steps: pd.DataFrame, column: str) -> dict[str, tuple[Array, Array]]:
     """Step and norm of every trial; NaN where the norm is not finite."""
-    found = {}
-    for trial, rows in steps.groupby("trial", sort=True, observed=True):
-        x, y = rows["step"].to_numpy(float), rows[column].to_numpy(float)
-        found[str(trial)] = (x, np.where(np.isfinite(y), y, np.nan))
-    return found
+    found = by_trial(steps, "step", column)
+    return {trial: (x, np.where(np.isfinite(y), y, np.nan)) for trial, (x, y) in ((t, c.T) for t, c in found.items())}
 
 
 def median_over_seeds(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:

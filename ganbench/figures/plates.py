@@ -77,7 +77,7 @@ def panel_figure(panel: Panel) -> Figure:
 
 
 def plate_figure(plate: Plate) -> tuple[Figure, list[SubFigure]]:
-    """All panels of a plate in one figure, and the part of it that each of them is."""
+    """All panels of a plate in one figure, and the part of it that each is: ``panel-1`` and so on in its SVG."""
     columns = max(1, min(plate.columns, len(plate.panels)))
     rows = [plate.panels[i : i + columns] for i in range(0, len(plate.panels), columns)]
     heights = [max(panel.height for panel in row) for row in rows]
@@ -86,6 +86,7 @@ def plate_figure(plate: Plate) -> tuple[Figure, list[SubFigure]]:
     figure.suptitle(plate.title, x=0.01, ha="left", fontweight="bold", fontsize=11)
     parts = figure.subfigures(len(rows), columns, height_ratios=heights, width_ratios=widths, squeeze=False).ravel()
     used = list(parts[: len(plate.panels)])
-    for panel, part in zip(plate.panels, used, strict=True):
+    for number, (panel, part) in enumerate(zip(plate.panels, used, strict=True), 1):
+        part.set_gid(f"panel-{number}")
         draw_panel(panel, part)
     return figure, used

@@ -87,7 +87,7 @@ def draw_gradient_noise(probes: pd.DataFrame, looks: Looks, ax: Axes | None = No
 def _draw(probes: pd.DataFrame, column: str, looks: Looks, floor: float, ax: Axes) -> None:
     for objective, rows in probes.groupby("objective", sort=True, observed=True):
         look = looks[str(objective)]
-        table = rows.pivot_table(index="critic_step", columns="trial", values=column, observed=True, dropna=False)
+        table = rows.astype({"trial": str}).pivot(index="critic_step", columns="trial", values=column)
         _draw_seeds(table, look, floor, ax)
         middle = table.replace([np.inf, -np.inf], np.nan).median(axis=1).dropna()
         y = np.maximum(middle, floor)

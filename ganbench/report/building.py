@@ -22,6 +22,7 @@ from ganbench.leaderboard import leaderboard
 from ganbench.plugins import Registry
 from ganbench.report.downloads import downloads
 from ganbench.report.gallery import open_gallery
+from ganbench.report.inline import by_theme
 from ganbench.report.material import Material, Section
 from ganbench.report.measures import Measure, measures
 from ganbench.report.outcome_plates import estimate_story, finals_story, robustness_story
@@ -29,7 +30,7 @@ from ganbench.report.page import Chapter, Figure, Page, Picture, render
 from ganbench.report.probe_plates import probe_story
 from ganbench.report.provenance import provenance
 from ganbench.report.ranking import Ranking, rank
-from ganbench.report.rendering import by_theme, render_all
+from ganbench.report.rendering import Rendered, Studio
 from ganbench.report.sample_plates import sample_story
 from ganbench.report.story import Story
 from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
@@ -53,11 +54,16 @@ COURSES = ("fid", "sliced_w1", "modes")  # metrics whose course is drawn
 
 @dataclass(frozen=True)
 class Judged:
-    """A section with its leaderboard, a ranking by each metric, the leading one first, and what cannot be ranked."""
+    """A section with its leaderboard, a ranking by each metric, the leading one first, and what cannot be ranked.
+
+    Attributes:
+        sentences: what the rankings come to.
+    """
 
     section: Section
     board: pd.DataFrame
     rankings: Mapping[Measure, Ranking]
+    sentences: Sequence[str]
     unknown: Sequence[str]
 
     @property
@@ -77,17 +83,27 @@ def build(material: Material, registry: Registry, root: Path, out: Path, say: Sa
         say: told what is being done.
         jobs: processes that draw.
     """
-    judged = [_judge(section, registry) for section in material.sections]
-    stories = [_story(part, material, registry, root) for part in judged]
-    shared = _shared(judged, material)
-    plates = [plate for story in (*stories, shared) for plate in story.plates]
-    say(f"drawing {len(plates)} figures")
-    figures, glyphs = _draw(plates, out / "figures", _command(material), jobs)
-    chapters = [_chapter(part, story, figures) for part, story in zip(judged, stories, strict=True)]
+    say("drawing figures")
+    with Studio(out / "figures", jobs) as studio:
+        told = [_tell(section, material, registry, root, studio) for section in material.sections]
+        judged = [part for part, _ in told]
+        shared = _shared(judged, material)
+        studio.take(shared.plates)
+        plates = [plate for story in (*(story for _, story in told), shared) for plate in story.plates]
+        figures, definitions = _gathered(plates, studio.finish(), _command(material))
+    chapters = [_chapter(part, story, figures) for part, story in told]
     boards = pd.concat([part.board for part in judged], ignore_index=True) if judged else pd.DataFrame()
-    page = _page(material, chapters, shared, figures, boards, Markup("".join(glyphs[name] for name in sorted(glyphs))))
+    page = _page(material, chapters, shared, figures, boards, definitions)
     write_bytes(out / "index.html", render(page).encode())
     return out / "index.html"
+
+
+def _tell(section: Section, material: Material, registry: Registry, root: Path, studio: Studio) -> tuple[Judged, Story]:
+    """What a section shows; its figures are drawn while the next one is judged."""
+    part = _judge(section, registry)
+    story = _story(part, material, registry, root)
+    studio.take(story.plates)
+    return part, story
 
 
 def _page(
@@ -96,7 +112,7 @@ def _page(
     shared: Story,
     figures: Mapping[str, Figure],
     board: pd.DataFrame,
-    glyphs: Markup,
+    definitions: Markup,
 ) -> Page:
     return Page(
         title=_title(material),
@@ -111,20 +127,20 @@ def _page(
         downloads=downloads({"leaderboard": board, **_tables(material)}),
         missing=shared.missing,
         colours={name: by_theme(look.colour) for name, look in looks(material.results.trials["objective"]).items()},
-        glyphs=glyphs,
+        definitions=definitions,
         version=__version__,
     )
 
 
-def _draw(plates: Sequence[Plate], folder: Path, command: str, jobs: int) -> tuple[dict[str, Figure], dict[str, str]]:
-    """Write all plates' files. Gives the page's figures by name, and the outlines of their letters by name."""
+def _gathered(plates: Sequence[Plate], drawn: Sequence[Rendered], command: str) -> tuple[dict[str, Figure], Markup]:
+    """The page's figures by name, and what they all refer to."""
     figures: dict[str, Figure] = {}
-    glyphs: dict[str, str] = {}
-    for plate, rendered in zip(plates, render_all(plates, folder, jobs), strict=True):
+    definitions: dict[str, str] = {}
+    for plate, rendered in zip(plates, drawn, strict=True):
         pictures = [Picture(Markup(svg), p.width) for svg, p in zip(rendered.panels, plate.panels, strict=True)]
         figures[plate.name] = Figure(plate.name, plate.title, plate.caption, plate.alt, pictures, command)
-        glyphs |= rendered.glyphs
-    return figures, glyphs
+        definitions |= rendered.definitions
+    return figures, Markup("".join(definitions[name] for name in sorted(definitions)))
 
 
 def _judge(section: Section, registry: Registry) -> Judged:
@@ -132,7 +148,8 @@ def _judge(section: Section, registry: Registry) -> Judged:
     board = leaderboard(section.results, known)
     found = {m: rank(section, board, m.metric, m.lower) for m in measures(section, registry)}
     rankings = {measure: ranking for measure, ranking in found.items() if ranking is not None}
-    return Judged(section, board, rankings, unknown_metrics(section.results.evaluations, known))
+    unknown = unknown_metrics(section.results.evaluations, known)
+    return Judged(section, board, rankings, result_sentences(rankings), unknown)
 
 
 def _chapter(part: Judged, story: Story, figures: Mapping[str, Figure]) -> Chapter:
@@ -141,7 +158,7 @@ def _chapter(part: Judged, story: Story, figures: Mapping[str, Figure]) -> Chapt
         name=section.name,
         title=section.title,
         size=size_sentence(section),
-        results=result_sentences(part.rankings) or ["Nothing can be said of quality: no metric has a value."],
+        results=part.sentences or ["Nothing can be said of quality: no metric has a value."],
         failures=failure_sentences(section.results.trials),
         leaderboard=leaderboard_grid(section, part.board, part.rankings),
         figures=[figures[plate.name] for plate in story.plates],

@@ -63,7 +63,7 @@ class Page:
     downloads: Sequence[Download]
     missing: Sequence[str]
     colours: Mapping[str, str]
-    glyphs: Markup
+    definitions: Markup
     version: str
 
 

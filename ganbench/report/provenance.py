@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench.evaluation import split_protocol
+from ganbench.protocol_text import split_protocol
 from ganbench.report.material import Material
 from ganbench.report.tables import Cell, Grid, number, text
 

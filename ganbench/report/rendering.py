@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import multiprocessing
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ganbench.executors.server import socket_fits
 from ganbench.figures.canvas import style
-from ganbench.figures.palette import COLOURS, INK, LINE, PAPER, QUIET
 from ganbench.figures.plates import Plate, plate_figure
+from ganbench.report.inline import Part, inline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 DPI = 130
+POINTS = 72  # to the inch
 MANY = 12  # panels: so many are worth further processes
 _METADATA = {  # without dates and versions
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
-}
-_VARIABLES = {
-    INK: "var(--ink)",
-    QUIET: "var(--quiet)",
-    LINE: "var(--line)",
-    PAPER: "var(--paper)",
-    **{colour: f"var(--c{number})" for number, colour in enumerate(COLOURS)},
 }
 
 
@@ -45,29 +36,49 @@ class Rendered:
 
     Attributes:
         panels: one ``svg`` element a panel.
-        glyphs: outlines of the letters in them, by name: a page keeps each once, however many figures use it.
+        definitions: what they refer to, by name: a page keeps each once, however many figures use it.
     """
 
     panels: tuple[str, ...]
-    glyphs: Mapping[str, str]
+    definitions: Mapping[str, str]
 
 
-def render_all(plates: Sequence[Plate], folder: Path, jobs: int = 1) -> Iterator[Rendered]:
-    """Write the files of all plates, and give them as the page needs them, in their order.
+class Studio:
+    """Writes the files of plates; of many, in processes of its own while further plates are being prepared.
 
     Args:
-        plates: what to draw.
         folder: where ``<name>.png``, ``.svg`` and ``.pdf`` go.
         jobs: processes to share the work where it is large.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if jobs < 2 or sum(len(plate.panels) for plate in plates) < MANY:
-        yield from (render(plate, folder) for plate in plates)
-        return
-    forks = sys.platform == "linux" and socket_fits()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        yield from pool.map(render, plates, [folder] * len(plates))
+
+    def __init__(self, folder: Path, jobs: int = 1) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._jobs = folder, jobs
+        self._waiting: list[Plate] = []
+        self._drawn: list[Future[Rendered]] = []
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def take(self, plates: Sequence[Plate]) -> None:
+        """Add plates to what has to be drawn."""
+        self._waiting += plates
+        if self._pool is None and self._jobs > 1 and sum(len(plate.panels) for plate in self._waiting) >= MANY:
+            forks = sys.platform == "linux" and socket_fits()
+            context = multiprocessing.get_context("forkserver" if forks else "spawn")
+            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context)
+        if self._pool is not None:
+            self._drawn += [self._pool.submit(render, plate, self._folder) for plate in self._waiting]
+            self._waiting = []
+
+    def finish(self) -> list[Rendered]:
+        """All plates that were taken, as the page needs them, in their order."""
+        return [future.result() for future in self._drawn] + [render(plate, self._folder) for plate in self._waiting]
 
 
 def render(plate: Plate, folder: Path) -> Rendered:
@@ -77,12 +88,19 @@ def render(plate: Plate, folder: Path) -> Rendered:
         _lay_out(figure, parts)
         for kind, metadata in _METADATA.items():
             figure.savefig(folder / f"{plate.name}.{kind}", dpi=DPI, metadata=metadata)
-        texts = [_panel_svg(figure, part) for part in parts]
-    glyphs: dict[str, str] = {}
-    alts = [f"{plate.title}: {panel.title}" if panel.title else plate.title for panel in plate.panels]
-    names = [f"{plate.name}-{number}" for number in range(1, len(texts) + 1)]
-    svgs = [_for_page(text, name, alt, glyphs) for text, name, alt in zip(texts, names, alts, strict=True)]
-    return Rendered(tuple(svgs), glyphs)
+    titles = [f"{plate.title}: {panel.title}" if panel.title else plate.title for panel in plate.panels]
+    wanted = [Part(str(part.get_gid()), _box(figure, part), title) for part, title in zip(parts, titles, strict=True)]
+    figure.clear()  # else its circles of references keep hundreds of megabytes until Python looks for such
+    panels, definitions = inline((folder / f"{plate.name}.svg").read_text(encoding="utf-8"), wanted)
+    return Rendered(tuple(panels), definitions)
+
+
+def _box(figure: Figure, part: SubFigure) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a part in points, as its SVG counts them: from the top."""
+    box = part.bbox.transformed(figure.dpi_scale_trans.inverted())
+    places = (box.x0, figure.bbox_inches.height - box.y1, box.width, box.height)
+    left, top, width, height = (POINTS * float(inches) for inches in places)
+    return left, top, width, height
 
 
 def _lay_out(figure: Figure, parts: Sequence[SubFigure]) -> None:
@@ -90,7 +108,9 @@ def _lay_out(figure: Figure, parts: Sequence[SubFigure]) -> None:
 
     The solver's results differ in their last digits from process to process; rounded they do not.
     """
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)  # "none" would leave a placeholder, for which every figure is drawn twice
     for part in parts:
         part.bbox_relative.p0, part.bbox_relative.p1 = part.bbox_relative.p0.round(4), part.bbox_relative.p1.round(4)
@@ -105,58 +125,3 @@ def _no_word_on_glyphs() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
-
-
-def _panel_svg(figure: Figure, part: SubFigure) -> str:
-    """One panel of a figure that has been laid out, without the others."""
-    hidden = [other for other in (*figure.subfigs, figure._suptitle) if other not in (part, None)]  # type: ignore[attr-defined]
-    for other in hidden:
-        other.set_visible(False)
-    figure.patch.set_visible(False)
-    sink = io.StringIO()
-    box = part.bbox.transformed(figure.dpi_scale_trans.inverted())
-    figure.savefig(sink, format="svg", metadata=_METADATA["svg"], bbox_inches=box, dpi=DPI)
-    for other in (*hidden, figure.patch):
-        other.set_visible(True)
-    return sink.getvalue()
-
-
-_GLYPH = re.compile(r'<path id="(?P<id>DejaVu[^"]+)"[^>]*/>\s*')
-_ID = re.compile(r'(\bid="|xlink:href="#|url\(#)(?!DejaVu)([^")]+)')
-_DATA = re.compile(r' d="([^"]*)"')
-_NUMBER = re.compile(r"-?\d+\.\d{2,}")
-_NOT_SHOWN = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<defs>\s*</defs>", re.DOTALL)
-
-
-def _for_page(svg: str, name: str, alt: str, glyphs: dict[str, str]) -> str:
-    """An SVG document as an element without colours of its own for ink and paper, and with names that are its own.
-
-    Args:
-        svg: as matplotlib wrote it.
-        name: put before every name inside, so that no two figures of a page share one.
-        alt: the text alternative.
-        glyphs: takes the outlines of letters.
-    """
-
-    def keep(match: re.Match[str]) -> str:
-        glyphs[match["id"]] = match[0].strip()
-        return ""
-
-    svg = _NOT_SHOWN.sub("", _GLYPH.sub(keep, svg[svg.index("<svg") :]))
-    svg = _ID.sub(rf"\g<1>{name}-\g<2>", svg)
-    svg = _DATA.sub(lambda m: f' d="{_NUMBER.sub(_rounded, m[1])}"', svg)
-    svg = by_theme(svg)
-    head = f'<svg role="img" aria-label="{escape(alt, quote=True)}"'
-    svg = re.sub(r'<svg xmlns:xlink="[^"]*" width="[^"]*" height="[^"]*"', lambda _: head, svg, count=1)
-    return re.sub(r"\n\s*", "\n", svg).strip()
-
-
-def by_theme(text: str) -> str:
-    """The same text with every colour of ganbench's as the variable that the page sets for light or dark."""
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, variable)
-    return text
-
-
-def _rounded(match: re.Match[str]) -> str:
-    return f"{float(match[0]):.1f}".removesuffix(".0")

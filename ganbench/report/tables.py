@@ -88,18 +88,19 @@ def _floors(rankings: Mapping[Measure, Ranking]) -> list[Cell]:
 
 
 def verdict_grid(verdicts: pd.DataFrame) -> Grid:
-    """One row a rule, in the order of the verdicts table."""
+    """One row a rule, in the order of the verdicts table; the first of a claim has its sentence and its source."""
     columns = ["claim", "rule", "verdict", "effect [95 %]", "wanted", "n", "p", "Holm", "source", "note"]
     found: Any = verdicts.itertuples()
+    first = ~verdicts["claim"].duplicated()
     rows = [
         [
-            Cell(f"{row.claim}: {row.sentence}", str(row.claim), "long"), text(row.rule),
+            Cell(str(row.claim), str(row.claim), "long", more=str(row.sentence) if leads else ""), text(row.rule),
             Cell(row.verdict, row.verdict, str(row.verdict).replace(" ", "-")),
             number(row.effect, effect_text(row)), text(row.threshold), number(row.n), number(row.p),
             text("" if pd.isna(row.p) else "holds" if row.holm else "does not hold"),
-            Cell(str(row.source), str(row.source), "long"), Cell(str(row.note), str(row.note), "long"),
+            Cell(str(row.source) if leads else "", str(row.source), "long"), Cell(str(row.note), str(row.note), "long"),
         ]
-        for row in found
+        for row, leads in zip(found, first, strict=True)
     ]  # fmt: skip
     note = (
         "Thresholds were fixed before the run. Reproduced: the whole interval lies inside them; not reproduced: the "

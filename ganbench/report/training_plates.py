@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ganbench.evaluation import split_protocol
 from ganbench.figures.courses import draw_course, with_clocks
 from ganbench.figures.gradients import draw_gradient_norms, norm_limits
 from ganbench.figures.histograms import draw_histograms
@@ -14,6 +13,7 @@ from ganbench.figures.palette import short
 from ganbench.figures.plates import Panel, Plate
 from ganbench.floors import find_floor
 from ganbench.formats import number_text
+from ganbench.protocol_text import split_protocol
 from ganbench.report.material import Section
 from ganbench.report.measures import Measure
 from ganbench.report.story import Story, draw, groups, lacking, panel, seeds_in_words
