@@ -25,7 +25,7 @@ MODULES = sorted(
 LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
-        "objective", "losses", "draws", "vectorise", "pruning", "tracing", "readings", "measured", "dataset",
+        "objective", "losses", "draws", "vectorise", "pruning", "tracing", "readings", "measured", "protocol_text", "dataset",
         "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],
