@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DPI = 130
 POINTS = 72  # to the inch
-MANY = 12  # panels: so many are worth further processes
+MANY = 40  # panels: so many are worth further processes, which take 0.2 GiB each
 _METADATA = {  # without dates and versions
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
