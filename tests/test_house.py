@@ -25,8 +25,8 @@ MODULES = sorted(
 LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
-        "objective", "losses", "draws", "vectorise", "pruning", "tracing", "readings", "measured", "protocol_text", "dataset",
-        "networks",
+        "objective", "losses", "draws", "vectorise", "pruning", "tracing", "readings", "measured", "dataset",
+        "protocol_text", "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],
     "the loop": ["feed", "players", "passes", "cohort", "training", "evaluation", "record", "snapshots", "probing"],

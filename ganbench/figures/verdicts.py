@@ -19,6 +19,11 @@ MARKS = {
 }
 
 
+MOST_LETTERS = 72  # of a claim and its rule, in axes WIDTH inches wide
+WIDTH = 5.4
+BESIDE = 0.05  # of the axes' width, for the mark
+
+
 def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None, room: int = 0) -> Axes:
     """Two lines for every rule: verdict as colour and shape, claim and rule; effect with interval, threshold, seeds.
 
@@ -30,6 +35,7 @@ def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None, room: int = 0)
     ax = axes_or_new(ax)
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(max(len(verdicts), room) - 0.45, -0.55))
+    line: dict[str, Any] = {"va": "center", "fontsize": 7.5, "in_layout": False}
     rows: Any = verdicts.itertuples()
     for place, row in enumerate(rows):
         colour, marker = MARKS[row.verdict]
@@ -41,11 +47,11 @@ def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None, room: int = 0)
             "mew": 0.4,
             "label": f"_{row.verdict}",
         }
-        ax.plot(0.02, place, color=colour, **style)
-        name = f"{short(str(row.claim), 34)}: {short(str(row.rule), 22)}"
+        ax.plot(BESIDE / 3, place, color=colour, **style)
+        name = short(f"{row.claim}: {row.rule}", MOST_LETTERS)
         found = f"{effect_text(row)}; wanted {short(str(row.threshold), 18)}; n = {row.n}"
-        ax.text(0.07, place - 0.2, name, va="center", fontsize=7.5, fontweight="bold")
-        ax.text(0.07, place + 0.2, found, va="center", fontsize=7.5)
+        ax.text(BESIDE, place - 0.2, name, fontweight="bold", **line)
+        ax.text(BESIDE, place + 0.2, found, **line)
         ax.axhline(place - 0.5, color=LINE, lw=0.8)
     mark = {"ls": "", "ms": 7, "mec": INK, "mew": 0.4}
     legend_below(ax, [key(colour, name, marker=marker, **mark) for name, (colour, marker) in MARKS.items()])

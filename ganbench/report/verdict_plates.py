@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from ganbench.figures.plates import Plate
-from ganbench.figures.verdicts import draw_verdicts
+from ganbench.figures.verdicts import WIDTH, draw_verdicts
 from ganbench.report.story import Story, draw, lacking, panel
 
-MOST_ROWS = 14  # in one panel
+MOST_ROWS = 20  # in one panel
 
 
 def verdict_story(verdicts: pd.DataFrame | None) -> Story:
@@ -19,7 +19,8 @@ def verdict_story(verdicts: pd.DataFrame | None) -> Story:
         return lacking("Verdicts on claims are not here: the verdict table has no rows.")
     parts = [verdicts[start : start + MOST_ROWS] for start in range(0, len(verdicts), MOST_ROWS)]
     room = len(parts[0])
-    panels = tuple(panel("", draw(draw_verdicts, part, room=room), height=0.8 + 0.36 * room) for part in parts)
+    drawn = [draw(draw_verdicts, part, room=room) for part in parts]
+    panels = tuple(panel("", one, width=WIDTH, height=0.8 + 0.36 * room) for one in drawn)
     counts = ", ".join(f"{n} {name}" for name, n in sorted(verdicts["verdict"].value_counts().items()))
     caption = (
         f"One line a rule ({len(verdicts)} of {verdicts['claim'].nunique()} claims): {counts}. Effects are means over "
@@ -27,4 +28,4 @@ def verdict_story(verdicts: pd.DataFrame | None) -> Story:
         "when the whole interval lies within what was wanted."
     )
     title, alt = "Verdicts on claims of the literature", f"A list of verdicts: {counts}."
-    return Story((Plate("verdicts", title, caption, alt, panels),))
+    return Story((Plate("verdicts", title, caption, alt, panels, columns=2),))
