@@ -29,7 +29,7 @@ addEventListener("load", () => {
   const marks = [...document.querySelectorAll("svg[role=img]")];
   const flat = marks.filter((e) => e.getBoundingClientRect().height < 40).length;
   const first = document.querySelector("table.sortable");
-  const names = () => [...first.tBodies[0].rows].map((row) => row.cells[0].textContent);
+  const names = () => [...first.tBodies[0].rows].map((row) => row.cells[0].querySelector("span").textContent);
   const before = names();
   first.querySelector("button").click();
   const up = names();
