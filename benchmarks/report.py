@@ -64,7 +64,14 @@ def tables(trial: Trial, steps: int, rng: np.random.Generator) -> dict[str, pd.D
          "generator_grad_noise": rng.random(), "critic_accuracy": 1 - 0.5 * np.exp(-c / 30), "critic_loss": 0.5}
         for age in (25, 250, 1000) for c in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
     ]  # fmt: skip
-    made = {"steps": pd.DataFrame(values), "evaluations": pd.DataFrame(evaluations), "probes": pd.DataFrame(probes)}
+    modes = {
+        "step": moments.repeat(10), "mode": np.tile(np.arange(10), len(moments)),
+        "samples": rng.integers(0, 200, 10 * len(moments)),
+    }  # fmt: skip
+    made = {
+        "steps": pd.DataFrame(values), "evaluations": pd.DataFrame(evaluations), "probes": pd.DataFrame(probes),
+        "modes": pd.DataFrame({**modes, "captured": modes["samples"] >= 25}),
+    }  # fmt: skip
     return {name: typed(table.assign(**keys(trial)), schema.TABLES[name]) for name, table in made.items()}
 
 

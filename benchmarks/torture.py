@@ -124,7 +124,7 @@ def _digest(folder: Path) -> str:
         results, text = ganbench.load(folder), ""
     except ganbench.errors.GanbenchError as error:
         return str(error)
-    for name in ("trials", "steps", "evaluations", "probes", "floors"):
+    for name in ("trials", "steps", "evaluations", "modes", "probes", "floors"):
         table = getattr(results, name).drop(columns=LEFT_OUT, errors="ignore")
         text += table.sort_values(list(table)).to_csv(index=False, float_format="%.17g")
     for path in sorted(folder.glob("trials/*/generator.safetensors")):

@@ -76,6 +76,7 @@ class Checkpoints:
             "trials": [trial.id for trial in spec.trials()],
             "step": segment.last,
             "evaluations": {str(s): rows for s, rows in checkpoint.record.evaluations.items()},
+            "modes": {str(s): rows for s, rows in checkpoint.record.modes.items()},
             "wall_seconds": checkpoint.wall_seconds,
             "made_with": self.made_with,
             "files": {file: checksum(content)},
@@ -156,6 +157,7 @@ def _read(folder: Path, described: Mapping[str, Any]) -> Checkpoint:
     record = Record(tuple(described["seeds"]))
     record.note(Segment(1, described["step"], **readings))
     record.evaluations |= {int(seed): list(rows) for seed, rows in described["evaluations"].items()}
+    record.modes |= {int(seed): list(rows) for seed, rows in described["modes"].items()}
     return Checkpoint(record, tensors, described["wall_seconds"])
 
 

@@ -15,6 +15,7 @@ from ganbench.cohort import Cohort
 from ganbench.dataset import Population
 from ganbench.errors import DataError, MetricError
 from ganbench.measured import Evaluator, Measured, Metric
+from ganbench.metrics.modes import Modes, captured, histogram
 from ganbench.protocol_text import NOT_COMPUTED
 from ganbench.streams import generator
 
@@ -32,6 +33,20 @@ class RawValues(Evaluator):
         """Measure samples (n, *sample_shape); features are their values, in order."""
         flat = points.detach().to("cpu", torch.float32).flatten(1).numpy()
         return Measured(flat, flat.astype(np.float64), np.full(len(flat), -1), np.zeros(len(flat), dtype=bool), 0)
+
+
+class Histogram(NamedTuple):
+    """How many samples each mode has, and whether it counts as captured: one entry a mode."""
+
+    samples: list[int]
+    captured: list[bool]
+
+
+class Findings(NamedTuple):
+    """What an evaluation says of one seed: a row a metric, and its modes where some are known and samples finite."""
+
+    rows: list[dict[str, Any]]
+    modes: Histogram | None
 
 
 class Absent(NamedTuple):
@@ -79,6 +94,18 @@ class Examiner:
         """One row a metric: its name, its value, how many samples were measured, and the protocol."""
         return [self._row(metric, fake) for metric in self.metrics]
 
+    def findings(self, samples: Tensor) -> Findings:
+        """Everything that is written down of the samples of one seed, (n, *sample_shape)."""
+        fake = self.evaluator.measure(samples)
+        return Findings(self.rows(fake), self._modes(fake))
+
+    def _modes(self, fake: Measured) -> Histogram | None:
+        """By the definition of the metric ``modes`` among those computed, else by the default."""
+        if not fake.n_modes or not np.isfinite(fake.points).all():
+            return None
+        share = next((metric.share for metric in self.metrics if isinstance(metric, Modes)), Modes.share)
+        return Histogram(histogram(fake).tolist(), captured(fake, share).tolist())
+
     def protocol(self, metric: Metric, n_samples: int) -> str:
         """The definition of what the rows of a metric hold."""
         name = self.absent.name if self.absent and metric.needs_features else self.evaluator.name
@@ -110,9 +137,9 @@ def draw_samples(sample: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
     return torch.cat(samples, dim=1).float().cpu()
 
 
-def evaluate(cohort: Cohort, examiner: Examiner, alive: Mapping[int, bool]) -> dict[int, list[dict[str, Any]]]:
-    """The rows of every seed that has not diverged, by seed."""
+def evaluate(cohort: Cohort, examiner: Examiner, alive: Mapping[int, bool]) -> dict[int, Findings]:
+    """What is found of every seed that has not diverged, by seed."""
     setting = cohort.setting
     latents = evaluation_latents(cohort.seeds, examiner.n_samples, setting.architecture.latent)
     samples = draw_samples(cohort.sample, latents.to(setting.device, setting.dtype))
-    return {seed: examiner.examine(samples[k]) for k, seed in enumerate(cohort.seeds) if alive[seed]}
+    return {seed: examiner.findings(samples[k]) for k, seed in enumerate(cohort.seeds) if alive[seed]}

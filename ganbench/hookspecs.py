@@ -57,6 +57,6 @@ def ganbench_trial_finished(trial: Mapping[str, Any], tables: Mapping[str, pd.Da
 
     Args:
         trial: the trial's row of the trials table.
-        tables: its ``steps``, ``evaluations`` and ``probes``; one without rows where there are none.
+        tables: its ``steps``, ``evaluations``, ``modes`` and ``probes``; one without rows where there are none.
         folder: where trackers may keep files, each in a folder of its own: ``<results>/trackers``. It may not exist.
     """

@@ -23,7 +23,7 @@ from ganbench.readings import READINGS
 from ganbench.record import Record
 from ganbench.store import LOG, Store
 from ganbench.surroundings import Outcome, Surroundings
-from ganbench.tables import evaluations_table, probes_table, steps_table
+from ganbench.tables import evaluations_table, modes_table, probes_table, steps_table
 from ganbench.trials import CohortSpec, Trial
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def store_trained(
     tables = {
         "steps": steps_table(trial, record, spec.protocol.batch_size),
         "evaluations": evaluations_table(trial, record),
+        "modes": modes_table(trial, record),
     }
     log = failure.log if failure else _remains(record, trial.seed) if divergence else ""
     run: Mapping[str, Any] = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbench.evaluation import Findings
 from ganbench.readings import READINGS, VITAL
 from ganbench.training import Segment, first_divergence
 
@@ -21,12 +22,14 @@ class Record:
         seeds: of the cohort, in the order of its readings.
         segments: readings, in order.
         evaluations: by seed, rows of the evaluations table without their keys.
+        modes: by seed, what each evaluation found of every mode: step, samples and captured, the last two a list.
         diverged: by seed, the step whose readings were the first not to be finite, and these readings: (readings,).
     """
 
     seeds: tuple[int, ...]
     segments: list[Segment] = field(default_factory=list)
     evaluations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    modes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     diverged: dict[int, tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
 
     def note(self, segment: Segment) -> None:
@@ -36,10 +39,12 @@ class Record:
             if row >= 0:
                 self.diverged.setdefault(self.seeds[k], (segment.first + int(row), segment.readings[row, k]))
 
-    def examined(self, step: int, rows: dict[int, list[dict[str, Any]]]) -> None:
-        """Take in the metrics at one step, by seed."""
-        for seed, found in rows.items():
-            self.evaluations.setdefault(seed, []).extend({"step": step, **row} for row in found)
+    def examined(self, step: int, findings: Mapping[int, Findings]) -> None:
+        """Take in the metrics and modes at one step, by seed."""
+        for seed, (rows, modes) in findings.items():
+            self.evaluations.setdefault(seed, []).extend({"step": step, **row} for row in rows)
+            if modes is not None:
+                self.modes.setdefault(seed, []).append({"step": step, **modes._asdict()})
 
     def alive(self) -> dict[int, bool]:
         """Which seeds have not diverged."""
@@ -60,7 +65,9 @@ class Record:
     def of(self, seeds: Sequence[int]) -> Record:
         """What was measured of some of the seeds."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        chosen = Record(tuple(seeds), evaluations={s: list(self.evaluations.get(s, [])) for s in seeds})
+        evaluations = {seed: list(self.evaluations.get(seed, [])) for seed in seeds}
+        modes = {seed: list(self.modes.get(seed, [])) for seed in seeds}
+        chosen = Record(tuple(seeds), evaluations=evaluations, modes=modes)
         for segment in self.segments:
             chosen.note(replace(segment, readings=segment.readings[:, rows]))
         return chosen

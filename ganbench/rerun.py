@@ -22,7 +22,12 @@ from ganbench.results import check_version, read_file, read_run
 from ganbench.store import Store
 from ganbench.trials import ENGINE, CohortSpec, Component, ProbeProtocol, Protocol
 
-PLACE = {"steps": ["step"], "evaluations": ["step", "metric", "protocol"], "probes": ["generator_step", "critic_step"]}
+PLACE = {
+    "steps": ["step"],
+    "evaluations": ["step", "metric", "protocol"],
+    "modes": ["step", "mode"],
+    "probes": ["generator_step", "critic_step"],
+}
 CLOCKS = ("seconds",)  # the machine's mood, not the trial's numbers
 
 
@@ -121,7 +126,8 @@ def compare(stored: Described, repeated: Store) -> list[Agreement]:
         if name == "probes" and stored.spec.probe is None:
             continue
         asked = before[name].merge(after[name][place], on=place) if name == "evaluations" else before[name]
-        columns = [c for c, kind in schema.TABLES[name].items() if kind == "float64" and c not in CLOCKS]
+        numbers = [c for c, kind in schema.TABLES[name].items() if kind in ("float64", "int64")]
+        columns = [c for c in numbers if c not in ("seed", *place, *CLOCKS)]
         found += [_column(name, column, asked, after[name], place) for column in columns]
     return [*found, _weights(stored, repeated)]
 

@@ -24,6 +24,7 @@ class Results:
         trials: one row a trial.
         steps: readings, one row a trial and step.
         evaluations: metrics, one row a trial, step and metric.
+        modes: what the generator draws of each mode, one row a trial, step and mode; none where no modes are known.
         probes: the frozen-generator experiment, one row a trial, generator step and critic step.
         floors: what a perfect sampler scores, one row a dataset, metric and number of samples.
     """
@@ -31,6 +32,7 @@ class Results:
     trials: pd.DataFrame
     steps: pd.DataFrame
     evaluations: pd.DataFrame
+    modes: pd.DataFrame
     probes: pd.DataFrame
     floors: pd.DataFrame
 

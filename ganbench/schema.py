@@ -43,6 +43,15 @@ EVALUATIONS = {
     "protocol": "str",
 }
 
+# How many samples each mode or class has, and whether the metric ``modes`` counts it as captured.
+MODES = {
+    **_KEYS,
+    "step": "int64",
+    "mode": "int64",
+    "samples": "int64",
+    "captured": "bool",
+}
+
 PROBES = {
     **_KEYS,
     "generator_step": "int64",
@@ -84,6 +93,6 @@ VERDICTS = {
     "note": "str",
 }
 
-TABLES = {"steps": STEPS, "evaluations": EVALUATIONS, "probes": PROBES}
+TABLES = {"steps": STEPS, "evaluations": EVALUATIONS, "modes": MODES, "probes": PROBES}
 
 STATUSES = ("completed", "diverged", "failed")

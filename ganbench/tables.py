@@ -49,6 +49,18 @@ def evaluations_table(trial: Trial, record: Record) -> pd.DataFrame:
     return typed(pd.DataFrame(rows, columns=list(schema.EVALUATIONS)), schema.EVALUATIONS)
 
 
+def modes_table(trial: Trial, record: Record) -> pd.DataFrame:
+    """One row a step and mode; none where no modes are known."""
+    parts = [
+        pd.DataFrame({"samples": row["samples"], "captured": row["captured"]}).assign(
+            **keys(trial), step=row["step"], mode=range(len(row["samples"]))
+        )
+        for row in record.modes.get(trial.seed, [])
+    ]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(schema.MODES))
+    return typed(table, schema.MODES)
+
+
 def probes_table(trial: Trial, seeds: Sequence[int], moments: Sequence[Reading]) -> pd.DataFrame:
     """One row a generator step and critic step; ``seeds`` are those of the readings, in order."""
     k = seeds.index(trial.seed)

@@ -92,10 +92,11 @@ def write_study(
         tables = {
             "steps": steps_table(described, steps),
             "evaluations": evaluations_table(described, steps, last, evaluator),
+            "modes": modes_table(described, sorted({0, steps // 2, steps}), steps),
             "probes": probes_table(described),
         }
         reached = {"completed": steps, "diverged": steps // 2, "failed": 0}[status]
-        for name in ("steps", "evaluations"):
+        for name in ("steps", "evaluations", "modes"):
             tables[name] = tables[name][tables[name]["step"] <= reached] if reached else tables[name].head(0)
         if status == "diverged":
             tables["steps"].iloc[-1, tables["steps"].columns.get_loc("generator_grad_norm")] = np.nan
@@ -125,4 +126,4 @@ def write_verdicts(path):
 def modes_table(described, moments, lost):
     """Two modes; mode 1 is captured until step ``lost``."""
     rows = [{"step": s, "mode": m, "samples": 50, "captured": m == 0 or s < lost} for s in moments for m in (0, 1)]
-    return pd.DataFrame(rows).assign(**keys(described))
+    return typed(pd.DataFrame(rows).assign(**keys(described)), schema.MODES)

@@ -18,6 +18,7 @@ import ganbench
 from ganbench import Optimizer
 from ganbench.checkpoints import RECORD, Checkpoint, Checkpoints, whole
 from ganbench.errors import StorageError
+from ganbench.evaluation import Findings, Histogram
 from ganbench.execution import execute
 from ganbench.plugins import load_plugins
 from ganbench.record import Record, joined
@@ -100,7 +101,9 @@ def written(path, described=None, said=None):
     cohort = make_cohort(Minimax(), described.seeds, steps=200)
     record = Record(described.seeds)
     record.note(next(train(cohort, set())))
-    record.examined(0, {seed: [{"metric": "fid", "value": value}] for seed, value in ((0, 0.1), (1, float("nan")))})
+    modes = {0: Histogram([3, 0], [True, False]), 1: None}
+    values = {0: 0.1, 1: float("nan")}
+    record.examined(0, {seed: Findings([{"metric": "fid", "value": values[seed]}], modes[seed]) for seed in (0, 1)})
     shelf = Checkpoints(Store(path), MADE, (said if said is not None else []).append)
     shelf.write(described, Checkpoint(record, snapshot(cohort), 12.5))
     return shelf, described, record, snapshot(cohort)
@@ -116,6 +119,7 @@ def test_what_was_written_is_found_again_to_the_bit(tmp_path):
     assert found.wall_seconds == 12.5
     assert found.record.evaluations[0] == [{"step": 0, "metric": "fid", "value": 0.1}]
     assert found.record.evaluations[1][0]["value"] != found.record.evaluations[1][0]["value"]
+    assert found.record.modes == {0: [{"step": 0, "samples": [3, 0], "captured": [True, False]}]}
     assert {p.suffix for p in shelf.folder(described).iterdir()} == {".json", ".safetensors"}
 
 

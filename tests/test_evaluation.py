@@ -9,10 +9,11 @@ import torch
 from toys import Gaussian
 
 from ganbench.errors import DataError, MetricError
-from ganbench.evaluation import Examiner, evaluation_latents
+from ganbench.evaluation import Examiner, Histogram, evaluation_latents
 from ganbench.evaluators.coordinates import NearestMode
-from ganbench.measured import Evaluator, Metric
+from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
+from ganbench.metrics.modes import captured
 from ganbench.protocol_text import split_protocol
 
 
@@ -73,6 +74,30 @@ def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_compute
         "undefined is (on principle) not defined",
     )
     assert split_protocol(modes["protocol"]) == ("modes@coordinates/100", "")
+
+
+def test_what_is_found_of_every_mode_is_what_the_metric_counts():
+    """Two samples at the first of three modes, one at the second, one not near enough to the third."""
+    row_of_three = NearestMode(np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]]), np.full(3, 3.0))
+    points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [10.0, 0.0], [20.0, 5.0]])
+    rows, modes = Examiner.of(Cloud(row_of_three), [Modes()]).findings(points)
+    assert modes == Histogram([2, 1, 0], [True, True, False])
+    assert rows[0]["value"] == 2
+
+
+def test_classes_are_captured_by_the_share_that_the_metric_asks_for():
+    """Of 100 samples in two classes, 13 are a quarter of the fair share of 50 and 12 are not."""
+    for few, share, found in ((13, 0.25, [True, True]), (12, 0.25, [True, False]), (12, 0.2, [True, True])):
+        classes = np.repeat([0, 1], [100 - few, few])
+        fake = Measured(np.zeros((100, 1)), np.zeros((100, 1)), classes, np.ones(100, bool), 2, "classes")
+        assert captured(fake, share).tolist() == found
+        assert Modes(share=share).value(fake, fake) == sum(found)
+
+
+def test_samples_that_are_not_finite_or_have_no_modes_have_no_histogram():
+    spoiled = torch.full((100, 2), torch.nan)
+    assert Examiner.of(known(), [Modes()]).findings(spoiled).modes is None
+    assert Examiner.of(Cloud(Missing()), [Modes()]).findings(3 + torch.randn(100, 2)).modes is None
 
 
 def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_number():

@@ -43,6 +43,7 @@ def study(trials, values, norms=(), evaluator="cnn"):
             (schema.TRIALS, trials),
             (schema.STEPS, steps),
             (schema.EVALUATIONS, evaluations),
+            (schema.MODES, []),
             (schema.PROBES, []),
             (schema.FLOORS, []),
         )

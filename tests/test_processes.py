@@ -68,6 +68,7 @@ def tables(out, objectives=None):
     found = (
         results.steps.drop(columns="seconds").sort_values(["trial", "step"], ignore_index=True),
         results.evaluations.sort_values(["trial", "step", "metric"], ignore_index=True),
+        results.modes.sort_values(["trial", "step", "mode"], ignore_index=True),
         results.probes.sort_values(["trial", "generator_step", "critic_step"], ignore_index=True),
     )
     if objectives is None:

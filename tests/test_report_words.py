@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from reported import OBJECTIVES, modes_table, trial, write_study, write_verdicts
+from reported import OBJECTIVES, write_study, write_verdicts
 from scipy.stats import permutation_test
 
 from ganbench.errors import UsageError
@@ -131,14 +131,6 @@ def test_sections_hold_what_compares_and_several_folders_become_one_report(tmp_p
     twice = gather([a, write_study(tmp_path / "c", architectures=("dcgan",))])
     assert len(twice.results.trials) == len(gather([a]).results.trials)  # the same trials stand in both folders
     assert len(twice.results.steps) == len(gather([a]).results.steps)
-
-
-def test_the_modes_table_is_read_where_it_is(tmp_path):
-    path = write_study(tmp_path / "a", seeds=2)
-    assert gather([path]).sections[0].modes is None
-    described = trial("gan", 1)
-    modes_table(described, [0, 20], 20).to_parquet(path / "trials" / described.id / "modes.parquet")
-    assert len(gather([path]).sections[0].modes) == 4
 
 
 def test_a_folder_with_nothing_to_report_is_refused(tmp_path):

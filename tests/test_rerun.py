@@ -52,7 +52,7 @@ def test_a_trial_is_described_by_its_own_folder(two):
 def test_a_repetition_agrees_to_the_bit_in_all_that_is_a_number(two):
     store, trial, repeated = two
     found = compare(describe(store.folder(trial)), repeated)
-    assert {a.table for a in found} == {"steps", "evaluations", "probes", "generator"}
+    assert {a.table for a in found} == {"steps", "evaluations", "modes", "probes", "generator"}
     assert [a for a in found if a.differing] == []
     assert {a.column for a in found if a.table == "steps"} >= {"generator_loss", "estimate"}
     assert "seconds" not in {a.column for a in found}

@@ -24,6 +24,7 @@ def test_a_case_that_can_be_counted_by_hand():
     steps = [{**keys, "trial": "a0", "generator_grad_norm": v} for v in (1.0, 2.0, 30.0)]
     results = Results(
         *(table(c, r) for c, r in ((schema.TRIALS, trials), (schema.STEPS, steps), (schema.EVALUATIONS, evaluations))),
+        table(schema.MODES, []),
         table(schema.PROBES, []),
         table(schema.FLOORS, []),
     )

@@ -126,7 +126,7 @@ def measure(arm: str, seeds: Sequence[int], steps: int) -> Iterator[dict[str, An
         trained = cohort(digits, RandomMlp.of_seed(seed), chosen, (seed,), steps, 64, solitary=True)
         for _ in training(trained):
             pass
-        for found in evaluate(trained, examiner, {seed: True})[seed]:
+        for found in evaluate(trained, examiner, {seed: True})[seed].rows:
             yield row(found["metric"], found["value"], arm=arm, seed=seed)
 
 

@@ -19,6 +19,12 @@ def histogram(samples: Measured) -> NDArray[np.int64]:
     return np.bincount(counted, minlength=samples.n_modes)
 
 
+def captured(samples: Measured, share: float) -> NDArray[np.bool_]:
+    """Which modes are captured, as ``Modes`` counts them: (n_modes,)."""
+    least = max(1.0, share * len(samples) / samples.n_modes) if samples.kind == "classes" else 1.0
+    return histogram(samples) >= least
+
+
 @dataclass(frozen=True)
 class Modes(Metric):
     """How many modes the generator has captured.
@@ -43,10 +49,7 @@ class Modes(Metric):
         """Number of modes captured, 0 to n_modes. Raises MetricError without modes or finite samples."""
         require_samples(self, fake, real)
         require_modes(self, fake)
-        least = 1.0
-        if fake.kind == "classes":
-            least = max(1.0, self.share * len(fake) / fake.n_modes)
-        return float((histogram(fake) >= least).sum())
+        return float(captured(fake, self.share).sum())
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,6 @@ def _command(material: Material) -> str:
 
 
 def _tables(material: Material) -> dict[str, Any]:
-    names = ("trials", "evaluations", "probes", "floors", "steps")
+    names = ("trials", "evaluations", "modes", "probes", "floors", "steps")
     tables = {name: getattr(material.results, name) for name in names}
     return tables if material.verdicts is None else {"verdicts": material.verdicts, **tables}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from ganbench.errors import DamageError, UsageError
 from ganbench.figures.palette import Looks, looks
@@ -29,7 +28,6 @@ class Section:
         title: dataset and architecture, and the budget where several stand beside each other.
         name: the same as a part of file names and addresses; unique in a report.
         results: their rows of all tables.
-        modes: their rows of the modes table; None where there is none.
         looks: how each objective of the report is drawn.
         settings: what its trials share: everything but the objective.
     """
@@ -37,7 +35,6 @@ class Section:
     title: str
     name: str
     results: Results
-    modes: pd.DataFrame | None
     looks: Looks
     settings: Mapping[str, Any]
 
@@ -92,12 +89,11 @@ def gather(folders: Sequence[Path]) -> Material:
     results = _joined(found, homes)
     asked = {folder: read_asked(folder) or {} for folder in found}
     verdicts = _all([_verdicts(folder, study) for folder, study in asked.items()])
-    modes = _all([_modes(folder / "trials" / trial / "modes.parquet") for trial, folder in homes.items()])
     if results.trials.empty and verdicts is None:
         names = ", ".join(map(str, found))
         raise UsageError(f"{names} holds no finished trial and no verdict yet: there is nothing to report; run first")
     requests = tuple(request for study in asked.values() for request in study["requests"])
-    return Material(tuple(found), results, homes, tuple(sections(results, modes)), verdicts, requests)
+    return Material(tuple(found), results, homes, tuple(sections(results)), verdicts, requests)
 
 
 def _joined(found: Mapping[Path, Results], homes: Mapping[str, Path]) -> Results:
@@ -139,14 +135,7 @@ def _verdicts(folder: Path, study: Mapping[str, Any]) -> pd.DataFrame | None:
     return None if content is None else pd.read_parquet(io.BytesIO(content))
 
 
-def _modes(file: Path) -> pd.DataFrame | None:
-    try:
-        return pd.read_parquet(file) if file.is_file() else None
-    except (pa.ArrowException, OSError) as error:
-        raise DamageError(f"{file} cannot be read ({' '.join(str(error).split())}); make it again") from error
-
-
-def sections(results: Results, modes: pd.DataFrame | None = None) -> list[Section]:
+def sections(results: Results) -> list[Section]:
     """The parts of a study that compare, those of the leaderboard: one a dataset, an architecture and a budget."""
     found = divide(results.trials)
     places = [f"{part.dataset} · {part.architecture}" for part in found]
@@ -158,10 +147,9 @@ def sections(results: Results, modes: pd.DataFrame | None = None) -> list[Sectio
     drawn = looks(results.trials["objective"])
     made = []
     for part, title, name in zip(found, titles, names, strict=True):
-        own = None if modes is None else modes[modes["trial"].isin(part.trials["trial"])].reset_index(drop=True)
         settings = json.loads(str(part.trials["settings"].iloc[0]))
         shared = {key: value for key, value in settings.items() if key != "objective"}
-        made.append(Section(title, name, _rows(results, part.trials), own, drawn, shared))
+        made.append(Section(title, name, _rows(results, part.trials), drawn, shared))
     return made
 
 
@@ -173,7 +161,7 @@ def _distinct(texts: Sequence[str]) -> list[str]:
 def _rows(results: Results, group: pd.DataFrame) -> Results:
     """The rows of some trials."""
     names = set(group["trial"])
-    tables = {name: getattr(results, name) for name in ("steps", "evaluations", "probes")}
+    tables = {name: getattr(results, name) for name in ("steps", "evaluations", "modes", "probes")}
     chosen = {n: t[t["trial"].isin(names)].reset_index(drop=True) for n, t in tables.items()}
     floors = results.floors[results.floors["dataset"].isin(set(group["dataset"]))].reset_index(drop=True)
     return replace(results, trials=group.reset_index(drop=True), floors=floors, **chosen)

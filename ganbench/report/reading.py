@@ -1,6 +1,6 @@
 """Studies as tables for a report: the same as ``ganbench.load`` gives, in less memory.
 
-Labels repeat in every row of the large tables, steps and probes. There they are categories: each is kept once.
+Labels repeat in every row of the large tables: steps, modes and probes. There they are categories: each is kept once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LABELS = ("trial", "dataset", "architecture", "objective", "metric", "protocol")
 
 
 def read_study(path: Path) -> Results:
-    """The tables of a results folder; labels of steps and probes are categories.
+    """The tables of a results folder; labels of steps, modes and probes are categories.
 
     Raises:
         UsageError: it is no results folder, or was written by a newer ganbench.
@@ -33,7 +33,7 @@ def read_study(path: Path) -> Results:
     check_version(path)
     runs = {folder: read_run(folder) or {} for folder in sorted(p.parent for p in path.glob("trials/*/run.json"))}
     rows = pd.DataFrame([trial_row(folder) for folder in runs], columns=list(schema.TRIALS))
-    large = {name: _read(runs, name, schema.TABLES[name]) for name in ("steps", "probes")}
+    large = {name: _read(runs, name, schema.TABLES[name]) for name in ("steps", "modes", "probes")}
     evaluations = typed(_read(runs, "evaluations", schema.EVALUATIONS), schema.EVALUATIONS)
     return Results(typed(rows, schema.TRIALS), **large, evaluations=evaluations, floors=read_floors(path))
 

@@ -116,14 +116,15 @@ def _floor(floors: pd.DataFrame) -> str:
 
 def modes_story(section: Section) -> Story:
     """Which mode each seed lost, and when."""
-    if section.modes is None or section.modes.empty:
+    modes = section.results.modes
+    if modes.empty:
         return lacking(
-            "Which mode each seed lost, and when, is not drawn: these trials stored how many modes were captured, but "
-            "no count for each mode (there is no modes.parquet in their folders)."
+            "Which mode each seed lost, and when, is not drawn: no trial has counts of single modes (these data have "
+            "no known ones, or an older ganbench wrote the results)."
         )
     panels = []
     for objective in section.objectives:
-        own = section.modes[section.modes["objective"] == objective]
+        own = modes[modes["objective"] == objective]
         if len(own):
             look, rows = section.looks[objective], own.groupby(["seed", "mode"]).ngroups
             drawn = draw(draw_histograms, own, look)
@@ -132,12 +133,12 @@ def modes_story(section: Section) -> Story:
         f"One row a mode of every seed ({seeds_in_words(section)}), one column an evaluation. Coloured while the mode "
         "is captured, dark where it had been captured before and is lost, light where it never was."
     )
-    alt = "Coloured fields for the modes that each seed holds at each evaluation. " + _losses(section.modes)
+    alt = "Coloured fields for the modes that each seed holds at each evaluation. " + _losses(modes)
     name = f"{section.name}-lost-modes"
     return Story((Plate(name, "Which mode each seed lost, and when", caption, alt, tuple(panels)),))
 
 
 def _losses(modes: pd.DataFrame) -> str:
-    last = modes[modes["step"] == modes.groupby("trial")["step"].transform("max")]
-    held = last.groupby("objective")["captured"].mean()
+    last = modes[modes["step"] == modes.groupby("trial", observed=True)["step"].transform("max")]
+    held = last.groupby("objective", observed=True)["captured"].mean()
     return "Share of modes held at the end: " + ", ".join(f"{name} {share:.0%}" for name, share in held.items()) + "."
