@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from ganbench.figures.palette import INK, LINE, PAPER, QUIET, Look
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_NUMBERS = 6  # under the columns
 MOST_ROWS = 120  # seeds times modes; beyond that, seeds are counted together
 
 
@@ -45,7 +46,8 @@ def draw_histograms(histograms: pd.DataFrame, look: Look, ax: Axes | None = None
     states = np.where((states == 0) & (before == 1), 2.0, states)
     colours = ListedColormap([LINE, look.colour, INK])
     shown = pd.DataFrame(states, columns=table.columns)
-    sns.heatmap(shown, cmap=colours, vmin=0, vmax=2, cbar=False, linewidths=0.4, linecolor=PAPER, ax=ax)
+    style: dict[str, Any] = {"cbar": False, "linewidths": 0.4, "linecolor": PAPER, "xticklabels": _every(table)}
+    sns.heatmap(shown, cmap=colours, vmin=0, vmax=2, ax=ax, **style)
     _label_seeds(table, ax)
     patches = [Patch(color=look.colour, label="held"), Patch(color=INK, label="lost"), Patch(color=LINE, label="never")]
     legend_below(ax, patches)
@@ -55,9 +57,15 @@ def draw_histograms(histograms: pd.DataFrame, look: Look, ax: Axes | None = None
 def _draw_shares(table: pd.DataFrame, look: Look, ax: Axes) -> Axes:
     shares = table.groupby(level="mode").mean()
     cmap = sns.light_palette(look.colour, as_cmap=True)
-    sns.heatmap(shares, cmap=cmap, vmin=0, vmax=1, cbar_kws={"label": "share of seeds that hold it"}, ax=ax)
+    bar = {"label": "share of seeds that hold it"}
+    sns.heatmap(shares, cmap=cmap, vmin=0, vmax=1, cbar_kws=bar, xticklabels=_every(table), ax=ax)
     ax.set(xlabel="generator step", ylabel="mode")
     return ax
+
+
+def _every(table: pd.DataFrame) -> int:
+    """How many evaluations there are to a written step, so that the numbers do not touch."""
+    return max(1, -(-table.shape[1] // MOST_NUMBERS))
 
 
 def _label_seeds(table: pd.DataFrame, ax: Axes) -> None:
