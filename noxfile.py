@@ -94,6 +94,7 @@ def smoke(session: nox.Session) -> None:
         session.run("ganbench", "run", "--quick", "--objectives", "gan,wgan", "--out", "results/smoke")
         session.run("ganbench", "run", "--quick", "--objectives", "gan,wgan", "--out", "results/smoke", "--plan")
         session.run("ganbench", "list", "objectives")
+        session.run("ganbench", "run", "--quick", "--executor", "ray", success_codes=[2])  # which is not installed
         shutil.rmtree("ganbench-demo", ignore_errors=True)
         session.run("ganbench", "plugin", "new", "demo")
         _install(session, "./ganbench-demo")

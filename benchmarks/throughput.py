@@ -1,34 +1,52 @@
 """Seed-steps per second: a plain PyTorch loop against ganbench's engine, in one process, alternating.
 
-    python benchmarks/throughput.py [--seeds 1,5,10,20] [--batch-sizes 64,256] [--rounds 5] [--threads 2] [--json]
+    python benchmarks/throughput.py [--cases ring/mlp] [--objectives gan,wgan] [--seeds 1,5,10,20,64] [--json]
+    python benchmarks/throughput.py --memory
 
-Both do the same mathematics on the same networks: one critic and one generator update of the minimax game with Adam,
-the generator's gradient norm recorded at every step. The plain loop trains one seed after the other with torch's own
-modules, as tutorials write it; its networks are checked to give ganbench's numbers before anything is timed.
-Alternating rounds and medians are what counts: a machine's mood shifts both sides alike.
+Both do the same mathematics on the same networks with the same optimizers, the generator's gradient norm recorded at
+every step; the plain networks are checked to give ganbench's numbers before anything is timed. Alternating rounds and
+medians are what counts: a machine's mood shifts all sides alike.
+
+A line's columns: seed-steps a second of the plain loop and of ganbench; their ratio, the median of the rounds' own,
+with the lowest and the highest; the share of the machine's limit, which is the floating-point operations that the
+plain loop needs (its matrix products and convolutions, counted by PyTorch) at ganbench's rate, over the rate of large
+matrix products measured in the same process; what readings cost, as a part of a step without them; what the default
+evaluations cost, as a part of a whole run. ``--memory`` prints the peak memory of a process for every number of seeds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import plain
 import torch
-from ganbench_objectives.gan import Minimax
-from torch import nn
-from torch.func import functional_call
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganbench.cohort import Cohort, Setting
-from ganbench.dataset import Population
-from ganbench.networks.architecture import Architecture
-from ganbench.plugins import load_plugins
+from ganbench.evaluation import evaluate
+from ganbench.execution import make_examiner
+from ganbench.passes import Arguments
+from ganbench.plugins import Registry, load_plugins
+from ganbench.readings import READINGS
 from ganbench.training import train
+
+BLOCK = 16  # generator steps a round
+EVALUATIONS, STEPS = 11, 2000  # of a default run
+SIDE = 1024  # of the matrices whose product is the machine's limit
+DATA = Path(os.environ.get("GANBENCH_DATA", "."))
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class Row:
     """One line of the table. Rates are seed-steps per second, medians over the rounds."""
 
     case: str
+    objective: str
     batch: int
     seeds: int
     plain: float
@@ -43,145 +62,160 @@ class Row:
     ratio: float  # median of the rounds' own ratios
     lowest: float
     highest: float
+    limit: float  # share of the machine's limit, 0 to 1
+    readings: float  # what they cost, as a part of a step without them: median of the rounds' own
+    evaluation: float  # as a part of a default run, 0 to 1
 
 
-def plain_networks(case: str) -> tuple[nn.Module, nn.Module]:
-    """Generator and critic of torch's own modules, for the two cases."""
-    if case == "ring/mlp":
-        generator = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 2))
-        critic = nn.Sequential(nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 1))
-        return generator, critic
-    generator = nn.Sequential(
-        nn.Linear(64, 256),
-        nn.Unflatten(1, (64, 2, 2)),
-        nn.BatchNorm2d(64, track_running_stats=False),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(32, track_running_stats=False),
-        nn.ReLU(),
-        nn.ConvTranspose2d(32, 1, 4, 2, 1),
-        nn.Tanh(),
-    )
-    critic = nn.Sequential(
-        nn.Conv2d(1, 32, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(32, 64, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-        nn.Linear(256, 1),
-    )
-    return generator, critic
+class Silent(Cohort):
+    """A cohort without readings: what they cost is the difference."""
+
+    def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        """The gradient, and readings of zero."""
+        gradients = self._run(self._critic_alone, arguments)
+        return self.critic.flatten(gradients), torch.zeros(len(self._padded), len(READINGS) - 2)
+
+    def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        """The gradient, and readings of zero."""
+        gradients = self._run(self._generator_alone, arguments)
+        return self.generator.flatten(gradients), torch.zeros(len(self._padded), 2)
+
+    def _critic_alone(self, arguments: Arguments) -> Any:
+        return self._passes.critic_gradients(arguments)[0]
+
+    def _generator_alone(self, arguments: Arguments) -> Any:
+        return self._passes.generator_gradients(arguments)[0]
 
 
-def check_same(case: str, architecture: Architecture, shape: tuple[int, ...]) -> None:
-    """Raises AssertionError unless the plain networks compute what ganbench's do, weight for weight."""
-    ours = architecture.generator(shape), architecture.critic(shape)
-    latent, x = torch.randn(8, architecture.latent), torch.randn(8, *shape)
-    for own, plain, inputs in zip(ours, plain_networks(case), (latent, x), strict=True):
-        weights = [p.detach() for p in own.parameters()]
-        names = [name for name, _ in plain.named_parameters()]
-        assert len(names) == len(weights), case
-        converted = {n: _plain_layout(case, n, w) for n, w in zip(names, weights, strict=True)}
-        torch.testing.assert_close(
-            functional_call(plain, converted, (inputs,)).flatten(), own(inputs).detach().flatten(), rtol=1e-4, atol=1e-5
-        )
-
-
-def _plain_layout(case: str, name: str, weight: torch.Tensor) -> torch.Tensor:
-    """Ganbench keeps taps before channels, and a pixel's channels side by side in vectors; torch the other way."""
-    if weight.ndim == 4:
-        return weight.permute(3, 2, 0, 1)
-    if case == "digits/dcgan" and name.startswith("0.") and weight.shape[0] == 256:
-        return weight.unflatten(0, (2, 2, 64)).movedim(2, 0).flatten(0, 2)
-    if case == "digits/dcgan" and weight.shape == (1, 256):
-        return weight.unflatten(1, (2, 2, 64)).movedim(3, 1).flatten(1)
-    return weight
-
-
-def plain_loop(case: str, population: Population, batch: int) -> Callable[[int], None]:
-    """One seed, one step after the other, as tutorials write it."""
-    generator, critic = plain_networks(case)
-    generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    rng, bce, norms = torch.Generator().manual_seed(0), nn.BCEWithLogitsLoss(), []
-    ones, zeros = torch.ones(batch, 1), torch.zeros(batch, 1)
-
-    def steps(n: int) -> None:
-        for _ in range(n):
-            real = population.take(population.draw((batch,), rng))
-            fake = generator(torch.randn(batch, 64))
-            critic_optimizer.zero_grad()
-            (bce(critic(real), ones) + bce(critic(fake.detach()), zeros)).backward()
-            critic_optimizer.step()
-            generator_optimizer.zero_grad()
-            (-bce(critic(generator(torch.randn(batch, 64))), zeros)).backward()
-            norms.append(torch.nn.utils.get_total_norm([p.grad for p in generator.parameters()]).item())
-            generator_optimizer.step()
-
-    return steps
-
-
-def engine(setting: Setting, seeds: int) -> Iterator[None]:
-    """Ganbench's own loop over a cohort; every ``next`` trains one block."""
-    for _ in train(Cohort(setting, tuple(range(seeds))), set()):
-        yield
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds."""
+def seconds(work: Callable[[], object]) -> float:
+    """How long something takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def measure(case: str, batch: int, seeds: list[int], rounds: int) -> Iterator[Row]:
-    """Rows of one case: in every round the plain loop and each cohort size train one after the other."""
-    dataset, architecture_name = case.split("/")
-    registry = load_plugins()
-    population = registry.datasets.find(dataset)().load(Path())
-    architecture = registry.architectures.find(architecture_name)()
-    check_same(case, architecture, population.sample_shape)
-    setting = Setting(population, architecture, Minimax(), 10**6, batch)
-    plain, block = plain_loop(case, population, batch), 64
-    engines = {k: engine(setting, k) for k in seeds}
-    plain(block)
-    for running in engines.values():
+def product_rate() -> float:
+    """Floating-point operations a second of large matrix products: the median of nine."""
+    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+    return 2 * SIDE**3 / statistics.median(seconds(lambda: a @ b) for _ in range(9))
+
+
+def operations(one_step: Callable[[], None]) -> int:
+    """Floating-point operations of the matrix products and convolutions of a generator step."""
+    with FlopCounterMode(display=False) as counter:
+        one_step()
+    return counter.get_total_flops()
+
+
+def trained(cohort: Cohort) -> Iterator[None]:
+    """The engine's own loop; every ``next`` trains BLOCK generator steps."""
+    for _ in train(cohort, set(range(BLOCK, cohort.setting.steps, BLOCK))):
+        yield
+
+
+def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry) -> Iterator[Row]:
+    """Rows of one case and objective: in every round each side trains one after the other."""
+    setting = setting_of(case, objective, batch, registry)
+    plain.check_same(case, setting.architecture, setting.population.sample_shape)
+    loop = plain.loop(case, setting.population, setting.objective, batch)
+    needed = operations(lambda: loop(1))
+    cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
+    sides = {k: (trained(cohorts[k]), trained(Silent(setting, tuple(range(k))))) for k in seeds}
+    loop(2)
+    for running in (side for pair in sides.values() for side in pair):
         next(running)
-    times: dict[int, list[float]] = {k: [] for k in (0, *seeds)}
+    times: dict[int, list[tuple[float, float]]] = {k: [] for k in seeds}
+    alone, limits = [], []
     for _ in range(rounds):
-        times[0].append(timed(lambda: plain(block)) / block)
-        for k, running in engines.items():
-            times[k].append(timed(lambda running=running: next(running)) / block / k)
+        limits.append(product_rate())
+        alone.append(seconds(lambda: loop(BLOCK)) / BLOCK)
+        for k, (loud, silent) in sides.items():
+            pair = (seconds(lambda side=side: next(side)) / BLOCK / k for side in (loud, silent))
+            times[k].append(tuple(pair))  # type: ignore[arg-type]
+    examiner = make_examiner(setting.population, registry, 0)
     for k in seeds:
-        ratios = [p / e for p, e in zip(times[0], times[k], strict=True)]
-        rates = [1 / statistics.median(t) for t in (times[0], times[k])]
-        yield Row(case, batch, k, *rates, statistics.median(ratios), min(ratios), max(ratios))
+        ratios = [p / e for p, (e, _) in zip(alone, times[k], strict=True)]
+        step = statistics.median(loud for loud, _ in times[k])
+        look = seconds(lambda k=k: evaluate(cohorts[k], examiner, dict.fromkeys(range(k), True))) / k
+        yield Row(
+            case, objective, batch, k, 1 / statistics.median(alone), 1 / step,
+            statistics.median(ratios), min(ratios), max(ratios),
+            limit=needed / step / statistics.median(limits),
+            readings=statistics.median(loud / silent - 1 for loud, silent in times[k]),
+            evaluation=EVALUATIONS * look / (EVALUATIONS * look + STEPS * step),
+        )  # fmt: skip
+
+
+def setting_of(case: str, objective: str, batch: int, registry: Registry) -> Setting:
+    """A run that does not end while it is looked at."""
+    dataset, architecture = case.split("/")
+    population = registry.datasets.find(dataset)().load(DATA)
+    parts = registry.architectures.find(architecture)(), registry.objectives.find(objective)()
+    return Setting(population, *parts, 10**6, batch)
+
+
+def peak(case: str, objective: str, batch: int, seeds: int) -> None:
+    """Train a few steps and print the most memory that this process has held, in MiB."""
+    running = trained(Cohort(setting_of(case, objective, batch, load_plugins()), tuple(range(seeds))))
+    next(running)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def print_memory(case: str, objective: str, batch: int, seeds: list[int]) -> None:
+    """Peak memory by seeds, each in a process of its own, and what a further seed takes."""
+    command = [sys.executable, __file__, "--cases", case, "--objectives", objective, "--batch-sizes", str(batch)]
+    found = []
+    for k in seeds:
+        done = subprocess.run([*command, "--peak", str(k)], capture_output=True, text=True, check=True)
+        found.append(float(done.stdout))
+        more = (found[-1] - found[-2]) / (k - seeds[len(found) - 2]) if len(found) > 1 else float("nan")
+        print(f"{case:14}{objective:8}{batch:6}{k:6}{found[-1]:8.0f} MiB{more:8.2f} MiB a further seed", flush=True)
+
+
+def text(row: Row) -> str:
+    """A row as a line of the table."""
+    numbers = f"{row.plain:9.0f}{row.engine:9.0f}{row.ratio:7.2f}x ({row.lowest:.2f} to {row.highest:.2f})"
+    shares = f"{row.limit:8.0%}{row.readings:+9.1%}{row.evaluation:8.1%}"
+    return f"{row.case:14}{row.objective:8}{row.batch:6}{row.seeds:6}{numbers}{shares}"
+
+
+HEAD = f"{'case':14}{'':8}{'batch':>6}{'seeds':>6}{'plain/s':>9}{'engine/s':>9}{'ratio':>8}{'':15}{'limit':>8}"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", default="ring/mlp,digits/dcgan")
-    parser.add_argument("--batch-sizes", default="64,256")
-    parser.add_argument("--seeds", default="1,5,10,20")
+    parser.add_argument("--cases", default="ring/mlp,digits/dcgan,mnist/dcgan")
+    parser.add_argument("--objectives", default="gan,wgan,wgan-gp")
+    parser.add_argument("--batch-sizes", default="64")
+    parser.add_argument("--seeds", default="1,5,10,20,64")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory", action="store_true", help="print peak memory instead")
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    seeds = [int(k) for k in options.seeds.split(",")]
+    seeds, registry = [int(k) for k in options.seeds.split(",")], load_plugins()
+    wanted = [
+        (case, objective, int(batch))
+        for case in options.cases.split(",")
+        for objective in options.objectives.split(",")
+        for batch in options.batch_sizes.split(",")
+    ]
+    if options.peak:
+        peak(*wanted[0], options.peak)
+        return
     if not options.json:
         print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, {options.threads} threads")
-        print(f"{'case':14}{'batch':>6}{'seeds':>6}{'plain/s':>10}{'engine/s':>10}{'ratio':>8}  (lowest to highest)")
-    for case in options.cases.split(","):
-        for batch in map(int, options.batch_sizes.split(",")):
-            for row in measure(case, batch, seeds, options.rounds):
-                if options.json:
-                    print(json.dumps(vars(row)), flush=True)
-                else:
-                    numbers = f"{row.plain:10.0f}{row.engine:10.0f}{row.ratio:7.2f}x"
-                    spread = f"({row.lowest:.2f} to {row.highest:.2f})"
-                    print(f"{row.case:14}{row.batch:6}{row.seeds:6}{numbers}  {spread}", flush=True)
+        if not options.memory:
+            print(f"{HEAD}{'readings':>9}{'evaluation':>11}")
+    for case in wanted:
+        if options.memory:
+            print_memory(*case, seeds)
+            continue
+        for row in measure(*case, seeds, options.rounds, registry):
+            print(json.dumps(vars(row)) if options.json else text(row), flush=True)
 
 
 if __name__ == "__main__":

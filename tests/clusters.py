@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -59,6 +60,30 @@ def ancestors(process):
         return [parent.pid for parent in process.parents()]
     except psutil.NoSuchProcess:
         return []
+
+
+class Conversations(threading.Thread):
+    """Looks, while it is entered, whom some processes and their descendants are connected with over the network."""
+
+    def __init__(self, processes):
+        super().__init__(daemon=True)
+        self.addresses, self._processes, self._over = set(), processes, threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self.join()
+
+    def run(self):
+        while not self._over.wait(0.05):
+            for process in self._processes:
+                for member in [process, *descendants(process.pid)]:
+                    with contextlib.suppress(psutil.Error):
+                        found = psutil.Process(member.pid).net_connections(kind="inet")
+                        self.addresses |= {connection.raddr.ip for connection in found if connection.raddr}
 
 
 def kill_tree(process):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import psutil
 import pytest
 from clusters import (
+    Conversations,
     Processes,
     RayNodes,
     ancestors,
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TWELVE = "gan,nsgan,noisegan,wgan,wgan-gp,lsgan,hinge,nsgan-r1,rpgan,ragan,dragan,lecam"
 SHORT = ["--steps", "70", "--evaluate-every", "35"]
 LONG = ["--objectives", "gan,wgan", "--steps", "330", "--evaluate-every", "165", "--no-probe"]
+LOOPBACK = {"localhost", "::1", "None"}
 NOT_TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -39,7 +41,30 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     plugin(folder, "crashes", "if int(draw.step) == 100: __import__('ctypes').string_at(0)")
     plugin(folder, "sees", "raise ValueError('sees ' + repr(os.environ['CUDA_VISIBLE_DEVICES']))")
+    (folder / "sitecustomize.py").write_text(ASKED.format(log=str(folder / "asked.txt")))
     return folder
+
+
+# In every Python process of the cluster and its drivers: each address that it connects with, sends to or looks up. Not
+# in the dashboard of a cluster that others have started, which is theirs.
+ASKED = """
+import os, sys
+def note(event, args):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        address = args[0] if event == "socket.getaddrinfo" else args[1]
+        if "dashboard.py" not in sys.argv[0] or "OWN_CLUSTER" in os.environ:
+            with open({log!r}, "a") as log:
+                log.write(f"{{event}} {{address if isinstance(address, (str, bytes)) else address[0]}}\\n")
+sys.addaudithook(note)
+"""
+
+
+def asked(site):
+    """The addresses of the network that have been asked for since the last time."""
+    file = site / "asked.txt"
+    addresses = {line.partition(" ")[2] for line in file.read_text().splitlines()} if file.exists() else set()
+    file.unlink(missing_ok=True)
+    return {address for address in addresses if not address.startswith("/")}
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +103,36 @@ def undisturbed(tmp_path_factory, site):
     return tables(folder / "a")
 
 
-def test_two_nodes_give_the_tables_of_one_machine(nodes, run, tmp_path):
-    second = nodes.start("--num-cpus=1")
+def test_two_nodes_give_the_tables_of_one_machine_and_talk_to_nobody_else(nodes, run, tmp_path, site):
+    asked(site)
+    second = nodes.start("--num-cpus=1", site=site)
     try:
-        code, out = done(run("--objectives", TWELVE, *SHORT, "--cpus-per-cohort", "1"))
+        driver = run("--objectives", TWELVE, *SHORT, "--cpus-per-cohort", "1")
+        with Conversations([driver, *nodes.processes.all]) as partners:
+            code, out = done(driver)
     finally:
         kill_tree(second)
+    looked_up, seen = asked(site), {address.removeprefix("::ffff:") for address in partners.addresses}
+    assert "127.0.0.2" in looked_up & seen  # which both ways of looking see
+    assert {address for address in looked_up | seen if not address.startswith("127.")} <= LOOPBACK
     assert code == 0, out
     assert NOT_TRACEBACK not in out
     assert done(run("--objectives", TWELVE, *SHORT, cluster=False, out="b"))[0] == 0
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
     assert attempts(tmp_path / "a") == dict.fromkeys(TWELVE.split(","), 1)
     assert inspect(tmp_path / "a") == []
+
+
+def test_a_cluster_of_ones_own_talks_to_nobody(run, site, tmp_path):
+    """Ray's dashboard would ask clouds' addresses whether it runs there, and is not started."""
+    asked(site)
+    own = run("--executor", "ray", "--objectives", "gan", *SHORT, "--no-probe", cluster=False, OWN_CLUSTER="1")
+    with Conversations([own]) as partners:
+        code, out = done(own)
+    assert code == 0, out
+    seen = {address.removeprefix("::ffff:") for address in partners.addresses}
+    assert "127.0.0.2" in seen
+    assert {address for address in asked(site) | seen if not address.startswith("127.")} <= LOOPBACK
 
 
 @pytest.mark.parametrize("victim", ["trainer", "watcher"])

@@ -6,6 +6,7 @@ Nothing but the cluster's own addresses is contacted, and a cluster that was the
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import secrets
@@ -14,7 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ganbench.errors import UsageError
@@ -26,6 +27,7 @@ os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a cohort sees is said in cell.work
 
 import ray as ray
+from ray._private.node import Node
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
 
 PATIENCE = 60.0  # seconds for a cluster to be there
@@ -112,14 +114,29 @@ def _init(address: str, scratch: str) -> None:
         ray.init(address=address, **quiet)
         return
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is kept in the user's home
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        object_store_memory=STORE,
-        _temp_dir=scratch,
-        _node_ip_address=LOOPBACK,
-        **quiet,
-    )
+    with _without_dashboard():
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=STORE,
+            _temp_dir=scratch,
+            _node_ip_address=LOOPBACK,
+            **quiet,
+        )
+
+
+@contextlib.contextmanager
+def _without_dashboard() -> Iterator[None]:
+    """Keep Ray from starting the dashboard's process, which it does without a dashboard, too.
+
+    With usage statistics off that process still asks addresses of three clouds whether it runs there (Ray 2.60).
+    """
+    before = Node.start_api_server
+    Node.start_api_server = lambda self, **_: setattr(self, "_webui_url", "")
+    try:
+        yield
+    finally:
+        Node.start_api_server = before
 
 
 def _knock(address: str) -> None:
