@@ -43,7 +43,7 @@ from ganbench.plugins import Registry, load_plugins
 from ganbench.readings import READINGS
 from ganbench.training import train
 
-BLOCK = 16  # generator steps a round
+BLOCKS = {"ring": 64, "digits": 16, "mnist": 2}  # generator steps a round
 EVALUATIONS, STEPS = 11, 2000  # of a default run
 SIDE = 1024  # of the matrices whose product is the machine's limit
 DATA = Path(os.environ.get("GANBENCH_DATA", "."))
@@ -107,20 +107,20 @@ def operations(one_step: Callable[[], None]) -> int:
     return counter.get_total_flops()
 
 
-def trained(cohort: Cohort) -> Iterator[None]:
-    """The engine's own loop; every ``next`` trains BLOCK generator steps."""
-    for _ in train(cohort, set(range(BLOCK, cohort.setting.steps, BLOCK))):
+def trained(cohort: Cohort, block: int) -> Iterator[None]:
+    """The engine's own loop; every ``next`` trains a block of generator steps."""
+    for _ in train(cohort, set(range(block, cohort.setting.steps, block))):
         yield
 
 
 def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry) -> Iterator[Row]:
     """Rows of one case and objective: in every round each side trains one after the other."""
-    setting = setting_of(case, objective, batch, registry)
+    setting, block = setting_of(case, objective, batch, registry), BLOCKS[case.partition("/")[0]]
     plain.check_same(case, setting.architecture, setting.population.sample_shape)
     loop = plain.loop(case, setting.population, setting.objective, batch)
     needed = operations(lambda: loop(1))
     cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
-    sides = {k: (trained(cohorts[k]), trained(Silent(setting, tuple(range(k))))) for k in seeds}
+    sides = {k: (trained(cohorts[k], block), trained(Silent(setting, tuple(range(k))), block)) for k in seeds}
     loop(2)
     for running in (side for pair in sides.values() for side in pair):
         next(running)
@@ -128,11 +128,11 @@ def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int
     alone, limits = [], []
     for _ in range(rounds):
         limits.append(product_rate())
-        alone.append(seconds(lambda: loop(BLOCK)) / BLOCK)
+        alone.append(seconds(lambda: loop(block)) / block)
         for k, (loud, silent) in sides.items():
-            pair = (seconds(lambda side=side: next(side)) / BLOCK / k for side in (loud, silent))
+            pair = (seconds(lambda side=side: next(side)) / block / k for side in (loud, silent))
             times[k].append(tuple(pair))  # type: ignore[arg-type]
-    examiner = make_examiner(setting.population, registry, 0)
+    examiner = make_examiner(registry, setting.population, 0)
     for k in seeds:
         ratios = [p / e for p, (e, _) in zip(alone, times[k], strict=True)]
         step = statistics.median(loud for loud, _ in times[k])
@@ -156,7 +156,8 @@ def setting_of(case: str, objective: str, batch: int, registry: Registry) -> Set
 
 def peak(case: str, objective: str, batch: int, seeds: int) -> None:
     """Train a few steps and print the most memory that this process has held, in MiB."""
-    running = trained(Cohort(setting_of(case, objective, batch, load_plugins()), tuple(range(seeds))))
+    cohort = Cohort(setting_of(case, objective, batch, load_plugins()), tuple(range(seeds)))
+    running = trained(cohort, BLOCKS[case.partition("/")[0]])
     next(running)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
