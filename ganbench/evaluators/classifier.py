@@ -12,7 +12,7 @@ from ganbench.evaluators.network import N_DIGITS, ConvClassifier
 from ganbench.evaluators.quality import Quality
 from ganbench.measured import Evaluator, Measured
 
-CHUNK = 500
+CHUNK = 100  # what a core's cache holds: in chunks of 500 the convolutions take half as long again
 
 
 class Classifier(Evaluator):
@@ -30,7 +30,7 @@ class Classifier(Evaluator):
 
     def __init__(self, name: str, network: ConvClassifier, image_shape: tuple[int, int, int], quality: Quality) -> None:
         self.name, self.n_modes = name, N_DIGITS
-        self.network = network.eval().requires_grad_(False)
+        self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.image_shape, self.quality = image_shape, quality
 
     def measure(self, points: Tensor) -> Measured:
@@ -51,5 +51,5 @@ class Classifier(Evaluator):
     @torch.no_grad()
     def _classify_chunk(self, chunk: Tensor) -> tuple[Tensor, Tensor]:
         padding = chunk.new_zeros(CHUNK - len(chunk), *chunk.shape[1:])
-        features, logits = self.network(torch.cat([chunk, padding]))
+        features, logits = self.network(torch.cat([chunk, padding]).to(memory_format=torch.channels_last))
         return features[: len(chunk)], logits[: len(chunk)]

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from ganbench.networks.layout import pixels_as_rows
-from ganbench.networks.taps import TAPS, matrix_of_taps
+from ganbench.networks.quarters import SMALL, halve_by_quarters
+from ganbench.networks.taps import FEW_CHANNELS, TAPS, matrix_of_taps
 
 DENSE_SIDE = 8  # pixels; above, most of the matrix would be zeros
 DENSE_ENTRIES = 2**18  # above, laying out the matrix costs more than the grouped convolution does
@@ -35,6 +36,8 @@ class Down(nn.Module):
         if not _dense(self.weight, x.shape[2], x.shape[3]):
             return conv2d(x, self.weight.permute(3, 2, 0, 1), self.bias, stride=2, padding=1)
         side = x.shape[2] // 2
+        if side == SMALL and min(self.weight.shape[2:]) >= FEW_CHANNELS:
+            return halve_by_quarters(pixels_as_rows(x), self.weight, self.bias).permute(0, 3, 1, 2)
         return _product(x, matrix_of_taps(self.weight, side), self.bias, side)
 
 
