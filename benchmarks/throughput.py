@@ -43,7 +43,7 @@ from ganbench.plugins import Registry, load_plugins
 from ganbench.readings import READINGS
 from ganbench.training import train
 
-BLOCKS = {"ring": 64, "digits": 16, "mnist": 2}  # generator steps a round
+BLOCKS = {"ring": 64, "digits": 64, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
 EVALUATIONS, STEPS = 11, 2000  # of a default run
 SIDE = 1024  # of the matrices whose product is the machine's limit
 DATA = Path(os.environ.get("GANBENCH_DATA", "."))
