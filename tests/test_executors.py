@@ -17,9 +17,10 @@ from test_reliability import REGISTRY, same, study_of, tables
 
 import ganbench
 from ganbench import executor, locks, tries
+from ganbench.durable import read_bytes
 from ganbench.errors import StorageError, UnknownNameError
 from ganbench.execution import execute
-from ganbench.executors import cluster
+from ganbench.executors import cluster, delivery
 from ganbench.executors.cell import Line, work
 from ganbench.executors.choice import choose
 from ganbench.executors.cluster import run_on
@@ -410,3 +411,27 @@ def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
     sent.clear()
     sender.send()
     assert sent == []
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_sent_the_next_time(tmp_path, monkeypatch):
+    """The trainer writes the next one and removes this one between two looks of whoever sends it."""
+    study, where = study_of(tmp_path / "a")
+    with pytest.raises(Stopped):
+        execute(study.cohorts[0], where, Contact(lambda step: None, stopped=lambda: True))
+    (tensors,) = (tmp_path / "a").glob("checkpoints/*/*.safetensors")
+    sent, content = [], tensors.read_bytes()
+    sender = Sender(tmp_path / "a", sent.append)
+
+    def replaced(file):
+        tensors.unlink(missing_ok=True)
+        return read_bytes(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "read_bytes", replaced)
+        sender.send()
+    assert not [name for parcel in sent for name in parcel if name.startswith("checkpoints")]
+    tensors.write_bytes(content)
+    sender.send()
+    assert [name for name in sent[-1] if name.endswith(".safetensors")] == [
+        tensors.relative_to(tmp_path / "a").as_posix()
+    ]

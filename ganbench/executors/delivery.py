@@ -8,7 +8,7 @@ whole at every moment, as it is where folders are shared.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -47,10 +47,12 @@ class Sender:
         """Send everything that is whole and new."""
         parcel: dict[str, bytes] = {}
         for files in self._units():
-            if any(self._known.get(file) != _stamp(file) for file in files):
-                stamps = {file: _stamp(file) for file in files}
-                parcel |= {file.relative_to(self.results).as_posix(): file.read_bytes() for file in files}
-                self._known |= stamps
+            stamps = {file: _stamp(file) for file in files}
+            if any(self._known.get(file) != stamp for file, stamp in stamps.items()):
+                contents = _whole(files)
+                if contents:
+                    parcel |= {file.relative_to(self.results).as_posix(): held for file, held in contents.items()}
+                    self._known |= stamps
         if parcel:
             self._deliver(parcel)
 
@@ -74,12 +76,26 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 def _described(record: Path) -> Iterable[list[Path]]:
-    """A record's files and the record; nothing while they do not fit each other, as in the middle of a change."""
+    """A record's files and the record; nothing where it cannot be read."""
     with contextlib.suppress(DamageError):
-        sums = (read_record(record) or {}).get("files", {})
-        files = [record.with_name(Path(name).name) for name in sums]
-        if all(checksum(read_bytes(file) or b"") == sums[file.name] for file in files):
-            yield [*files, record]
+        yield [*(record.with_name(Path(name).name) for name in (read_record(record) or {}).get("files", {})), record]
+
+
+def _whole(files: Sequence[Path]) -> dict[Path, bytes]:
+    """The contents of files; none while they do not fit the record among them, as in the middle of a change.
+
+    What is compared is what was read: a checkpoint may be replaced by the next one at any moment.
+    """
+    contents = {file: read_bytes(file) for file in files}
+    found = {file: content for file, content in contents.items() if content is not None}
+    *described, last = files
+    if len(found) < len(files):
+        return {}
+    with contextlib.suppress(DamageError):
+        sums = parse(last, found[last])["files"] if described else {}
+        if sums == {file.name: checksum(found[file]) for file in described}:
+            return found
+    return {}
 
 
 # -- on the other side -------------------------------------------------------------------------------------------------
