@@ -130,8 +130,7 @@ def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int
         limits.append(product_rate())
         alone.append(seconds(lambda: loop(block)) / block)
         for k, (loud, silent) in sides.items():
-            pair = (seconds(lambda side=side: next(side)) / block / k for side in (loud, silent))
-            times[k].append(tuple(pair))  # type: ignore[arg-type]
+            times[k].append((seconds(loud.__next__) / block / k, seconds(silent.__next__) / block / k))
     examiner = make_examiner(registry, setting.population, 0)
     for k in seeds:
         ratios = [p / e for p, (e, _) in zip(alone, times[k], strict=True)]

@@ -15,6 +15,7 @@ from ganbench.cohort import Cohort
 from ganbench.dataset import Population
 from ganbench.errors import DataError, MetricError
 from ganbench.measured import Evaluator, Measured, Metric
+from ganbench.metrics.defined import not_finite
 from ganbench.metrics.modes import Modes, captured, histogram
 from ganbench.protocol_text import NOT_COMPUTED
 from ganbench.streams import generator
@@ -101,7 +102,7 @@ class Examiner:
 
     def _modes(self, fake: Measured) -> Histogram | None:
         """By the definition of the metric ``modes`` among those computed, else by the default."""
-        if not fake.n_modes or not np.isfinite(fake.points).all():
+        if not fake.n_modes or not_finite(fake):
             return None
         share = next((metric.share for metric in self.metrics if isinstance(metric, Modes)), Modes.share)
         return Histogram(histogram(fake).tolist(), captured(fake, share).tolist())

@@ -5,16 +5,15 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
-import pandas as pd
 import pytest
 import torch
+from agreement import same, tables
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.noisegan import InstanceNoise
 from ganbench_objectives.wgan import WassersteinClip
 from test_store import spec
 from toys import make_cohort, readings_of
 
-import ganbench
 from ganbench import Optimizer
 from ganbench.checkpoints import RECORD, Checkpoint, Checkpoints, whole
 from ganbench.errors import StorageError
@@ -197,16 +196,6 @@ def cohort_of(out, **changes):
     return study.cohorts[0], Surroundings(str(out), "nowhere", "cpu", threads=1, checkpoint_seconds=0.0)
 
 
-def tables(out):
-    results = ganbench.load(out)
-    order = ["trial", "step"]
-    return (
-        results.steps.drop(columns="seconds").sort_values(order, ignore_index=True),
-        results.evaluations.sort_values([*order, "metric"], ignore_index=True),
-        results.trials[["trial", "status", "last_step"]].sort_values("trial", ignore_index=True),
-    )
-
-
 def interrupted(cohort, where, asked):
     """Run a cohort that is asked to end at the ``asked``-th look."""
     looks = iter(range(asked))
@@ -229,8 +218,7 @@ def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(t
     assert [outcome.status for outcome in outcomes] == ["completed"] * 3
     assert said == ["ring · mlp · wgan: goes on after step 128"]
     assert not (tmp_path / "stopped" / "checkpoints").exists()
-    for calm, resumed in zip(tables(tmp_path / "calm"), tables(tmp_path / "stopped"), strict=True):
-        pd.testing.assert_frame_equal(calm, resumed, check_exact=True)
+    same(tables(tmp_path / "calm"), tables(tmp_path / "stopped"))
 
 
 @pytest.mark.slow
@@ -242,8 +230,7 @@ def test_seeds_that_other_runs_have_ended_meanwhile_leave_the_rest_its_checkpoin
     said = []
     execute(cohort, where, Contact(lambda step: None, say=said.append))
     assert said == ["ring · mlp · wgan: goes on after step 64"]
-    for calm, resumed in zip(tables(tmp_path / "calm"), tables(tmp_path / "stopped"), strict=True):
-        pd.testing.assert_frame_equal(calm, resumed, check_exact=True)
+    same(tables(tmp_path / "calm"), tables(tmp_path / "stopped"))
 
 
 def test_a_checkpoint_that_finds_no_room_costs_no_result(tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from agreement import same, tables
 from test_plugins import entry as entry
-from test_reliability import REGISTRY, same, study_of, tables
+from test_reliability import REGISTRY, study_of
 
 import ganbench
 from ganbench import executor, locks, tries

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from agreement import same, tables
 
 import ganbench
 from ganbench.integrity import inspect
@@ -61,24 +61,6 @@ def until(process, pattern):
         if re.search(pattern, line):
             return seen
     raise AssertionError(f"{pattern} never came: {seen}")
-
-
-def tables(out, objectives=None):
-    results = ganbench.load(out)
-    found = (
-        results.steps.drop(columns="seconds").sort_values(["trial", "step"], ignore_index=True),
-        results.evaluations.sort_values(["trial", "step", "metric"], ignore_index=True),
-        results.modes.sort_values(["trial", "step", "mode"], ignore_index=True),
-        results.probes.sort_values(["trial", "generator_step", "critic_step"], ignore_index=True),
-    )
-    if objectives is None:
-        return found
-    return [t[t["objective"].isin(objectives)].reset_index(drop=True) for t in found]
-
-
-def same(one, other):
-    for mine, theirs in zip(one, other, strict=True):
-        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
 
 
 # -- signals -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import psutil
 import pytest
+from agreement import same, tables
 from clusters import (
     Conversations,
     Processes,
@@ -17,8 +18,6 @@ from clusters import (
     done,
     kill_tree,
     plugin,
-    same,
-    tables,
     until,
 )
 

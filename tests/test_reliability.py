@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-import pandas as pd
 import pytest
 import torch
+from agreement import same, tables
 from ganbench_objectives.gan import Minimax
 
 import ganbench
@@ -35,21 +35,6 @@ def study_of(out, registry=REGISTRY, **changes):
     study = make_study(replace(request, out=str(out)), registry, Path("nowhere"))
     study.store().begin({"command": "test"})
     return study, Surroundings(str(out), "nowhere", "cpu", threads=1)
-
-
-def tables(out, objective=None):
-    results = ganbench.load(out)
-    found = (
-        results.steps.drop(columns="seconds").sort_values(["trial", "step"], ignore_index=True),
-        results.evaluations.sort_values(["trial", "step", "metric"], ignore_index=True),
-        results.trials[["trial", "objective", "status", "last_step"]].sort_values("trial", ignore_index=True),
-    )
-    return [t[t["objective"] == objective].reset_index(drop=True) for t in found] if objective else found
-
-
-def same(one, other):
-    for mine, theirs in zip(one, other, strict=True):
-        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
 
 
 # -- objectives that misbehave, in this process ------------------------------------------------------------------------
@@ -152,7 +137,7 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     assert inspect(tmp_path / "s") == []
     alone, where = study_of(tmp_path / "alone")
     execute(alone.cohorts[0], where, lambda step: None)
-    same(tables(tmp_path / "s", "gan"), tables(tmp_path / "alone"))
+    same(tables(tmp_path / "s", ["gan"]), tables(tmp_path / "alone"))
 
 
 def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tmp_path, monkeypatch):

@@ -4,7 +4,8 @@ import os
 import signal
 
 import pytest
-from clusters import Processes, at_work, attempts, begin, done, same, tables, until
+from agreement import same, tables
+from clusters import Processes, at_work, attempts, begin, done, until
 
 from ganbench.integrity import inspect
 

@@ -13,7 +13,7 @@ def require_samples(metric: Metric, fake: Measured, real: Measured, at_least: in
     for side, samples in (("fake", fake), ("real", real)):
         if len(samples) < at_least:
             raise MetricError(f"{metric.name} needs at least {at_least} {side} samples, got {len(samples)}")
-        bad = _not_finite(samples)
+        bad = not_finite(samples)
         if bad:
             raise MetricError(f"{metric.name} needs finite samples, but {bad} of {len(samples)} {side} ones are not")
 
@@ -24,7 +24,9 @@ def require_modes(metric: Metric, fake: Measured) -> None:
         raise MetricError(f"{metric.name} needs known modes or classes, and the evaluator of these samples has none")
 
 
-def _not_finite(samples: Measured) -> int:
+def not_finite(samples: Measured) -> int:
+    """How many samples are not finite, by their values or their features; counted once."""
+
     def count() -> int:
         finite = np.isfinite(samples.points).all(axis=1) & np.isfinite(samples.features).all(axis=1)
         return int((~finite).sum())
