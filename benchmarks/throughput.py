@@ -28,7 +28,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import plain
 import torch
@@ -40,7 +39,8 @@ from ganbench.evaluation import evaluate
 from ganbench.execution import make_examiner
 from ganbench.passes import Arguments
 from ganbench.plugins import Registry, load_plugins
-from ganbench.readings import READINGS
+from ganbench.programs import Programs
+from ganbench.readings import CRITIC_READINGS, GENERATOR_READINGS
 from ganbench.training import train
 
 BLOCKS = {"ring": 64, "digits": 64, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
@@ -67,24 +67,24 @@ class Row:
     evaluation: float  # as a part of a default run, 0 to 1
 
 
-class Silent(Cohort):
-    """A cohort without readings: what they cost is the difference."""
+class Silent(Programs):
+    """Programs without readings: what those cost is the difference."""
 
-    def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
-        """The gradient, and readings of zero."""
-        gradients = self._run(self._critic_alone, arguments)
-        return self.critic.flatten(gradients), torch.zeros(len(self._padded), len(READINGS) - 2)
+    def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        gradients = self._for_all(lambda part: self.passes.critic_gradients(part)[0], arguments)
+        return self._critic.flatten(gradients), torch.zeros(len(arguments.latent), len(CRITIC_READINGS))
 
-    def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
-        """The gradient, and readings of zero."""
-        gradients = self._run(self._generator_alone, arguments)
-        return self.generator.flatten(gradients), torch.zeros(len(self._padded), 2)
+    def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        gradients = self._for_all(lambda part: self.passes.generator_gradients(part)[0], arguments)
+        return self._generator.flatten(gradients), torch.zeros(len(arguments.latent), len(GENERATOR_READINGS))
 
-    def _critic_alone(self, arguments: Arguments) -> Any:
-        return self._passes.critic_gradients(arguments)[0]
 
-    def _generator_alone(self, arguments: Arguments) -> Any:
-        return self._passes.generator_gradients(arguments)[0]
+def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
+    """A cohort without readings."""
+    cohort = Cohort(setting, seeds)
+    how = {"compiled": setting.compiled, "precision": setting.precision}
+    cohort.programs = Silent(cohort.programs.passes, cohort.generator, cohort.critic, **how)
+    return cohort
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -120,7 +120,7 @@ def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int
     loop = plain.loop(case, setting.population, setting.objective, batch)
     needed = operations(lambda: loop(1))
     cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
-    sides = {k: (trained(cohorts[k], block), trained(Silent(setting, tuple(range(k))), block)) for k in seeds}
+    sides = {k: (trained(cohorts[k], block), trained(silenced(setting, tuple(range(k))), block)) for k in seeds}
     loop(2)
     for running in (side for pair in sides.values() for side in pair):
         next(running)

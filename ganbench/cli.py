@@ -102,6 +102,11 @@ Timeout = Annotated[
     float | None, Option(metavar="SECONDS", help="End a trial's process after so long [default: never].")
 ]
 
+Precision = Annotated[str | None, Option(metavar="NAME", help="float32, tf32 or bf16 [default: float32].")]
+Compile = Annotated[str | None, Option("--compile", metavar="WHEN", help="auto, on or off [default: auto].")]
+
+EvaluateEvery = Annotated[int | None, Option(help="Steps between evaluations [default: a tenth of the steps].")]
+
 # Of clusters; the executor says what it has no use for.
 Executor = Annotated[str | None, Option(help="local, ray, slurm or a plugin's [default: local].")]
 Address = Annotated[
@@ -123,15 +128,15 @@ def run(
     architectures: Annotated[str | None, Option(help="Comma-separated names [default: the dataset's own].")] = None,
     steps: Annotated[int | None, Option(help="Generator updates [default: 2000].")] = None,
     batch_size: Annotated[int | None, Option(help="Samples in a batch [default: 64].")] = None,
-    evaluate_every: Annotated[
-        int | None, Option(help="Steps between evaluations [default: a tenth of the steps].")
-    ] = None,
+    evaluate_every: EvaluateEvery = None,
     n_samples: Annotated[int | None, Option(help="Samples in an evaluation [default: the dataset's own].")] = None,
     set_: Settings = None,
     probe: Annotated[
         bool | None, Option("--probe/--no-probe", help="The frozen-generator probe [default: on].")
     ] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda, cuda:N or mps [default: auto].")] = None,
+    precision: Precision = None,
+    compile_: Compile = None,
     jobs: Annotated[int | None, Option(help="Parallel processes [default: one a core].")] = None,
     executor: Executor = None,
     address: Address = None,
@@ -149,7 +154,9 @@ def run(
     plan: Annotated[bool, Option("--plan", help="Show which trials would run; write nothing.")] = False,
 ) -> None:
     """Train objectives on the same networks, data and seeds; write tables."""
-    given = {k: v for k, v in locals().items() if k not in ("study_file", "quick", "plan", "set_", "plugin")}
+    given = {
+        k.rstrip("_"): v for k, v in locals().items() if k not in ("study_file", "quick", "plan", "set_", "plugin")
+    }
     from ganbench.request import make_request
 
     request = make_request(study_file, {**given, "settings": set_ or None, "plugin": plugin or None}, quick)

@@ -7,24 +7,22 @@ stay on the device. Nothing here waits for the device, opens a file or knows wha
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganbench.capture import Capture, Captured, capture_for
 from ganbench.dataset import Population
 from ganbench.errors import ObjectiveError
 from ganbench.feed import Batch, Feed, block_length
 from ganbench.networks.architecture import Architecture
 from ganbench.objective import Objective, Optimizer
-from ganbench.passes import Arguments, Clock, Passes, Weights
+from ganbench.passes import Arguments, Clock, Passes
 from ganbench.players import Player, make_player
-from ganbench.readings import gradient_norm, wide
-from ganbench.tracing import Replayed
-from ganbench.vectorise import least_seeds, over_seeds
+from ganbench.programs import Programs
+from ganbench.vectorise import least_seeds
 
 CPU = torch.device("cpu")
 
@@ -35,6 +33,8 @@ class Setting:
 
     Attributes:
         generator_optimizer: the generator's, where it is not the objective's own.
+        precision: ``bf16`` computes products in bfloat16; ``tf32`` is a switch of the whole process.
+        compiled: whether recorded programs are compiled; that changes rounding.
         solitary: promises that no seed will ever have company, so that one alone needs no padding.
     """
 
@@ -46,6 +46,8 @@ class Setting:
     device: torch.device = CPU
     dtype: torch.dtype = torch.float32
     generator_optimizer: Optimizer | None = None
+    precision: str = "float32"
+    compiled: bool = False
     solitary: bool = False
 
     def least_seeds(self) -> int:
@@ -60,23 +62,34 @@ class Cohort:
         setting: what they share.
         seeds: what they differ in. Few are padded to two (three for colour images) by repeating the last, because
             vectorised kernels of few and of many differ in rounding; so a seed's numbers do not depend on its company.
+        capture: how updates are captured; by default as is best on the device.
 
     Raises:
         ObjectiveError: the objective breaks its contract.
     """
 
-    def __init__(self, setting: Setting, seeds: tuple[int, ...]) -> None:
+    def __init__(self, setting: Setting, seeds: tuple[int, ...], capture: Capture | None = None) -> None:
         self.setting = setting
         self.seeds = seeds
         self._padded = seeds + seeds[-1:] * (setting.least_seeds() - len(seeds))
         self.generator, self.critic = self._make_players()
         joint = not setting.architecture.couples_samples
-        self._passes = Passes(setting.objective, self.generator.network, self.critic.network, joint)
-        self.loops = not setting.objective.vectorised  # whether a Python loop runs over the seeds
-        self._programs: dict[str, Callable[..., Any]] = {}
+        passes = Passes(setting.objective, self.generator.network, self.critic.network, joint)
+        capture = capture or capture_for(setting.device)
+        self.programs = Programs(
+            passes,
+            self.generator,
+            self.critic,
+            compiled=setting.compiled,
+            precision=setting.precision,
+            captured=capture is not None,
+        )
         self.state = self._first_state()
         self.feed = self.make_feed(setting.batch_size)
-        self._choose_how_to_run()
+        clock = self.clock(1)
+        batches = self.feed.critic(0, 0)[0], self.feed.generator(0)[0]
+        self.programs.try_all(*(self.arguments(batch, clock) for batch in batches))
+        self._capture_updates(capture)
 
     # -- what a run calls -----------------------------------------------------------------------------------------
 
@@ -91,33 +104,33 @@ class Cohort:
         """The clock at one generator step."""
         return self.clocks(step, 1)[0]
 
+    def step(self, critic: list[Batch], generator: Batch, clock: Clock) -> Tensor:
+        """A critic update with each batch, then one generator update, with the critic frozen.
+
+        Returns:
+            The readings, (K, 8), still on the device; the critic's are those of its last update.
+        """
+        return self._step(critic, generator, clock)
+
     def update_critic(self, batch: Batch, clock: Clock) -> Tensor:
         """One critic update. Returns its readings, (K, 6), still on the device."""
-        gradient, readings = self.critic_gradient(self.arguments(batch, clock))
-        self.critic.update(gradient)
-        self._constrain()
-        return readings
+        return self._update_critic(batch, clock)
 
     def update_generator(self, batch: Batch, clock: Clock) -> Tensor:
         """One generator update, with the critic frozen. Returns its readings, (K, 2), still on the device."""
         arguments = self.arguments(batch, clock)
         gradient, readings = self.generator_gradient(arguments)
         self.generator.update(gradient)
-        self._update_state(arguments)
+        self._write_state(self.programs.next_state(arguments))
         return readings
 
     def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         """The critic's flattened gradient, (K, size), and its readings, (K, 6); nothing moves."""
-        gradients, readings = self._run(self._passes.critic_gradients, arguments)
-        gradient = self.critic.flatten(gradients)
-        norm = gradient_norm(gradient)
-        return gradient, torch.cat([readings[:, :1], norm[:, None], readings[:, 1:]], dim=1)
+        return self.programs.critic_gradient(arguments)
 
     def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         """The generator's flattened gradient, (K, size), and its readings, (K, 2); nothing moves."""
-        gradients, loss = self._run(self._passes.generator_gradients, arguments)
-        gradient = self.generator.flatten(gradients)
-        return gradient, torch.stack([wide(loss), gradient_norm(gradient)], dim=1)
+        return self.programs.generator_gradient(arguments)
 
     def arguments(self, batch: Batch, clock: Clock) -> Arguments:
         """What a pass needs, from a batch and the weights as they stand."""
@@ -128,44 +141,47 @@ class Cohort:
     def sample(self, latents: Tensor) -> Tensor:
         """Samples of every seed from its own latents (K, n, z): (K, n, *sample_shape)."""
         latents = torch.cat([latents, latents[-1:].expand(len(self._padded) - len(self.seeds), -1, -1)])
-        with torch.no_grad():
-            samples: Tensor = over_seeds(self._passes.generate, self.loops)(self.generator.weights, latents)
-        return samples[: len(self.seeds)]
+        return self.programs.generate(self.generator.weights, latents)[: len(self.seeds)]
 
-    # -- all seeds at once ----------------------------------------------------------------------------------------
+    @property
+    def loops(self) -> bool:
+        """Whether a Python loop runs over the seeds."""
+        return self.programs.loops
 
-    def _run(self, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
-        """A function of one seed's arguments, for all seeds; the clock is shared."""
+    @property
+    def runs_behind(self) -> bool:
+        """Whether the device is still at work when a step returns, so that what comes can be drawn meanwhile."""
+        return self.setting.device.type != "cpu"
 
-        def run(arguments: Arguments) -> Any:
-            parts = arguments._asdict()
-            clock = parts.pop("clock")
-            return over_seeds(lambda part: function(Arguments(**part, clock=clock)), self.loops)(parts)
+    # -- what moves ------------------------------------------------------------------------------------------------
 
-        return self._quickly(function.__name__, run)(arguments)
+    def _step_by_step(self, critic: list[Batch], generator: Batch, clock: Clock) -> Tensor:
+        for batch in critic:
+            readings = self._move_critic(batch, clock)
+        return torch.cat([readings, self.update_generator(generator, clock)], dim=1)
 
-    def _quickly(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of all seeds, replayed from a recording where the objective allows it."""
-        if self.loops or not self.setting.objective.traceable:
-            return run
-        if name not in self._programs:
-            self._programs[name] = Replayed(run, f"{self.setting.objective.name}: {name}")
-        return self._programs[name]
-
-    def _constrain(self) -> None:
-        objective = self.setting.objective
-        if type(objective).constrain is Objective.constrain:
-            return
-        with torch.no_grad():
-            constrain = self._quickly("constrain", over_seeds(objective.constrain, self.loops))
-            projected: Weights = constrain(self.critic.weights)
-            for name, weight in self.critic.weights.items():
-                weight.copy_(projected[name])
-
-    def _update_state(self, arguments: Arguments) -> None:
-        if type(self.setting.objective).update_state is not Objective.update_state:
+    def _move_critic(self, batch: Batch, clock: Clock) -> Tensor:
+        gradient, readings = self.critic_gradient(self.arguments(batch, clock))
+        self.critic.update(gradient)
+        projected = self.programs.projected(self.critic.weights)
+        if projected is not self.critic.weights:
             with torch.no_grad():
-                self.state = self._run(self._passes.next_state, arguments)
+                for name, weight in self.critic.weights.items():
+                    weight.copy_(projected[name])
+        return readings
+
+    def _write_state(self, state: Mapping[str, Tensor]) -> None:
+        """In place, so that a captured step finds it where it was."""
+        if state is self.state:
+            return
+        before, after = ({name: (t.shape, t.dtype) for name, t in tensors.items()} for tensors in (self.state, state))
+        if before != after:
+            raise ObjectiveError(
+                f"{self.setting.objective.name}: init_state made {_described(self.state)} and update_state made "
+                f"{_described(state)}; an objective's state must keep its names, shapes and types"
+            )
+        for name, value in state.items():
+            self.state[name].copy_(value)
 
     # -- preparation ----------------------------------------------------------------------------------------------
 
@@ -186,31 +202,27 @@ class Cohort:
         )
         first = self.arguments(feed.critic(0, 0)[0], self.clock(1)).of_seed(0)
         critic_specs, generator_specs = (
-            self._passes.rehearse(loss, first) for loss in ("critic_loss", "generator_loss")
+            self.programs.passes.rehearse(loss, first) for loss in ("critic_loss", "generator_loss")
         )
         return replace(feed, critic_specs=critic_specs, generator_specs=generator_specs)
 
     def _first_state(self) -> dict[str, Tensor]:
         nothing = torch.empty(len(self._padded), 0)
         arguments = Arguments(self.generator.weights, self.critic.weights, nothing, nothing, [], {}, self.clock(1))
-        states = [self._passes.first_state(arguments.of_seed(k)) for k in range(len(self._padded))]
+        states = [self.programs.passes.first_state(arguments.of_seed(k)) for k in range(len(self._padded))]
         return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
-    def _choose_how_to_run(self) -> None:
-        try:
-            self._try_both_passes()
-        except ObjectiveError:
-            raise
-        except Exception as error:  # whatever vmap could not do; the loop shows whether the loss itself is at fault
-            if self.loops:
-                raise
-            self.loops = True
-            self._try_both_passes()
-            reason = str(error).partition("\n")[0]
-            name = self.setting.objective.name
-            warnings.warn(f"{name} runs seed by seed, because vmap refused it: {reason}", stacklevel=2)
+    def _capture_updates(self, capture: Capture | None) -> None:
+        """A captured step runs no Python, so an objective must allow that; what it does not, runs as it is written."""
+        self._step: Callable[..., Tensor] = self._step_by_step
+        self._update_critic: Callable[..., Tensor] = self._move_critic
+        objective = self.setting.objective
+        if capture is not None and objective.traceable and not self.loops:
+            self._step = Captured(self._step, f"{objective.name}: a step", capture)
+            self._update_critic = Captured(self._update_critic, f"{objective.name}: a critic update", capture)
 
-    def _try_both_passes(self) -> None:
-        clock = self.clock(1)
-        self._run(self._passes.critic_gradients, self.arguments(self.feed.critic(0, 0)[0], clock))
-        self._run(self._passes.generator_gradients, self.arguments(self.feed.generator(0)[0], clock))
+
+def _described(state: Mapping[str, Tensor]) -> str:
+    """Names, shapes of one seed, and types."""
+    said = [f"{name} {tuple(t.shape[1:])} {str(t.dtype).removeprefix('torch.')}" for name, t in state.items()]
+    return ", ".join(said) or "nothing"

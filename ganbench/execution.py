@@ -14,13 +14,15 @@ import torch
 
 from ganbench import references, tries
 from ganbench.admission import OWN
+from ganbench.arithmetic import set_arithmetic
 from ganbench.checkpoints import Checkpoints
 from ganbench.cohort import Setting
 from ganbench.components import code_of, instantiate, variants
 from ganbench.dataset import Population
 from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
 from ganbench.evaluation import Examiner
-from ganbench.failures import Failure
+from ganbench.failures import EXHAUSTED, Failure
+from ganbench.fitting import evenly, fits, largest, release
 from ganbench.integrity import condition
 from ganbench.locks import LEASE, hold
 from ganbench.outcomes import outcome_of, store_probed, store_trained, unprobed
@@ -54,6 +56,7 @@ def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> 
         Stopped: it was asked to end early.
     """
     torch.set_num_threads(where.threads)
+    set_arithmetic(spec.protocol.precision)
     contact = report if isinstance(report, Contact) else Contact(report)
     left, outcomes = spec, []
     while left.seeds:
@@ -105,27 +108,50 @@ def state(store: Store, trial: Trial, spec: CohortSpec, since: str) -> str:
 
 
 def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
-    store, failure = Store(Path(where.results)), None
+    store = Store(Path(where.results))
+    failure, setting, examiner = None, None, None
     shelf = Checkpoints(store, made_with(where), contact.say)
-    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact)
+    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact, where.compile)
     try:
         registry, setting = lab()
-        trainer.run(setting, make_examiner(registry, setting.population, spec.protocol.n_samples))
+        examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
+        trainer.run(setting, examiner)
     except Stopped:
         if contact.pausing():
             tries.withdraw(store, spec.trials())
         raise
     except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
         failure = Failure.of(error)
-    loops = trainer.cohort is not None and trainer.cohort.loops
-    if failure and loops and len(spec.seeds) > 1:  # one seed's data may have caused it: the others are not to suffer
-        parts = [spec.with_seeds([seed]) for seed in spec.seeds]
-        outcomes = [outcome for part in parts for outcome in _train(part, where, contact, lab)]
+    parts: list[tuple[int, ...]] = []
+    if failure and trainer.cohort is not None and trainer.cohort.loops:
+        parts = [(seed,) for seed in spec.seeds]  # one seed's data may have caused it: the others are not to suffer
+    elif failure and failure.kind == EXHAUSTED and setting and examiner:
+        trainer.cohort = None  # and so its memory
+        parts = _that_fit(setting, spec, examiner, contact)
+    if len(parts) > 1:
+        smaller = [spec.with_seeds(part) for part in parts]
+        outcomes = [outcome for part in smaller for outcome in _train(part, where, contact, lab)]
     else:
-        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
+        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure, trainer.pace
         outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
     shelf.remove(spec)
     return outcomes
+
+
+def _that_fit(setting: Setting, spec: CohortSpec, examiner: Examiner, contact: Contact) -> list[tuple[int, ...]]:
+    """The seeds of a cohort that memory has no room for, in parts as large as it has; one part if it cannot be cut."""
+    least, n = setting.least_seeds(), len(spec.seeds)
+    if n <= least:
+        return [spec.seeds]
+
+    def has_room(n: int) -> bool:
+        contact.pause()
+        return fits(setting, spec.seeds[:n], examiner)
+
+    release()
+    most = largest(has_room, least, n)
+    contact.say(f"{spec.name}: {n} seeds do not fit into memory at once; they take turns, {most} at a time")
+    return evenly(spec.seeds, most)
 
 
 def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
@@ -150,13 +176,16 @@ def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
         )
     architecture = instantiate(registry.architectures, spec.architecture)
     objective = instantiate(registry.objectives, spec.objective)
-    return registry, Setting(population, architecture, objective, spec.protocol.steps, spec.protocol.batch_size, device)
+    protocol = spec.protocol
+    budget = protocol.steps, protocol.batch_size, device
+    return registry, Setting(population, architecture, objective, *budget, precision=protocol.precision)
 
 
 def made_with(where: Surroundings) -> dict[str, Any]:
     """What has to be the same for a cohort to go on from a checkpoint to the same numbers."""
     found = versions()
-    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device}
+    compiled = {} if where.compile == "auto" else {"compile": where.compile}  # auto always decides alike
+    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device, **compiled}
 
 
 def make_examiner(registry: Registry, population: Population, n_samples: int) -> Examiner:

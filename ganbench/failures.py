@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
+EXHAUSTED = "OutOfMemory"  # the kind of failure that a smaller cohort may be spared
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
 
 
@@ -38,5 +39,5 @@ class Failure:
 def _kind(error: BaseException, message: str) -> str:
     exhausted = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, unimported
     if exhausted or (isinstance(error, RuntimeError) and any(text in message.lower() for text in OUT_OF_MEMORY)):
-        return "OutOfMemory"
+        return EXHAUSTED
     return type(error).__name__

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +13,8 @@ from torch import Tensor
 from ganbench.dataset import Population
 from ganbench.draws import DrawSpec, fill
 from ganbench.streams import generator
+
+T = TypeVar("T")
 
 LONGEST_BLOCK = 64
 BLOCK_BYTES = 64 * 2**20  # one seed's real batches of one block stay below this
@@ -24,8 +28,7 @@ def block_length(batch_size: int, sample_size: int) -> int:
     return longest
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """What one update of one player needs, for K seeds: tickets (K, batch, ...), latents (K, batch, z), numbers."""
 
     real: Tensor
@@ -55,14 +58,14 @@ class Feed:
     def critic(self, block: int, update: int) -> list[Batch]:
         """Batches of critic update ``update`` (from 0) at every step of a block."""
         real = self._stack([self._tickets(seed, block, update) for seed in self.seeds])
-        latent = self._stack([self._latents(seed, "critic-latent", block, update) for seed in self.seeds])
+        latent = self._stack(self._latents("critic-latent", block, update))
         numbers = self._numbers("critic-draw", self.critic_specs, block, update)
         return self._batches(real, latent, numbers)
 
     def generator(self, block: int) -> list[Batch]:
         """Batches of the generator update at every step of a block; its real samples are the first critic update's."""
         real = self._stack([self._tickets(seed, block, 0) for seed in self.seeds])
-        latent = self._stack([self._latents(seed, "generator-latent", block) for seed in self.seeds])
+        latent = self._stack(self._latents("generator-latent", block))
         numbers = self._numbers("generator-draw", self.generator_specs, block)
         return self._batches(real, latent, numbers)
 
@@ -74,13 +77,21 @@ class Feed:
             (self.length, self.batch_size), generator(seed, f"{self.prefix}real", block, update)
         )
 
-    def _latents(self, seed: int, purpose: str, *indices: int) -> Tensor:
-        rng = generator(seed, self.prefix + purpose, *indices)
-        return torch.randn(self.length, self.batch_size, self.latent, generator=rng)
+    def _latents(self, purpose: str, *indices: int) -> list[Tensor]:
+        spec = DrawSpec("normal", (self.batch_size, self.latent))
+        return self._for_each(lambda rng: fill(spec, self.length, rng), purpose, *indices)
 
     def _numbers(self, purpose: str, specs: Sequence[DrawSpec], *indices: int) -> list[Tensor]:
+        drawn = self._for_each(lambda rng: [fill(spec, self.length, rng) for spec in specs], purpose, *indices)
+        return [self._stack([numbers[i] for numbers in drawn]) for i in range(len(specs))]
+
+    def _for_each(self, draw: Callable[[torch.Generator], T], purpose: str, *indices: int) -> list[T]:
+        """Draw from every seed's own stream: on all cores at once where these would only wait for a device."""
         streams = [generator(seed, self.prefix + purpose, *indices) for seed in self.seeds]
-        return [self._stack([fill(spec, self.length, rng) for rng in streams]) for spec in specs]
+        if self.device.type == "cpu":
+            return [draw(rng) for rng in streams]
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(draw, streams))
 
     def _stack(self, per_seed: list[Tensor]) -> Tensor:
         """(steps, seeds, ...) on the device, floating numbers in the cohort's precision."""

@@ -17,6 +17,7 @@ from ganbench.cohort import Cohort
 from ganbench.durable import write_bytes
 from ganbench.errors import GanbenchError
 from ganbench.failures import Failure
+from ganbench.pace import Pace
 from ganbench.probing import Reading
 from ganbench.provenance import machine, versions
 from ganbench.readings import READINGS
@@ -38,6 +39,7 @@ def store_trained(
     cohort: Cohort | None,
     wall_seconds: float,
     failure: Failure | None,
+    pace: Pace | None = None,
 ) -> Outcome:
     """Write a trial whose training has ended, with all that was measured. What diverged before a failure, diverged.
 
@@ -63,6 +65,7 @@ def store_trained(
         "log": f"trials/{trial.id}/{LOG}" if log else "",
         "vectorised": cohort is not None and not cohort.loops,
         "cohort": list(spec.seeds),
+        "compile": asdict(pace) if pace else None,
         "probe": None,
         "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
         **_made(where),

@@ -84,7 +84,7 @@ class Passes:
             return value, (a.mean(), b.mean(), right, objective.estimate(critic, real, fake))
 
         gradients, (value, readings) = grad_and_value(loss, has_aux=True)(arguments.critic)
-        return gradients, torch.stack([wide(value), *map(wide, readings)])
+        return gradients, wide(torch.stack([value, *readings]))
 
     def generator_gradients(self, arguments: Arguments) -> tuple[Weights, Tensor]:
         """Gradients of the generator's loss by its weights, the critic frozen, and the loss."""

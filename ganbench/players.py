@@ -96,10 +96,12 @@ def _lay_out(
 
 def _make_optimizer(chosen: Optimizer, flat: Tensor) -> torch.optim.Optimizer:
     fused = flat.device.type in ("cpu", "cuda")
+    capturable = flat.device.type == "cuda"  # a captured step counts on the device
     if chosen.name == "adam":
-        return torch.optim.Adam([flat], chosen.lr, betas=(chosen.beta1, chosen.beta2), fused=fused)
+        betas = chosen.beta1, chosen.beta2
+        return torch.optim.Adam([flat], chosen.lr, betas=betas, fused=fused, capturable=capturable)
     if chosen.name == "rmsprop":
-        return torch.optim.RMSprop([flat], chosen.lr, alpha=chosen.alpha)
+        return torch.optim.RMSprop([flat], chosen.lr, alpha=chosen.alpha, capturable=capturable)
     return torch.optim.SGD([flat], chosen.lr, fused=fused)
 
 

@@ -142,7 +142,7 @@ def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: Minibatches) -> _Fix
     minibatches = [batch for block in blocks for batch in small.generator(block)][: noise.number]
     real = held_out.to(cohort.setting.device, cohort.setting.dtype)
     generator = large.generator(0)[0]
-    critic = replace(large.critic(0, 0)[0], latent=generator.latent)
+    critic = large.critic(0, 0)[0]._replace(latent=generator.latent)
     return _Fixed(real.expand(len(cohort.generator.flat), *real.shape), critic, generator, minibatches)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.errors import UnknownNameError, UsageError
+from ganbench.trials import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Request:
         settings: ``name.field`` to the values to sweep.
         probe: whether to do the frozen-generator experiment too.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: of the networks' arithmetic: ``float32``, ``tf32`` or ``bf16``.
+        compile: ``auto``, ``on`` or ``off``: whether recorded programs are compiled.
         jobs: parallel processes; 0 takes one a core.
         executor: which engine runs the cohorts.
         address: of the engine, where it has one.
@@ -52,6 +55,8 @@ class Request:
     settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     probe: bool = True
     device: str = "auto"
+    precision: str = "float32"
+    compile: str = "auto"
     jobs: int = 0
     executor: str = "local"
     address: str = ""
@@ -64,6 +69,8 @@ class Request:
 
 
 QUICK: dict[str, Any] = {"steps": 200, "seeds": (0, 1, 2)}  # what --quick means where nothing else is said
+
+COMPILE = ("auto", "on", "off")
 
 LARGEST = 10**9  # of any whole number but a seed
 MOST_SEEDS = 10_000
@@ -218,6 +225,17 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def _one_of(*known: str) -> Any:
+    def read(value: Any, where: str) -> str:
+        if value not in known:
+            if isinstance(value, str) and value.strip():
+                raise UnknownNameError("value", value, known, where)
+            raise UsageError(f"{where} is {value!r}; wanted one of {', '.join(known)}")
+        return str(value)
+
+    return read
+
+
 def _files(value: Any, where: str) -> tuple[str, ...]:
     found = tuple(_text(part, where) for part in (value if isinstance(value, list) else [value]))
     if not found:
@@ -265,6 +283,8 @@ _READERS: dict[str, Any] = {
     "settings": _settings,
     "probe": _flag,
     "device": _text,
+    "precision": _one_of(*PRECISIONS),
+    "compile": _one_of(*COMPILE),
     "jobs": _at_least(1),
     "executor": _text,
     "address": _text,

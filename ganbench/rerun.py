@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def describe(folder: Path) -> Described:
     dataset, architecture, objective = (
         Component(k, settings[k]["name"], text[k], settings[k]["fields"], settings[k]["code"]) for k in KINDS
     )
-    protocol = Protocol(*(settings[name] for name in ("steps", "batch_size", "evaluate_every", "n_samples")))
+    protocol = Protocol(**{f.name: settings[f.name] for f in fields(Protocol) if f.name in settings})
     probe = ProbeProtocol.of(run.get("probe"))
     spec = CohortSpec(dataset, architecture, objective, protocol, (text["seed"],), probe)
     return Described(Store(folder.parent.parent), spec, run)

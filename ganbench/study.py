@@ -73,6 +73,7 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         batch_size=request.batch_size,
         evaluate_every=request.evaluate_every or max(1, request.steps // 10),
         n_samples=request.n_samples,
+        precision=request.precision,
     )
     probe = ProbeProtocol(_ages(request.steps), max(1, request.steps // 4)) if request.probe else None
     objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
@@ -83,6 +84,8 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         for architecture in _architectures(request, registry, swept, dataset, population):
             cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
     device = executor.device(request.device) or resolve_device(request.device)
+    if request.precision == "tf32" and not device.startswith("cuda"):
+        raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
     return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device, executor)
 
 

@@ -1,4 +1,4 @@
-"""Where a cohort runs and how it talks to whoever runs it; nothing in here changes its numbers on a CPU."""
+"""Where a cohort runs and how it talks to whoever runs it; but for rounding nothing in here changes its numbers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Surroundings:
         data_root: where datasets lie.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         threads: of PyTorch's CPU kernels.
+        compile: ``auto``, ``on`` or ``off``: see ``ganbench.pace``; this and the device change rounding.
         command: the command line, for the record.
         provenance: what else ``run.json`` is to say about how the results were made.
         since: when the run began (ISO 8601, UTC): what failed before is run again, what failed since is not.
@@ -36,6 +37,7 @@ class Surroundings:
     data_root: str
     device: str
     threads: int
+    compile: str = "auto"
     command: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     since: str = "9999"

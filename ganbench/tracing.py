@@ -13,6 +13,8 @@ from typing import Any
 
 from torch.utils import _pytree as pytree
 
+from ganbench.compilation import compiled as compile_program
+
 CALLS_BEFORE_RECORDING = 32  # recording takes as long as about a hundred calls save
 
 
@@ -23,11 +25,14 @@ class Replayed:
         function: takes and returns tensors, or trees of them, and looks at nothing else. What Python does in it (a
             counter, a branch) happens while recording and not in a replay.
         name: what a warning calls it.
+        compiled: whether what is recorded is compiled, too; it is recorded at the first call then, since a compiled
+            program rounds differently.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
+    def __init__(self, function: Callable[..., Any], name: str, compiled: bool = False) -> None:
         self._function = function
         self._name = name
+        self._compiled = compiled
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self._programs: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
@@ -36,7 +41,7 @@ class Replayed:
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in pytree.tree_leaves(args))
         if shapes not in self._programs:
             self._calls[shapes] += 1
-            if self._calls[shapes] <= CALLS_BEFORE_RECORDING:
+            if self._calls[shapes] <= CALLS_BEFORE_RECORDING and not self._compiled:
                 return self._function(*args)
             self._programs[shapes] = self._record(args)
         return self._programs[shapes](*args)
@@ -57,4 +62,4 @@ class Replayed:
                 f"{self._name} cannot be recorded and runs slower, with the same numbers: {reason}", stacklevel=4
             )
             return self._function
-        return program
+        return compile_program(program) if self._compiled else program

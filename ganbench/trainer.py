@@ -9,6 +9,7 @@ from ganbench.checkpoints import Checkpoint, Checkpoints
 from ganbench.cohort import Cohort, Setting
 from ganbench.errors import StorageError
 from ganbench.evaluation import Examiner, evaluate
+from ganbench.pace import Pace, settle
 from ganbench.record import Record, joined
 from ganbench.snapshots import restore, snapshot
 from ganbench.surroundings import Contact, Stopped
@@ -27,8 +28,10 @@ class Trainer:
         checkpoints: where to look for a beginning, and to leave one.
         every: seconds between checkpoints, at least.
         contact: to whoever runs it.
+        compile: ``auto``, ``on`` or ``off``.
         record: what has been measured; it stands even where the training raises.
         cohort: the players; None until they have been made.
+        pace: how their programs run; None until then.
         earlier: seconds that earlier processes have spent on it.
     """
 
@@ -36,8 +39,10 @@ class Trainer:
     checkpoints: Checkpoints
     every: float
     contact: Contact
+    compile: str = "auto"
     record: Record = field(init=False)
     cohort: Cohort | None = None
+    pace: Pace | None = None
     earlier: float = 0.0
 
     def __post_init__(self) -> None:
@@ -56,7 +61,7 @@ class Trainer:
             Stopped: it was asked to end early and has left a checkpoint.
             Exception: whatever the objective raises.
         """
-        self.cohort = Cohort(setting, self.spec.seeds)
+        self.cohort, self.pace = settle(self.compile, setting, self.spec.seeds)
         stops = set(self.spec.protocol.evaluations())
         for segment in train(self.cohort, stops, self._resume(examiner)):
             self.record.note(segment)

@@ -48,11 +48,15 @@ def train(cohort: Cohort, stops: set[int], after: Segment | None = None) -> Iter
     steps, length = cohort.setting.steps, cohort.feed.length
     done, updates, elapsed = (after.last, after.critic_updates[-1], after.seconds[-1]) if after else (0, 0, 0.0)
     assert done % length == 0 or done == steps, "training goes on where a block begins"
+    following: _Block | None = None
     for start in range(done + 1, steps + 1, length):
         began = time.perf_counter()
-        plan = _Block(cohort, (start - 1) // length, start)
+        plan = following or _Block(cohort, (start - 1) // length, start)
+        following = None
         for first, end in _stretches(start, min(start + length - 1, steps), stops):
             rows, counts, fault = _steps(cohort, plan, first, end, int(updates))
+            if cohort.runs_behind and end == start + length - 1 < steps:
+                following = plan.following()
             if rows:
                 now, n = time.perf_counter(), len(rows)
                 seconds = elapsed + (now - began) * np.arange(1, n + 1) / n
@@ -70,8 +74,15 @@ class _Block:
         self.start = start
         self.clocks = cohort.clocks(start, cohort.feed.length)
         self.generator = cohort.feed.generator(block)
-        self._feed, self._block = cohort.feed, block
+        self._cohort, self._feed, self._block = cohort, cohort.feed, block
         self._critic: dict[int, list[Batch]] = {}
+
+    def following(self) -> _Block:
+        """The next block, drawn as far as this one was."""
+        block = _Block(self._cohort, self._block + 1, self.start + self._feed.length)
+        for update in self._critic:
+            block.critic(update, block.start)
+        return block
 
     def critic(self, update: int, step: int) -> Batch:
         if update not in self._critic:
@@ -113,10 +124,8 @@ def _step(cohort: Cohort, plan: _Block, step: int) -> tuple[Tensor, int]:
     """One generator step: its readings, (seeds, readings), on the device, and how many critic updates it took."""
     clock = plan.clocks[step - plan.start]
     n = cohort.setting.objective.critic_steps(step)
-    for update in range(n):
-        critic = cohort.update_critic(plan.critic(update, step), clock)
-    generator = cohort.update_generator(plan.generator[step - plan.start], clock)
-    return torch.cat([critic, generator], dim=1), n
+    critic = [plan.critic(update, step) for update in range(n)]
+    return cohort.step(critic, plan.generator[step - plan.start], clock), n
 
 
 def first_divergence(readings: NDArray[np.float64]) -> NDArray[np.int64]:

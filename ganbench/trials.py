@@ -12,6 +12,9 @@ from typing import Any
 ENGINE = 3  # raised whenever the same settings would give other numbers, so that old results are not taken for new ones
 
 
+PRECISIONS = ("float32", "tf32", "bf16")
+
+
 @dataclass(frozen=True)
 class Component:
     """A dataset, an architecture or an objective with all its fields, as plain data.
@@ -44,12 +47,18 @@ class Protocol:
         batch_size: samples in every batch, real and fake.
         evaluate_every: steps between evaluations; the first is at step 0, the last at the end.
         n_samples: samples in an evaluation; 0 takes the dataset's own number.
+        precision: of the networks' arithmetic while they are trained: one of PRECISIONS.
     """
 
     steps: int
     batch_size: int
     evaluate_every: int
     n_samples: int = 0
+    precision: str = PRECISIONS[0]
+
+    def settings(self) -> dict[str, Any]:
+        """All of it; the precision only where it is not the usual one, as it was not always recorded."""
+        return {k: v for k, v in vars(self).items() if k != "precision" or v != PRECISIONS[0]}
 
     def evaluations(self) -> list[int]:
         """The steps at which samples are evaluated."""
@@ -107,7 +116,7 @@ class CohortSpec:
     def settings(self) -> dict[str, Any]:
         """All that determines the numbers of these trials' training, besides the seed. The probe stands apart."""
         parts = {c.kind: c.settings() for c in self.components()}
-        return {**parts, **vars(self.protocol), "engine": ENGINE}
+        return {**parts, **self.protocol.settings(), "engine": ENGINE}
 
     def trials(self) -> list[Trial]:
         """One trial a seed."""

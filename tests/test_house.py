@@ -25,11 +25,15 @@ MODULES = sorted(
 LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
-        "objective", "losses", "draws", "vectorise", "pruning", "tracing", "readings", "measured", "dataset",
+        "objective", "losses", "draws", "vectorise", "pruning", "compilation", "tracing", "capture", "arithmetic",
+        "readings", "measured", "dataset",
         "protocol_text", "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],
-    "the loop": ["feed", "players", "passes", "cohort", "training", "evaluation", "record", "snapshots", "probing"],
+    "the loop": [
+        "feed", "players", "passes", "programs", "cohort", "pace", "training", "evaluation", "record", "snapshots",
+        "probing",
+    ],
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
         "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
@@ -37,9 +41,9 @@ LAYERS = {
         "figures",
     ],
     "use": [
-        "references", "study", "tables", "surroundings", "failures", "locks", "mending", "trainer", "outcomes",
-        "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary", "progress", "listing",
-        "scores", "leaderboard", "comparison", "formats",
+        "references", "study", "tables", "surroundings", "failures", "fitting", "locks", "mending", "trainer",
+        "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary", "progress",
+        "listing", "scores", "leaderboard", "comparison", "formats",
         "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",
     ],
 }  # fmt: skip

@@ -34,9 +34,9 @@ def both_ways(monkeypatch, objective, **setting):
 
 def assert_same(recorded, plain):
     (readings, cohort), (expected, other) = recorded, plain
-    assert all(isinstance(p, Replayed) for p in cohort._programs.values())
-    assert all(p._programs for p in cohort._programs.values())
-    assert not any(p._programs for p in other._programs.values())
+    assert all(isinstance(p, Replayed) for p in cohort.programs.recorded.values())
+    assert all(p._programs for p in cohort.programs.recorded.values())
+    assert not any(p._programs for p in other.programs.recorded.values())
     assert torch.equal(readings, expected)
     assert torch.equal(cohort.generator.flat, other.generator.flat)
     assert torch.equal(cohort.critic.flat, other.critic.flat)
@@ -91,7 +91,7 @@ def test_a_loss_that_promises_nothing_is_never_recorded(monkeypatch):
     before = len(calls)
     readings_of(cohort)
     assert len(calls) - before == 20
-    assert cohort._programs == {}
+    assert cohort.programs.recorded == {}
 
 
 def test_a_branch_on_a_value_is_not_recorded_but_said(monkeypatch):
@@ -104,7 +104,7 @@ def test_a_branch_on_a_value_is_not_recorded_but_said(monkeypatch):
 
     cohort = make_cohort(Branching(), steps=20)
     with pytest.warns(
-        UserWarning, match="gan: critic_gradients cannot be recorded and runs slower, with the same numbers"
+        UserWarning, match="gan: critic_gradient cannot be recorded and runs slower, with the same numbers"
     ):
         recorded = readings_of(cohort)
     plain = readings_of(make_cohort(Minimax(), steps=20))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import typer
 
 from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.compilation import missing_compiler
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.executors.local import run_local
@@ -48,6 +50,7 @@ def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] =
             str(below),
             _device(str(stored.run["device"])),
             threads=1,
+            compile=_compile(stored.run.get("compile") or {}),
             command=shlex.join(["ganbench", *sys.argv[1:]]),
             provenance={"git": source(), "plugins": loaded(registry.plugins)},
             plugins=files,
@@ -77,6 +80,14 @@ def _device(recorded: str) -> str:
     except UsageError:
         say(f"there is no {name} here: the CPU's numbers differ in rounding")
         return "cpu"
+
+
+def _compile(recorded: Mapping[str, Any]) -> str:
+    """The way in which the trial was trained, where this machine can; else its numbers differ in rounding."""
+    if recorded.get("compiled") and (lacks := missing_compiler()):
+        say(f"there is no C++ compiler ({lacks}) here: numbers that were not compiled differ in rounding")
+        return "off"
+    return "on" if recorded.get("compiled") else "off"
 
 
 def _print(agreements: list[Agreement]) -> bool:

@@ -14,7 +14,9 @@ from pathlib import Path
 import typer
 
 from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.compilation import missing_compiler
 from ganbench.datasets.root import data_root
+from ganbench.errors import UsageError
 from ganbench.execution import DEFAULT_METRICS
 from ganbench.floors import ensure_floors
 from ganbench.mending import mend, sweep
@@ -41,6 +43,8 @@ def run(request: Request, plan: bool) -> list[Outcome]:
         _print_plan(study)
         return []
     study.executor.check()
+    if request.compile == "on" and request.executor == "local" and study.device == "cpu" and missing_compiler():
+        raise UsageError(f"--compile on needs a C++ compiler, and there is no {missing_compiler()} here; say auto")
     store = study.store()
     store.check()
     mend(store, say)
@@ -89,6 +93,7 @@ def _surroundings(study: Study, request: Request, registry: Registry, root: Path
         str(root),
         study.device,
         threads=1,
+        compile=request.compile,
         command=shlex.join(["ganbench", *sys.argv[1:]]),
         provenance={"git": source(), "plugins": loaded(registry.plugins)},
         since=datetime.now(UTC).isoformat(),

@@ -46,7 +46,8 @@ def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0)
     jobs = jobs or default_jobs(where.device)
     shards = split(cohorts, jobs, Checkpoints(Store(Path(where.results)), made_with(where)).groups)
     jobs = min(jobs, len(shards)) or 1
-    where = replace(where, threads=max(1, cores() // jobs))
+    how = {"processes": jobs, "cores": cores()}
+    where = replace(where, threads=max(1, cores() // jobs), provenance={**where.provenance, **how})
     running: list[Worker] = []
     with TemporaryDirectory(prefix="ganbench-", ignore_cleanup_errors=True) as notes:
         try:

@@ -1,0 +1,129 @@
+"""Whether a cohort's programs are compiled: where its training is long enough to get back what compiling takes.
+
+Compiling changes rounding, so the choice must not hang on the machine's mood or on the company that a seed is in. It is
+made by the work that one seed's training is: the floating-point operations of its matrix products.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from ganbench.cohort import Cohort, Setting
+from ganbench.compilation import missing_compiler
+from ganbench.errors import UsageError
+
+# A process that trains two seeds, the fewest there can be, does 40e9 such operations a second on one core. Compiling
+# takes 8 to 20 s where nothing is in its cache and saves 14 to 31 % of the time afterwards, so that it pays from 2 to 3
+# minutes of training on: benchmarks/README.md has the measurements.
+WORTH = 3e12  # operations of one seed's training
+ROUNDS = 5  # of the comparison that is recorded
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a cohort's programs run, for the record.
+
+    Attributes:
+        asked: ``auto``, ``on`` or ``off``.
+        compiled: whether they were compiled.
+        reason: why, in words, with what was measured.
+    """
+
+    asked: str
+    compiled: bool
+    reason: str
+
+
+def settle(asked: str, setting: Setting, seeds: tuple[int, ...]) -> tuple[Cohort, Pace]:
+    """A cohort at rest before its first step, with its programs compiled where that pays or is asked for.
+
+    Raises:
+        UsageError: compiling is asked for and does not work, for want of a C++ compiler, say.
+        ObjectiveError: the objective breaks its contract.
+    """
+    cohort = Cohort(setting, seeds)
+    wanted, reason = _wish(asked, cohort)
+    if not wanted:
+        return cohort, Pace(asked, False, reason)
+    began = time.perf_counter()
+    try:
+        quick = Cohort(replace(setting, compiled=True), seeds)
+    except Exception as error:  # the compiler's own; whatever the objective raises, it has raised above
+        said = f"{setting.objective.name} could not be compiled: {str(error).strip().partition(chr(10))[0]}"
+        if asked == "on":
+            raise UsageError(f"--compile on: {said}; say off") from error
+        warnings.warn(f"{said}; it runs slower", stacklevel=2)
+        return cohort, Pace(asked, False, said)
+    seconds = time.perf_counter() - began
+    share = statistics.median(_time(quick) / _time(cohort) for _ in range(ROUNDS))
+    return quick, Pace(asked, True, f"{reason}; compiled in {seconds:.1f} s, passes take {share:.2f} of the time")
+
+
+def _wish(asked: str, cohort: Cohort) -> tuple[bool, str]:
+    """Whether to compile, and why."""
+    setting, lacks = cohort.setting, missing_compiler()
+    if asked == "off":
+        return False, "asked for"
+    if cohort.loops or not setting.objective.traceable:
+        return False, f"{setting.objective.name} cannot be recorded"
+    if setting.device.type == "cpu" and lacks:
+        if asked == "on":
+            raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say auto")
+        return False, f"there is no C++ compiler ({lacks})"
+    if asked == "on":
+        return True, "asked for"
+    if setting.device.type != "cpu":
+        return False, "it is of use on processors"
+    work = operations(cohort)
+    said = f"a seed's training is {work:.1e} operations, and compiling pays from {WORTH:.0e} on"
+    return work >= WORTH, said
+
+
+def operations(cohort: Cohort) -> float:
+    """Floating-point operations of the matrix products of one seed's whole training."""
+    counts: list[float] = []
+    for work in _passes(cohort):
+        with _Counter() as counter:
+            work()
+        counts.append(counter.operations / len(cohort.generator.flat))
+    critic, generator = counts
+    return cohort.setting.steps * (cohort.setting.objective.n_critic * critic + generator)
+
+
+class _Counter(TorchDispatchMode):
+    """Adds up the operations of products and convolutions; PyTorch's own counter stumbles over gradients in losses."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation and count it."""
+        result = func(*args, **(kwargs or {}))
+        if (formula := flop_registry.get(func.overloadpacket)) is not None:
+            self.operations += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def _passes(cohort: Cohort) -> tuple[Callable[[], object], Callable[[], object]]:
+    """The critic's and the generator's gradients on the first batches; nothing moves."""
+    clock = cohort.clock(1)
+    critic, generator = (cohort.arguments(b[0], clock) for b in (cohort.feed.critic(0, 0), cohort.feed.generator(0)))
+    return lambda: cohort.critic_gradient(critic), lambda: cohort.generator_gradient(generator)
+
+
+def _time(cohort: Cohort) -> float:
+    critic, generator = _passes(cohort)
+    began = time.perf_counter()
+    for _ in range(cohort.setting.objective.n_critic):
+        critic()
+    generator()
+    return time.perf_counter() - began

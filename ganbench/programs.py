@@ -1,0 +1,149 @@
+"""The passes of an objective for all seeds of a cohort at once: vectorised where they can be, recorded, compiled.
+
+Nothing here moves: weights, samples and numbers go in; gradients, readings, projected weights and the next state come
+out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench.errors import ObjectiveError
+from ganbench.objective import Objective
+from ganbench.passes import Arguments, Passes, Weights
+from ganbench.players import Player
+from ganbench.readings import gradient_norm, wide
+from ganbench.tracing import Replayed
+from ganbench.vectorise import over_seeds
+
+
+class Programs:
+    """What a cohort computes.
+
+    Args:
+        passes: of one seed.
+        generator, critic: the players, for the layout of their gradients.
+        compiled: whether recorded programs are compiled; that changes rounding.
+        precision: ``bf16`` computes products in bfloat16.
+        captured: whether somebody captures all this, so that recording it is of no use, and must not happen meanwhile.
+
+    Attributes:
+        loops: whether a Python loop runs over the seeds, because vmap cannot.
+        recorded: programs by name; empty where the objective does not allow it.
+    """
+
+    def __init__(
+        self,
+        passes: Passes,
+        generator: Player,
+        critic: Player,
+        *,
+        compiled: bool = False,
+        precision: str = "float32",
+        captured: bool = False,
+    ) -> None:
+        self.passes = passes
+        self.loops = not passes.objective.vectorised
+        self.recorded: dict[str, Replayed] = {}
+        self._generator, self._critic = generator, critic
+        self._compiled, self._precision = compiled, precision
+        self._records = passes.objective.traceable and (compiled or not captured)
+
+    def try_all(self, critic: Arguments, generator: Arguments) -> None:
+        """Run everything once, and seed by seed from now on where vmap refuses.
+
+        Raises:
+            ObjectiveError: the objective breaks its contract.
+            Exception: whatever it raises where seeds take turns, too.
+        """
+        try:
+            self._try_all(critic, generator)
+        except ObjectiveError:
+            raise
+        except Exception as error:  # whatever vmap could not do; the loop shows whether the loss itself is at fault
+            if self.loops or self._compiled:  # what is compiled has run without
+                raise
+            self.loops = True
+            self._try_all(critic, generator)
+            reason, name = str(error).partition("\n")[0], self.passes.objective.name
+            warnings.warn(f"{name} runs seed by seed, because vmap refused it: {reason}", stacklevel=3)
+
+    def _try_all(self, critic: Arguments, generator: Arguments) -> None:
+        self.critic_gradient(critic)
+        self.generator_gradient(generator)
+        self.projected(critic.critic)
+        self.next_state(generator)
+
+    def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        """The critic's flattened gradient, (K, size), and its readings, (K, 6)."""
+        found: tuple[Tensor, Tensor] = self._quickly("critic_gradient", self._critic_gradient)(arguments)
+        return found
+
+    def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        """The generator's flattened gradient, (K, size), and its readings, (K, 2)."""
+        found: tuple[Tensor, Tensor] = self._quickly("generator_gradient", self._generator_gradient)(arguments)
+        return found
+
+    def projected(self, weights: Weights) -> Weights:
+        """The critic's weights as its constraint allows them; the very same where there is none."""
+        objective = self.passes.objective
+        if type(objective).constrain is Objective.constrain:
+            return weights
+        with torch.no_grad():
+            found: Weights = self._quickly("constrain", over_seeds(objective.constrain, self.loops))(weights)
+        return found
+
+    def next_state(self, arguments: Arguments) -> dict[str, Tensor]:
+        """The objective's state after a generator update; the very same where it has none that changes."""
+        if type(self.passes.objective).update_state is Objective.update_state:
+            return arguments.state
+        with torch.no_grad():
+            found: dict[str, Tensor] = self._quickly("next_state", self._next_state)(arguments)
+        return found
+
+    def generate(self, weights: Weights, latents: Tensor) -> Tensor:
+        """Samples (K, n, *sample_shape) of latents (K, n, z)."""
+        with torch.no_grad():
+            samples: Tensor = over_seeds(self.passes.generate, self.loops)(weights, latents)
+        return samples
+
+    def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        gradients, readings = self._for_all(self.passes.critic_gradients, arguments)
+        gradient = self._critic.flatten(gradients)
+        norm = gradient_norm(gradient)
+        return gradient, torch.cat([readings[:, :1], norm[:, None], readings[:, 1:]], dim=1)
+
+    def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        gradients, loss = self._for_all(self.passes.generator_gradients, arguments)
+        gradient = self._generator.flatten(gradients)
+        return gradient, torch.stack([wide(loss), gradient_norm(gradient)], dim=1)
+
+    def _next_state(self, arguments: Arguments) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self._for_all(self.passes.next_state, arguments)
+        return state
+
+    def _for_all(self, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
+        """A function of one seed's arguments, for all seeds; the clock is shared."""
+        parts = arguments._asdict()
+        clock = parts.pop("clock")
+        with self._arithmetic(arguments.latent.device.type):
+            return over_seeds(lambda part: function(Arguments(**part, clock=clock)), self.loops)(parts)
+
+    def _arithmetic(self, device: str) -> AbstractContextManager[Any]:
+        if self._precision == "bf16":  # of products; weights, their gradients and all sums stay as they are
+            return torch.autocast(device, torch.bfloat16)
+        return nullcontext()
+
+    def _quickly(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of all seeds, replayed from a recording where the objective allows it."""
+        if self.loops or not self._records:
+            return run
+        if name not in self.recorded:
+            self.recorded[name] = Replayed(run, f"{self.passes.objective.name}: {name}", self._compiled)
+        return self.recorded[name]

@@ -1,0 +1,213 @@
+"""Compiled programs: the same numbers but for rounding, the same bits whoever keeps a seed company, and a choice that
+hangs on the work alone."""
+
+import itertools
+import os
+import warnings
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+import torch
+from ganbench_objectives.gan import Minimax
+from ganbench_objectives.historical_averaging import HistoricalAveraging
+from ganbench_objectives.wgan import WassersteinClip
+from ganbench_objectives.wgan_gp import WassersteinPenalty
+from toys import make_cohort, readings_of
+
+from ganbench import compilation, pace
+from ganbench.datasets.digits import Digits
+from ganbench.datasets.synthetic import Ring
+from ganbench.errors import UsageError
+from ganbench.networks import Dcgan, Mlp
+from ganbench.pace import operations, settle
+from ganbench.readings import READINGS
+from ganbench.snapshots import restore, snapshot
+from ganbench.training import train
+
+COMPILES = pytest.mark.skipif(bool(compilation.missing_compiler()), reason="needs a C++ compiler")
+LOSSES = [Minimax(), WassersteinClip(), WassersteinPenalty()]
+RING = {"population": Ring().load(None), "architecture": Mlp()}
+DIGITS = {"population": Digits().load(None), "architecture": Dcgan()}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As processes on a processor have it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@COMPILES
+@pytest.mark.parametrize("objective", LOSSES, ids=lambda o: o.name)
+def test_compiled_and_eager_agree_after_100_steps_in_float64(objective):
+    """The largest difference that rounding has grown to: a GAN doubles it every few steps."""
+    cohorts = [
+        make_cohort(objective, steps=100, dtype=torch.float64, compiled=compiled, **RING) for compiled in (True, False)
+    ]
+    quick, plain = (readings_of(cohort) for cohort in cohorts)
+    assert not torch.equal(quick, plain)  # else nothing was compiled
+    torch.testing.assert_close(quick, plain, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(cohorts[0].generator.flat, cohorts[1].generator.flat, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.slow
+@COMPILES
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("objective", "where", "steps"), [(Minimax(), RING, 70), (WassersteinClip(), DIGITS, 8)])
+def test_a_compiled_seed_has_the_same_bits_alone_in_company_and_again(objective, where, steps, threads):
+    torch.set_num_threads(threads)
+    company = tuple(range(10)), (3,), tuple(range(10))
+    among, alone, again = (
+        readings_of(make_cohort(objective, seeds, steps, batch_size=64, compiled=True, **where)) for seeds in company
+    )
+    assert torch.equal(among[:, 3:4], alone)
+    assert torch.equal(among, again)
+
+
+@pytest.mark.slow
+@COMPILES
+def test_a_compiled_run_with_state_goes_on_from_a_snapshot():
+    whole, first, second = (make_cohort(HistoricalAveraging(), steps=100, compiled=True) for _ in range(3))
+    expected, segment = readings_of(whole), next(train(first, set()))
+    restore(second, snapshot(first), first.seeds)
+    rest = [torch.from_numpy(s.readings) for s in train(second, set(), segment)]
+    assert torch.equal(torch.cat(rest), expected[64:])
+
+
+@pytest.mark.slow
+@COMPILES
+def test_asked_for_it_is_compiled_and_the_reason_says_what_was_measured(monkeypatch):
+    setting = make_cohort(Minimax()).setting
+    cohort, found = settle("on", setting, (0, 1))
+    assert cohort.setting.compiled
+    assert found.compiled
+    assert "asked for; compiled in" in found.reason
+    assert "of the time" in found.reason
+    monkeypatch.setattr(pace, "WORTH", 1.0)
+    assert settle("auto", setting, (0, 1))[1].compiled
+
+
+# -- the choice --------------------------------------------------------------------------------------------------------
+
+
+def test_the_work_of_a_seed_can_be_counted_by_hand():
+    """Tiny: 4-16-2 and 2-16-1, batches of 16, a multiplication and an addition for every weight and sample."""
+    generator, critic = 16 * 2 * (4 * 16 + 16 * 2), 16 * 2 * (2 * 16 + 16)
+    to_weights = 16 * 2 * 2 * 16  # gradients of a first layer's weights
+    update = generator + 2 * (critic + 16 * 2 * 16 * 2 + to_weights)  # fakes; scores, and both gradients of the head
+    through = 16 * 2 * 16 + 16 * 2 * 2 * 16  # the critic's inputs: head, first layer
+    move = generator + critic + through + 16 * 2 * (16 * 2 + 4 * 16 + 16 * 2)  # both gradients of 16-2, one of 4-16
+    assert operations(make_cohort(Minimax(), steps=7)) == 7 * (update + move)
+
+
+@pytest.mark.parametrize("where", [RING, DIGITS], ids=["ring", "digits"])
+def test_the_work_of_a_seed_does_not_hang_on_its_company(where):
+    counts = {
+        operations(make_cohort(WassersteinPenalty(), seeds, **where)) for seeds in ((3,), (0, 1, 2), tuple(range(10)))
+    }
+    assert len(counts) == 1
+
+
+def test_more_steps_and_more_critic_updates_are_more_work():
+    one = operations(make_cohort(Minimax(), steps=10))
+    assert operations(make_cohort(Minimax(), steps=20)) == 2 * one
+    assert 2 * one < operations(make_cohort(Minimax(n_critic=5), steps=10)) < 5 * one
+
+
+@dataclass(frozen=True)
+class Unrecorded(Minimax):
+    traceable: ClassVar[bool] = False
+
+
+def test_short_trainings_are_not_compiled():
+    cohort, found = settle("auto", make_cohort(Minimax()).setting, (0,))
+    assert not cohort.setting.compiled
+    assert found.reason.startswith("a seed's training is")
+
+
+@pytest.mark.parametrize("asked", ["auto", "on"])
+def test_what_cannot_be_recorded_is_not_compiled(asked):
+    _, found = settle(asked, make_cohort(Unrecorded()).setting, (0,))
+    assert found == pace.Pace(asked, False, "gan cannot be recorded")
+
+
+def test_off_is_off(monkeypatch):
+    monkeypatch.setattr(pace, "WORTH", 0.0)
+    assert settle("off", make_cohort(Minimax()).setting, (0,))[1] == pace.Pace("off", False, "asked for")
+
+
+def test_without_a_compiler_auto_does_without_and_on_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(pace, "WORTH", 0.0)
+    setting = make_cohort(Minimax()).setting
+    assert settle("auto", setting, (0,))[1].reason.startswith("there is no C++ compiler (")
+    with pytest.raises(UsageError, match=r"--compile on needs a C\+\+ compiler, and there is no .* here"):
+        settle("on", setting, (0,))
+
+
+def test_a_compiler_that_fails_costs_a_warning_where_it_was_not_asked_for(monkeypatch):
+    def broken(program):
+        raise RuntimeError("CppCompileError: no such header\nand more")
+
+    monkeypatch.setattr("ganbench.tracing.compile_program", broken)
+    monkeypatch.setattr(pace, "WORTH", 0.0)
+    monkeypatch.setattr(pace, "missing_compiler", lambda: "")
+    setting = make_cohort(Minimax()).setting
+    said = "gan could not be compiled: CppCompileError: no such header"
+    with pytest.warns(UserWarning, match=said):
+        cohort, found = settle("auto", setting, (0,))
+    assert (cohort.setting.compiled, found.reason) == (False, said)
+    with pytest.raises(UsageError, match=f"--compile on: {said}; say off"):
+        settle("on", setting, (0,))
+
+
+def test_the_compiler_is_the_one_that_pytorch_would_take(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    assert compilation.missing_compiler() == str(tmp_path / "none")
+    (tmp_path / "none").write_text("")
+    os.chmod(tmp_path / "none", 0o755)
+    assert compilation.missing_compiler() == ""
+
+
+# -- precision ---------------------------------------------------------------------------------------------------------
+
+
+def test_bf16_rounds_products_and_nothing_else():
+    exact, rounded = (readings_of(make_cohort(Minimax(), precision=p, steps=3, **RING)) for p in ("float32", "bf16"))
+    for name in ("critic_loss", "generator_loss", "critic_grad_norm", "generator_grad_norm"):
+        column = READINGS.index(name)
+        off = (rounded / exact - 1)[0, :, column].abs().max()
+        assert 1e-6 < off < 0.05, name  # bfloat16 keeps eight bits
+    cohort = make_cohort(Minimax(), precision="bf16", **RING)
+    assert cohort.generator.flat.dtype == torch.float32
+
+
+@pytest.mark.parametrize("objective", LOSSES, ids=lambda o: o.name)
+def test_bf16_is_recorded_with_the_same_numbers(objective):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cohort = make_cohort(objective, precision="bf16", steps=40, **RING)
+        found = readings_of(cohort)
+    assert any(p._programs for p in cohort.programs.recorded.values())
+    plain = make_cohort(objective, precision="bf16", steps=40, **RING)
+    plain.programs._records = False
+    assert torch.equal(found, readings_of(plain))
+
+
+def test_a_seed_in_bf16_has_the_same_bits_alone_and_in_company():
+    for where, objective in itertools.product((RING, DIGITS), (Minimax(), WassersteinClip())):
+        among, alone = (
+            readings_of(make_cohort(objective, seeds, 4, precision="bf16", **where))
+            for seeds in (tuple(range(6)), (3,))
+        )
+        assert torch.equal(among[:, 3:4], alone), (where, objective.name)
+
+
+def test_a_setting_says_float32_unless_told_otherwise():
+    setting = make_cohort(Minimax()).setting
+    assert (setting.precision, setting.compiled) == ("float32", False)
+    assert replace(setting, compiled=True) != setting
