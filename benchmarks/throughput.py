@@ -7,18 +7,19 @@ Both do the same mathematics on the same networks with the same optimizers, the 
 every step; the plain networks are checked to give ganbench's numbers before anything is timed. Alternating rounds and
 medians are what counts: a machine's mood shifts all sides alike.
 
-A line's columns: seed-steps a second of the plain loop and of ganbench; their ratio, the median of the rounds' own,
-with the lowest and the highest; the share of the machine's limit, which is the floating-point operations that the
-plain loop needs (its matrix products and convolutions, counted by PyTorch) at ganbench's rate, over the rate of large
-matrix products measured in the same process; what readings cost, as a part of a step without them; what the default
-evaluations cost, as a part of a whole run. ``--memory`` prints the peak memory of a process for every number of seeds.
+A line's columns: seed-steps a second of the plain loop and of ganbench in this process; how much quicker ganbench is,
+in this process with as many threads, in processes of one thread each (as ``ganbench run`` trains), and compiled there:
+medians of the rounds' own ratios, with the lowest and the highest; the share of the machine's limit that the quickest
+of them has, which is the floating-point operations that the plain loop needs (its matrix products and convolutions,
+counted by PyTorch) at its rate, over the rate of large matrix products measured in the same process; what readings
+cost, as a part of a step without them; what the default evaluations cost, as a part of a whole run. ``--memory`` prints
+the peak memory of a process for every number of seeds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import resource
 import statistics
@@ -27,26 +28,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import plain
 import torch
-from torch import Tensor
+from sides import FEWEST, Crew, setting_of, silenced, trained
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganbench.cohort import Cohort, Setting
+from ganbench.cohort import Cohort
 from ganbench.evaluation import evaluate
 from ganbench.execution import make_examiner
-from ganbench.passes import Arguments
 from ganbench.plugins import Registry, load_plugins
-from ganbench.programs import Programs
-from ganbench.readings import CRITIC_READINGS, GENERATOR_READINGS
-from ganbench.training import train
 
 BLOCKS = {"ring": 64, "digits": 64, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
 EVALUATIONS, STEPS = 11, 2000  # of a default run
 SIDE = 1024  # of the matrices whose product is the machine's limit
-DATA = Path(os.environ.get("GANBENCH_DATA", "."))
 
 
 @dataclass(frozen=True)
@@ -59,32 +54,12 @@ class Row:
     seeds: int
     plain: float
     engine: float
-    ratio: float  # median of the rounds' own ratios
-    lowest: float
-    highest: float
-    limit: float  # share of the machine's limit, 0 to 1
+    inside: tuple[float, float, float]  # how much quicker the engine is in this process: median, lowest, highest
+    apart: tuple[float, float, float]  # and in processes of one thread, as ``ganbench run`` trains
+    compiled: tuple[float, float, float]  # and compiled there
+    limit: float  # share of the machine's limit that the quickest of them has, 0 to 1
     readings: float  # what they cost, as a part of a step without them: median of the rounds' own
     evaluation: float  # as a part of a default run, 0 to 1
-
-
-class Silent(Programs):
-    """Programs without readings: what those cost is the difference."""
-
-    def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
-        gradients = self._for_all(lambda part: self.passes.critic_gradients(part)[0], arguments)
-        return self._critic.flatten(gradients), torch.zeros(len(arguments.latent), len(CRITIC_READINGS))
-
-    def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
-        gradients = self._for_all(lambda part: self.passes.generator_gradients(part)[0], arguments)
-        return self._generator.flatten(gradients), torch.zeros(len(arguments.latent), len(GENERATOR_READINGS))
-
-
-def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
-    """A cohort without readings."""
-    cohort = Cohort(setting, seeds)
-    how = {"compiled": setting.compiled, "precision": setting.precision}
-    cohort.programs = Silent(cohort.programs.passes, cohort.generator, cohort.critic, **how)
-    return cohort
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -107,12 +82,6 @@ def operations(one_step: Callable[[], None]) -> int:
     return counter.get_total_flops()
 
 
-def trained(cohort: Cohort, block: int) -> Iterator[None]:
-    """The engine's own loop; every ``next`` trains a block of generator steps."""
-    for _ in train(cohort, set(range(block, cohort.setting.steps, block))):
-        yield
-
-
 def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry) -> Iterator[Row]:
     """Rows of one case and objective: in every round each side trains one after the other."""
     setting, block = setting_of(case, objective, batch, registry), BLOCKS[case.partition("/")[0]]
@@ -120,37 +89,42 @@ def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int
     loop = plain.loop(case, setting.population, setting.objective, batch)
     needed = operations(lambda: loop(1))
     cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
-    sides = {k: (trained(cohorts[k], block), trained(silenced(setting, tuple(range(k))), block)) for k in seeds}
+    sides: dict[tuple[int, str], Iterator[None] | Crew] = {}
+    for k, cohort in cohorts.items():
+        sides[k, "inside"] = trained(cohort, block)
+        sides[k, "silent"] = trained(silenced(setting, tuple(range(k))), block)
+        for way in ("apart", "compiled") if k >= FEWEST else ():
+            sides[k, way] = Crew(case, objective, batch, k, block, compiled=way == "compiled")
     loop(2)
-    for running in (side for pair in sides.values() for side in pair):
+    for running in sides.values():
         next(running)
-    times: dict[int, list[tuple[float, float]]] = {k: [] for k in seeds}
+    times: dict[tuple[int, str], list[float]] = {side: [] for side in sides}
     alone, limits = [], []
     for _ in range(rounds):
         limits.append(product_rate())
         alone.append(seconds(lambda: loop(block)) / block)
-        for k, (loud, silent) in sides.items():
-            times[k].append((seconds(loud.__next__) / block / k, seconds(silent.__next__) / block / k))
+        for (k, way), running in sides.items():
+            times[k, way].append(seconds(running.__next__) / block / k)
     examiner = make_examiner(registry, setting.population, 0)
     for k in seeds:
-        ratios = [p / e for p, (e, _) in zip(alone, times[k], strict=True)]
-        step = statistics.median(loud for loud, _ in times[k])
+        step, loud = statistics.median(times[k, "inside"]), times[k, "inside"]
         look = seconds(lambda k=k: evaluate(cohorts[k], examiner, dict.fromkeys(range(k), True))) / k
+        quickest = min(statistics.median(times[k, way]) for way in ("inside", "apart", "compiled") if (k, way) in times)
         yield Row(
             case, objective, batch, k, 1 / statistics.median(alone), 1 / step,
-            statistics.median(ratios), min(ratios), max(ratios),
-            limit=needed / step / statistics.median(limits),
-            readings=statistics.median(loud / silent - 1 for loud, silent in times[k]),
+            *(_ratio(alone, times.get((k, way))) for way in ("inside", "apart", "compiled")),
+            limit=needed / quickest / statistics.median(limits),
+            readings=statistics.median(a / b - 1 for a, b in zip(loud, times[k, "silent"], strict=True)),
             evaluation=EVALUATIONS * look / (EVALUATIONS * look + STEPS * step),
         )  # fmt: skip
+    for running in sides.values():
+        running.close()
 
 
-def setting_of(case: str, objective: str, batch: int, registry: Registry) -> Setting:
-    """A run that does not end while it is looked at."""
-    dataset, architecture = case.split("/")
-    population = registry.datasets.find(dataset)().load(DATA)
-    parts = registry.architectures.find(architecture)(), registry.objectives.find(objective)()
-    return Setting(population, *parts, 10**6, batch)
+def _ratio(alone: list[float], side: list[float] | None) -> tuple[float, float, float]:
+    """Median, lowest and highest of the rounds' own."""
+    ratios = [p / e for p, e in zip(alone, side or [float("nan")] * len(alone), strict=True)]
+    return statistics.median(ratios), min(ratios), max(ratios)
 
 
 def peak(case: str, objective: str, batch: int, seeds: int) -> None:
@@ -174,12 +148,17 @@ def print_memory(case: str, objective: str, batch: int, seeds: list[int]) -> Non
 
 def text(row: Row) -> str:
     """A row as a line of the table."""
-    numbers = f"{row.plain:9.0f}{row.engine:9.0f}{row.ratio:7.2f}x ({row.lowest:.2f} to {row.highest:.2f})"
+    numbers = f"{row.plain:9.0f}{row.engine:9.0f}"
+    ratios = "".join(
+        f"{middle:7.2f}x ({low:.2f} to {high:.2f})" if middle == middle else f"{'–':>23}"
+        for middle, low, high in (row.inside, row.apart, row.compiled)
+    )
     shares = f"{row.limit:8.0%}{row.readings:+9.1%}{row.evaluation:8.1%}"
-    return f"{row.case:14}{row.objective:8}{row.batch:6}{row.seeds:6}{numbers}{shares}"
+    return f"{row.case:14}{row.objective:8}{row.batch:6}{row.seeds:6}{numbers}{ratios}{shares}"
 
 
-HEAD = f"{'case':14}{'':8}{'batch':>6}{'seeds':>6}{'plain/s':>9}{'engine/s':>9}{'ratio':>8}{'':15}{'limit':>8}"
+HEAD = f"{'case':14}{'':8}{'batch':>6}{'seeds':>6}{'plain/s':>9}{'engine/s':>9}"
+HEAD += "".join(f"{way:>8}{'':15}" for way in ("inside", "apart", "compiled"))
 
 
 def main() -> None:
@@ -209,7 +188,7 @@ def main() -> None:
     if not options.json:
         print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, {options.threads} threads")
         if not options.memory:
-            print(f"{HEAD}{'readings':>9}{'evaluation':>11}")
+            print(f"{HEAD}{'limit':>8}{'readings':>9}{'evaluation':>11}")
     for case in wanted:
         if options.memory:
             print_memory(*case, seeds)

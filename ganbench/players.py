@@ -41,7 +41,9 @@ class Player:
         rows = []
         for name in self.weights:
             gradient = gradients[name].flatten(1)
-            rows.append(torch.nn.functional.pad(gradient, (0, -gradient.shape[1] % ALIGNMENT)))
+            rows.append(gradient)
+            if margin := -gradient.shape[1] % ALIGNMENT:
+                rows.append(gradient.new_zeros(len(gradient), margin))
         return torch.cat(rows, dim=1)
 
     def update(self, gradient: Tensor) -> None:

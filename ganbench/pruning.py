@@ -27,6 +27,9 @@ VIEWS = frozenset(
 )
 
 
+INVOLUTIONS = frozenset({aten.neg.default, aten.transpose.int})
+
+
 def prune(program: fx.GraphModule) -> fx.GraphModule:
     """Drop what changes nothing, what was computed before and what nobody reads; gives the program itself.
 
@@ -37,7 +40,7 @@ def prune(program: fx.GraphModule) -> fx.GraphModule:
         return program
     known: dict[str, fx.Node] = {}
     for node in nodes:
-        same = node.args[0] if _is_its_argument(node) else known.setdefault(_formula(node), node)
+        same = _found_in_it(node) or known.setdefault(_formula(node), node)
         if same is not node:
             node.replace_all_uses_with(same)
             program.graph.erase_node(node)
@@ -51,8 +54,22 @@ def _writes(node: fx.Node) -> bool:
     return schema is not None and schema.is_mutable
 
 
-def _is_its_argument(node: fx.Node) -> bool:
-    return node.target in VIEWS and _layout(node) == _layout(node.args[0])
+def _found_in_it(node: fx.Node) -> fx.Node | None:
+    """The argument, or the argument's own argument, that a node is the same as."""
+    argument = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+    if argument is None or "val" not in argument.meta:
+        return None
+    kept = node.target in VIEWS or (node.target is aten.mul.Scalar and node.args[1] == 1)
+    if kept and _layout(node) == _layout(argument):
+        return argument
+    return _undone(node, argument)
+
+
+def _undone(node: fx.Node, argument: fx.Node) -> fx.Node | None:
+    """What an operation that is done twice with the same arguments began with."""
+    twice = node.target in INVOLUTIONS and argument.target is node.target and argument.args[1:] == node.args[1:]
+    first: Any = argument.args[0] if twice else None
+    return first if isinstance(first, fx.Node) and _layout(first) == _layout(node) else None
 
 
 def _layout(node: Any) -> tuple[object, ...]:

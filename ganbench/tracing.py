@@ -38,28 +38,29 @@ class Replayed:
 
     def __call__(self, *args: Any) -> Any:
         """What the function gives."""
-        shapes = tuple((leaf.shape, leaf.dtype) for leaf in pytree.tree_leaves(args))
+        leaves, tree = pytree.tree_flatten(args)
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if shapes not in self._programs:
             self._calls[shapes] += 1
             if self._calls[shapes] <= CALLS_BEFORE_RECORDING and not self._compiled:
                 return self._function(*args)
-            self._programs[shapes] = self._record(args)
-        return self._programs[shapes](*args)
+            self._programs[shapes] = self._record(leaves, tree)
+        return self._programs[shapes](*leaves)
 
-    def _record(self, args: tuple[Any, ...]) -> Callable[..., Any]:
+    def _record(self, leaves: list[Any], tree: pytree.TreeSpec) -> Callable[..., Any]:
         from torch.fx.experimental.proxy_tensor import make_fx
 
         from ganbench.pruning import prune
 
-        def function(*given: Any) -> Any:  # whose signature tells nothing, so that make_fx goes by what it is given
-            return self._function(*given)
+        def function(*given: Any) -> Any:
+            return self._function(*pytree.tree_unflatten(given, tree))
 
         try:
-            program: Callable[..., Any] = prune(make_fx(function)(*args))
+            program: Callable[..., Any] = prune(make_fx(function)(*leaves))
         except Exception as error:  # whatever recording could not follow; the function itself still runs
             reason = str(error).partition("\n")[0]
             warnings.warn(
                 f"{self._name} cannot be recorded and runs slower, with the same numbers: {reason}", stacklevel=4
             )
-            return self._function
+            return function
         return compile_program(program) if self._compiled else program

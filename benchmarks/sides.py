@@ -1,0 +1,99 @@
+"""What a plain loop is compared with: the engine in this process, without readings, and in processes of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganbench.cohort import Cohort, Setting
+from ganbench.fitting import evenly
+from ganbench.passes import Arguments
+from ganbench.plugins import Registry, load_plugins
+from ganbench.programs import Programs
+from ganbench.readings import CRITIC_READINGS, GENERATOR_READINGS
+from ganbench.training import train
+
+DATA = Path(os.environ.get("GANBENCH_DATA", "."))
+FEWEST = 4  # seeds that are divided among processes, since a single one costs as much as two
+
+
+def setting_of(case: str, objective: str, batch: int, registry: Registry) -> Setting:
+    """A run that does not end while it is looked at."""
+    dataset, architecture = case.split("/")
+    population = registry.datasets.find(dataset)().load(DATA)
+    parts = registry.architectures.find(architecture)(), registry.objectives.find(objective)()
+    return Setting(population, *parts, 10**6, batch)
+
+
+def trained(cohort: Cohort, block: int) -> Iterator[None]:
+    """The engine's own loop; every ``next`` trains a block of generator steps."""
+    for _ in train(cohort, set(range(block, cohort.setting.steps, block))):
+        yield
+
+
+class Silent(Programs):
+    """Programs without readings: what those cost is the difference."""
+
+    def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        gradients = self._for_all(lambda part: self.passes.critic_gradients(part)[0], arguments)
+        return self._critic.flatten(gradients), torch.zeros(len(arguments.latent), len(CRITIC_READINGS))
+
+    def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+        gradients = self._for_all(lambda part: self.passes.generator_gradients(part)[0], arguments)
+        return self._generator.flatten(gradients), torch.zeros(len(arguments.latent), len(GENERATOR_READINGS))
+
+
+def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
+    """A cohort without readings."""
+    cohort = Cohort(setting, seeds)
+    cohort.programs = Silent(cohort.programs.passes, cohort.generator, cohort.critic, compiled=setting.compiled)
+    return cohort
+
+
+class Crew:
+    """Processes of one thread each that share a cohort's seeds, as ``ganbench run`` has it on a processor.
+
+    Every ``next`` lets all of them train a block of generator steps, and ends with the last of them.
+    """
+
+    def __init__(self, case: str, objective: str, batch: int, seeds: int, block: int, compiled: bool) -> None:
+        context, cores = multiprocessing.get_context("spawn"), len(os.sched_getaffinity(0))
+        self._lines: list[Connection] = []
+        for part in evenly(tuple(range(seeds)), -(-seeds // min(cores, seeds // 2))):
+            ours, theirs = context.Pipe()
+            context.Process(
+                target=_work, args=(theirs, case, objective, batch, part, block, compiled), daemon=True
+            ).start()
+            self._lines.append(ours)
+
+    def __next__(self) -> None:
+        for line in self._lines:
+            line.send(True)
+        for line in self._lines:
+            line.recv()
+
+    def close(self) -> None:
+        """Let the processes end."""
+        for line in self._lines:
+            line.close()
+
+
+def _work(
+    line: Connection, case: str, objective: str, batch: int, seeds: tuple[int, ...], block: int, compiled: bool
+) -> None:
+    torch.set_num_threads(1)
+    setting = replace(setting_of(case, objective, batch, load_plugins()), compiled=compiled)
+    running = trained(Cohort(setting, seeds), block)
+    try:
+        while line.recv():
+            next(running)
+            line.send(True)
+    except EOFError:
+        return
