@@ -63,32 +63,30 @@ class Cohort:
         seeds: what they differ in. Few are padded to two (three for colour images) by repeating the last, because
             vectorised kernels of few and of many differ in rounding; so a seed's numbers do not depend on its company.
         capture: how updates are captured; by default as is best on the device.
+        programs: of another cohort under the same setting, so that nothing is recorded twice.
 
     Raises:
         ObjectiveError: the objective breaks its contract.
     """
 
-    def __init__(self, setting: Setting, seeds: tuple[int, ...], capture: Capture | None = None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        seeds: tuple[int, ...],
+        capture: Capture | None = None,
+        programs: Programs | None = None,
+    ) -> None:
         self.setting = setting
         self.seeds = seeds
         self._padded = seeds + seeds[-1:] * (setting.least_seeds() - len(seeds))
         self.generator, self.critic = self._make_players()
-        joint = not setting.architecture.couples_samples
-        passes = Passes(setting.objective, self.generator.network, self.critic.network, joint)
         capture = capture or capture_for(setting.device)
-        self.programs = Programs(
-            passes,
-            self.generator,
-            self.critic,
-            compiled=setting.compiled,
-            precision=setting.precision,
-            captured=capture is not None,
-        )
+        self.programs = programs or self._make_programs(captured=capture is not None)
         self.state = self._first_state()
         self.feed = self.make_feed(setting.batch_size)
-        clock = self.clock(1)
-        batches = self.feed.critic(0, 0)[0], self.feed.generator(0)[0]
-        self.programs.try_all(*(self.arguments(batch, clock) for batch in batches))
+        if programs is None:
+            first = self.feed.critic(0, 0)[0], self.feed.generator(0)[0]
+            self.programs.try_all(*(self.arguments(batch, self.clock(1)) for batch in first))
         self._capture_updates(capture)
 
     # -- what a run calls -----------------------------------------------------------------------------------------
@@ -192,6 +190,12 @@ class Cohort:
         generator = make_player(lambda: s.architecture.generator(shape), self._padded, "generator-init", first, *where)
         critic = make_player(lambda: s.architecture.critic(shape), self._padded, "critic-init", own, *where)
         return generator, critic
+
+    def _make_programs(self, captured: bool) -> Programs:
+        s, joint = self.setting, not self.setting.architecture.couples_samples
+        passes = Passes(s.objective, self.generator.network, self.critic.network, joint)
+        how = s.compiled, s.precision, captured
+        return Programs(passes, self.generator, self.critic, *how)
 
     def make_feed(self, batch_size: int, prefix: str = "") -> Feed:
         """A feed for batches of a given size, for which each loss is run once to learn its draws and its faults."""

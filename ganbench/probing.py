@@ -80,8 +80,10 @@ def probe(
     """
     population, held_out = setting.population.hold_out(FIXED_BATCH)
     setting = replace(setting, population=population, steps=protocol.critic_steps)
+    programs = None
     for number, age in enumerate(protocol.generator_steps):
-        cohort = Cohort(setting, seeds)
+        cohort = Cohort(setting, seeds, programs=programs)
+        programs = cohort.programs
         _freeze(cohort, generators[age])
         cohorts = [cohort, *(_watcher(cohort, objective) for objective in watchers)]
         batches = [_fixed_batches(each, held_out, noise) for each in cohorts]

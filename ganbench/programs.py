@@ -43,7 +43,6 @@ class Programs:
         passes: Passes,
         generator: Player,
         critic: Player,
-        *,
         compiled: bool = False,
         precision: str = "float32",
         captured: bool = False,

@@ -27,12 +27,16 @@ class Replayed:
         name: what a warning calls it.
         compiled: whether what is recorded is compiled, too; it is recorded at the first call then, since a compiled
             program rounds differently.
+
+    Attributes:
+        patience: how many calls are waited for.
     """
 
     def __init__(self, function: Callable[..., Any], name: str, compiled: bool = False) -> None:
         self._function = function
         self._name = name
         self._compiled = compiled
+        self.patience = 0 if compiled else CALLS_BEFORE_RECORDING
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self._programs: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
@@ -42,7 +46,7 @@ class Replayed:
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if shapes not in self._programs:
             self._calls[shapes] += 1
-            if self._calls[shapes] <= CALLS_BEFORE_RECORDING and not self._compiled:
+            if self._calls[shapes] <= self.patience:
                 return self._function(*args)
             self._programs[shapes] = self._record(leaves, tree)
         return self._programs[shapes](*leaves)
