@@ -20,8 +20,8 @@ from ganbench.cohort import Cohort, Setting
 from ganbench.compilation import missing_compiler
 from ganbench.errors import UsageError
 
-# One core does about 40e9 such operations a second. Compiling takes 8 to 28 s where nothing is in its cache and saves 11
-# to 31 % of the time afterwards: three seeds of 3e12 operations took 241 s compiled, compiling included, and 242 s
+# One core does about 40e9 such operations a second. Compiling takes 8 to 28 s where nothing is in its cache and saves
+# 11 to 31 % of the time afterwards: three seeds of 3e12 operations took 241 s compiled, compiling included, and 242 s
 # without (benchmarks/README.md).
 WORTH = 5e12  # operations of one seed's training
 ROUNDS = 15  # of the comparison that is recorded

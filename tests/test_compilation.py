@@ -2,7 +2,10 @@
 hangs on the work alone."""
 
 import itertools
+import json
 import os
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -16,6 +19,7 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from toys import make_cohort, readings_of
 
 from ganbench import compilation, pace
+from ganbench.arithmetic import set_arithmetic
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
 from ganbench.errors import UsageError
@@ -24,6 +28,7 @@ from ganbench.pace import operations, settle
 from ganbench.readings import READINGS
 from ganbench.snapshots import restore, snapshot
 from ganbench.training import train
+from ganbench.trials import Protocol
 
 COMPILES = pytest.mark.skipif(bool(compilation.missing_compiler()), reason="needs a C++ compiler")
 LOSSES = [Minimax(), WassersteinClip(), WassersteinPenalty()]
@@ -211,3 +216,36 @@ def test_a_setting_says_float32_unless_told_otherwise():
     setting = make_cohort(Minimax()).setting
     assert (setting.precision, setting.compiled) == ("float32", False)
     assert replace(setting, compiled=True) != setting
+
+
+def test_another_precision_is_another_trial_and_the_usual_one_is_not_named():
+    usual, other = Protocol(10, 8, 5), Protocol(10, 8, 5, precision="bf16")
+    assert "precision" not in usual.settings()
+    assert other.settings() == {**usual.settings(), "precision": "bf16"}
+
+
+def test_tensorfloat_is_off_unless_it_is_asked_for():
+    for precision, wanted in (("tf32", True), ("bf16", False), ("tf32", True), ("float32", False)):
+        set_arithmetic(precision)
+        assert torch.backends.cuda.matmul.allow_tf32 is wanted
+        assert torch.backends.cudnn.allow_tf32 is wanted
+
+
+# -- a whole run -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@COMPILES
+def test_a_compiled_run_is_repeated_to_the_bit(tmp_path):
+    run = ["run", "--objectives", "wgan", "--datasets", "ring", "--seeds", "2", "--steps", "70", "--no-probe"]
+    for arguments in ([*run, "--compile", "on", "--out", "a"], [*run, "--compile", "off", "--out", "b"]):
+        subprocess.run([sys.executable, "-m", "ganbench", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    compiled, plain = (sorted((tmp_path / name / "trials").iterdir())[1] for name in ("a", "b"))
+    assert compiled.name == plain.name  # rounding makes no other trial
+    found = [json.loads((folder / "run.json").read_text())["compile"] for folder in (compiled, plain)]
+    assert [(f["asked"], f["compiled"]) for f in found] == [("on", True), ("off", False)]
+    again = [sys.executable, "-m", "ganbench", "rerun"]
+    for folder in (compiled, plain):
+        done = subprocess.run([*again, folder], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        assert "the numbers agree to the bit" in done.stdout
