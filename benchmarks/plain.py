@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ganbench.cohort import CPU
 from ganbench.dataset import Population
 from ganbench.networks.architecture import Architecture
 from ganbench.objective import Objective, Optimizer
@@ -80,7 +81,9 @@ def _plain_layout(case: str, weight: Tensor) -> Tensor:
     return weight
 
 
-def loop(case: str, population: Population, objective: Objective, batch: int) -> Callable[[int], None]:
+def loop(
+    case: str, population: Population, objective: Objective, batch: int, device: torch.device = CPU
+) -> Callable[[int], None]:
     """One seed, one step after the other; the generator's gradient norm is recorded at every step.
 
     Args:
@@ -88,8 +91,9 @@ def loop(case: str, population: Population, objective: Objective, batch: int) ->
         population: where real samples come from.
         objective: ``gan``, ``wgan`` or ``wgan-gp``, whose optimizer and constants are taken over.
         batch: samples in a batch.
+        device: where it trains; the population must be there.
     """
-    generator, critic = networks(case)
+    generator, critic = (network.to(device) for network in networks(case))
     generator_optimizer, critic_optimizer = (_optimizer(objective.optimizer, n) for n in (generator, critic))
     critic_loss, generator_loss = LOSSES[objective.name]
     rng, clip, norms = torch.Generator().manual_seed(0), getattr(objective, "clip", None), []
@@ -97,8 +101,8 @@ def loop(case: str, population: Population, objective: Objective, batch: int) ->
     def steps(n: int) -> None:
         for _ in range(n):
             for _ in range(objective.n_critic):
-                real = population.take(population.draw((batch,), rng))
-                fake = generator(torch.randn(batch, LATENT)).detach()
+                real = population.take(population.draw((batch,), rng).to(device))
+                fake = generator(torch.randn(batch, LATENT, device=device)).detach()
                 critic_optimizer.zero_grad()
                 critic_loss(critic, real, fake).backward()
                 critic_optimizer.step()
@@ -106,7 +110,7 @@ def loop(case: str, population: Population, objective: Objective, batch: int) ->
                     for weight in critic.parameters():
                         weight.data.clamp_(-clip, clip)
             generator_optimizer.zero_grad()
-            generator_loss(critic, generator(torch.randn(batch, LATENT))).backward()
+            generator_loss(critic, generator(torch.randn(batch, LATENT, device=device))).backward()
             norms.append(nn.utils.get_total_norm([p.grad for p in generator.parameters()]).item())
             generator_optimizer.step()
 
@@ -124,7 +128,7 @@ def _entropy(score: Tensor, target: float) -> Tensor:
 
 
 def _penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    share = torch.rand(len(real), *[1] * (real.ndim - 1))
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
     between = (
         (share * real + (1 - share) * fake).requires_grad_().clone()
     )  # no leaf: operations of those aren't counted

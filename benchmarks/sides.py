@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganbench.cohort import Cohort, Setting
+from ganbench.cohort import CPU, Cohort, Setting
 from ganbench.fitting import evenly
 from ganbench.passes import Arguments
 from ganbench.plugins import Registry, load_plugins
@@ -24,12 +24,12 @@ DATA = Path(os.environ.get("GANBENCH_DATA", "."))
 FEWEST = 4  # seeds that are divided among processes, since a single one costs as much as two
 
 
-def setting_of(case: str, objective: str, batch: int, registry: Registry) -> Setting:
+def setting_of(case: str, objective: str, batch: int, registry: Registry, device: torch.device = CPU) -> Setting:
     """A run that does not end while it is looked at."""
     dataset, architecture = case.split("/")
-    population = registry.datasets.find(dataset)().load(DATA)
+    population = registry.datasets.find(dataset)().load(DATA).to(device)
     parts = registry.architectures.find(architecture)(), registry.objectives.find(objective)()
-    return Setting(population, *parts, 10**6, batch)
+    return Setting(population, *parts, 10**6, batch, device)
 
 
 def trained(cohort: Cohort, block: int) -> Iterator[None]:
@@ -43,11 +43,15 @@ class Silent(Programs):
 
     def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         gradients = self._for_all(lambda part: self.passes.critic_gradients(part)[0], arguments)
-        return self._critic.flatten(gradients), torch.zeros(len(arguments.latent), len(CRITIC_READINGS))
+        return self._critic.flatten(gradients), _nothing(arguments, CRITIC_READINGS)
 
     def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         gradients = self._for_all(lambda part: self.passes.generator_gradients(part)[0], arguments)
-        return self._generator.flatten(gradients), torch.zeros(len(arguments.latent), len(GENERATOR_READINGS))
+        return self._generator.flatten(gradients), _nothing(arguments, GENERATOR_READINGS)
+
+
+def _nothing(arguments: Arguments, readings: tuple[str, ...]) -> Tensor:
+    return arguments.latent.new_zeros(len(arguments.latent), len(readings))
 
 
 def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:

@@ -34,6 +34,7 @@ import torch
 from sides import FEWEST, Crew, setting_of, silenced, trained
 from torch.utils.flop_counter import FlopCounterMode
 
+from ganbench.arithmetic import set_arithmetic
 from ganbench.cohort import Cohort
 from ganbench.evaluation import evaluate
 from ganbench.execution import make_examiner
@@ -63,16 +64,24 @@ class Row:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long something takes."""
+    """How long something takes, on the device, too."""
+    _wait()
     began = time.perf_counter()
     work()
+    _wait()
     return time.perf_counter() - began
 
 
-def product_rate() -> float:
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def product_rate(device: torch.device) -> float:
     """Floating-point operations a second of large matrix products: the median of nine."""
-    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
-    return 2 * SIDE**3 / statistics.median(seconds(lambda: a @ b) for _ in range(9))
+    side = SIDE if device.type == "cpu" else 8 * SIDE
+    a, b = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
+    return 2 * side**3 / statistics.median(seconds(lambda: a @ b) for _ in range(9))
 
 
 def operations(one_step: Callable[[], None]) -> int:
@@ -82,18 +91,20 @@ def operations(one_step: Callable[[], None]) -> int:
     return counter.get_total_flops()
 
 
-def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry) -> Iterator[Row]:
+def measure(
+    case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry, device: torch.device
+) -> Iterator[Row]:
     """Rows of one case and objective: in every round each side trains one after the other."""
-    setting, block = setting_of(case, objective, batch, registry), BLOCKS[case.partition("/")[0]]
+    setting, block = setting_of(case, objective, batch, registry, device), BLOCKS[case.partition("/")[0]]
     plain.check_same(case, setting.architecture, setting.population.sample_shape)
-    loop = plain.loop(case, setting.population, setting.objective, batch)
+    loop = plain.loop(case, setting.population, setting.objective, batch, device)
     needed = operations(lambda: loop(1))
     cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
     sides: dict[tuple[int, str], Iterator[None] | Crew] = {}
     for k, cohort in cohorts.items():
         sides[k, "inside"] = trained(cohort, block)
         sides[k, "silent"] = trained(silenced(setting, tuple(range(k))), block)
-        for way in ("apart", "compiled") if k >= FEWEST else ():
+        for way in ("apart", "compiled") if k >= FEWEST and device.type == "cpu" else ():
             sides[k, way] = Crew(case, objective, batch, k, block, compiled=way == "compiled")
     loop(2)
     for running in sides.values():
@@ -101,7 +112,7 @@ def measure(case: str, objective: str, batch: int, seeds: list[int], rounds: int
     times: dict[tuple[int, str], list[float]] = {side: [] for side in sides}
     alone, limits = [], []
     for _ in range(rounds):
-        limits.append(product_rate())
+        limits.append(product_rate(device))
         alone.append(seconds(lambda: loop(block)) / block)
         for (k, way), running in sides.items():
             times[k, way].append(seconds(running.__next__) / block / k)
@@ -161,6 +172,10 @@ HEAD = f"{'case':14}{'':8}{'batch':>6}{'seeds':>6}{'plain/s':>9}{'engine/s':>9}"
 HEAD += "".join(f"{way:>8}{'':15}" for way in ("inside", "apart", "compiled"))
 
 
+def _machine(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -170,11 +185,13 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,5,10,20,64")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory", action="store_true", help="print peak memory instead")
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    set_arithmetic("float32")
     seeds, registry = [int(k) for k in options.seeds.split(",")], load_plugins()
     wanted = [
         (case, objective, int(batch))
@@ -186,14 +203,14 @@ def main() -> None:
         peak(*wanted[0], options.peak)
         return
     if not options.json:
-        print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, {options.threads} threads")
+        print(f"torch {torch.__version__}, {_machine(options.device)}, {options.threads} threads")
         if not options.memory:
             print(f"{HEAD}{'limit':>8}{'readings':>9}{'evaluation':>11}")
     for case in wanted:
         if options.memory:
             print_memory(*case, seeds)
             continue
-        for row in measure(*case, seeds, options.rounds, registry):
+        for row in measure(*case, seeds, options.rounds, registry, torch.device(options.device)):
             print(json.dumps(vars(row)) if options.json else text(row), flush=True)
 
 

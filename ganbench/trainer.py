@@ -62,6 +62,8 @@ class Trainer:
             Exception: whatever the objective raises.
         """
         self.cohort, self.pace = settle(self.compile, setting, self.spec.seeds)
+        if self.pace.compiled:
+            self.contact.say(f"{self.spec.name}: {self.pace.reason}")
         stops = set(self.spec.protocol.evaluations())
         for segment in train(self.cohort, stops, self._resume(examiner)):
             self.record.note(segment)
