@@ -22,6 +22,7 @@ from ganbench.objective import Objective, Optimizer
 from ganbench.passes import Arguments, Clock, Passes
 from ganbench.players import Player, make_player
 from ganbench.programs import Programs
+from ganbench.transfer import send
 from ganbench.vectorise import least_seeds
 
 CPU = torch.device("cpu")
@@ -94,8 +95,8 @@ class Cohort:
     def clocks(self, first: int, n: int) -> list[Clock]:
         """The clocks of n generator steps, counted from 1; made at once, so that no step waits for a transfer."""
         s, numbers = self.setting, range(first, first + n)
-        steps = torch.tensor(numbers, device=s.device)
-        progress = torch.tensor([step / s.steps for step in numbers], dtype=s.dtype, device=s.device)
+        steps = send(torch.tensor(numbers), s.device)
+        progress = send(torch.tensor([step / s.steps for step in numbers], dtype=s.dtype), s.device)
         return [Clock(*pair) for pair in zip(steps.unbind(), progress.unbind(), strict=True)]
 
     def clock(self, step: int) -> Clock:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ganbench.dataset import Population
 from ganbench.draws import DrawSpec, fill
 from ganbench.streams import generator
+from ganbench.transfer import send
 
 T = TypeVar("T")
 
@@ -96,4 +97,4 @@ class Feed:
     def _stack(self, per_seed: list[Tensor]) -> Tensor:
         """(steps, seeds, ...) on the device, floating numbers in the cohort's precision."""
         stacked = torch.stack(per_seed, dim=1)
-        return stacked.to(self.device, self.dtype if stacked.is_floating_point() else None)
+        return send(stacked, self.device, self.dtype if stacked.is_floating_point() else None)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -56,6 +57,8 @@ def settle(asked: str, setting: Setting, seeds: tuple[int, ...]) -> tuple[Cohort
     began = time.perf_counter()
     try:
         quick = Cohort(replace(setting, compiled=True), seeds)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # the compiler's own; whatever the objective raises, it has raised above
         said = f"{setting.objective.name} could not be compiled: {str(error).strip().partition(chr(10))[0]}"
         if asked == "on":

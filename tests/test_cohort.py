@@ -15,6 +15,7 @@ from ganbench import Objective, Optimizer, softplus
 from ganbench.errors import ObjectiveError
 from ganbench.readings import READINGS
 from ganbench.training import first_divergence, train
+from ganbench.transfer import send
 
 ALL = [Minimax, NonSaturating, InstanceNoise, WassersteinClip]
 
@@ -304,6 +305,13 @@ def test_gradient_norms_below_the_square_root_of_float32_are_not_lost():
 def test_seeds_are_drawn_on_the_cpu_for_every_device():
     feed = make_cohort(Minimax()).feed
     assert torch.equal(feed.critic(1, 0)[2].latent, replace(feed, length=feed.length).critic(1, 0)[2].latent)
+
+
+def test_what_is_sent_keeps_its_numbers_and_takes_the_type_that_is_wanted():
+    x = torch.tensor([1 / 3, 2.0], dtype=torch.float64)
+    assert torch.equal(send(x, torch.device("cpu")), x)
+    assert torch.equal(send(x, torch.device("cpu"), torch.float32), x.float())
+    assert send(torch.tensor([1, 2]), torch.device("cpu")).dtype == torch.int64
 
 
 @pytest.mark.gpu

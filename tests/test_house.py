@@ -26,7 +26,7 @@ LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
         "objective", "losses", "draws", "vectorise", "pruning", "compilation", "tracing", "capture", "arithmetic",
-        "readings", "measured", "dataset",
+        "transfer", "readings", "measured", "dataset",
         "protocol_text", "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],
