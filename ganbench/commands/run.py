@@ -152,4 +152,5 @@ def _print_summary(study: Study) -> None:
         print_table(COLUMNS, rows)
     for sentence in gaps(last_evaluations(results, trials)):
         say(sentence)
-    typer.echo(f'tables: {study.out} (in Python: ganbench.load("{study.out}").trials, .steps, .evaluations, .probes)')
+    tables = ", ".join(f".{name}" for name in ("trials", "steps", "evaluations", "modes", "probes"))
+    typer.echo(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')
