@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganbench.capture import capture_for
 from ganbench.cohort import CPU, Cohort, Setting
-from ganbench.fitting import evenly
+from ganbench.executors.local import cores, share_out
 from ganbench.passes import Arguments
 from ganbench.plugins import Registry, load_plugins
 from ganbench.programs import Programs
@@ -57,7 +58,9 @@ def _nothing(arguments: Arguments, readings: tuple[str, ...]) -> Tensor:
 def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
     """A cohort without readings."""
     cohort = Cohort(setting, seeds)
-    cohort.programs = Silent(cohort.programs.passes, cohort.generator, cohort.critic, compiled=setting.compiled)
+    captured = capture_for(setting.device) is not None
+    players = cohort.generator, cohort.critic
+    cohort.programs = Silent(cohort.programs.passes, *players, compiled=setting.compiled, captured=captured)
     return cohort
 
 
@@ -68,9 +71,9 @@ class Crew:
     """
 
     def __init__(self, case: str, objective: str, batch: int, seeds: int, block: int, compiled: bool) -> None:
-        context, cores = multiprocessing.get_context("spawn"), len(os.sched_getaffinity(0))
+        context = multiprocessing.get_context("spawn")
         self._lines: list[Connection] = []
-        for part in evenly(tuple(range(seeds)), -(-seeds // min(cores, seeds // 2))):
+        for part in share_out(tuple(range(seeds)), cores()):
             ours, theirs = context.Pipe()
             context.Process(
                 target=_work, args=(theirs, case, objective, batch, part, block, compiled), daemon=True

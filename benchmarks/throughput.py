@@ -32,12 +32,12 @@ from dataclasses import dataclass
 import plain
 import torch
 from sides import FEWEST, Crew, setting_of, silenced, trained
-from torch.utils.flop_counter import FlopCounterMode
 
 from ganbench.arithmetic import set_arithmetic
 from ganbench.cohort import Cohort
 from ganbench.evaluation import evaluate
 from ganbench.execution import make_examiner
+from ganbench.flops import flops
 from ganbench.plugins import Registry, load_plugins
 
 BLOCKS = {"ring": 64, "digits": 64, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
@@ -84,13 +84,6 @@ def product_rate(device: torch.device) -> float:
     return 2 * side**3 / statistics.median(seconds(lambda: a @ b) for _ in range(9))
 
 
-def operations(one_step: Callable[[], None]) -> int:
-    """Floating-point operations of the matrix products and convolutions of a generator step."""
-    with FlopCounterMode(display=False) as counter:
-        one_step()
-    return counter.get_total_flops()
-
-
 def measure(
     case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry, device: torch.device
 ) -> Iterator[Row]:
@@ -98,7 +91,7 @@ def measure(
     setting, block = setting_of(case, objective, batch, registry, device), BLOCKS[case.partition("/")[0]]
     plain.check_same(case, setting.architecture, setting.population.sample_shape)
     loop = plain.loop(case, setting.population, setting.objective, batch, device)
-    needed = operations(lambda: loop(1))
+    needed = flops(lambda: loop(1))
     cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
     sides: dict[tuple[int, str], Iterator[None] | Crew] = {}
     for k, cohort in cohorts.items():

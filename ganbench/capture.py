@@ -7,15 +7,12 @@ numbers.
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
+
+from ganbench.quickened import Quickened
 
 WARM_UPS = 3  # calls before capturing, in which libraries and optimizers make what they keep
 
@@ -36,14 +33,7 @@ def capture_for(device: torch.device) -> Capture | None:
     return cuda_graph if device.type == "cuda" else None
 
 
-@dataclass(frozen=True)
-class _Graph:
-    inputs: list[Tensor]
-    replay: Replay
-    result: Tensor
-
-
-class Captured:
+class Captured(Quickened):
     """A function of tensors, or trees of them, that is captured when it has been called a few times.
 
     Args:
@@ -54,34 +44,16 @@ class Captured:
     """
 
     def __init__(self, function: Callable[..., Tensor], name: str, capture: Capture) -> None:
-        self._function = function
-        self._name = name
+        super().__init__(function, name, "captured", WARM_UPS)
         self._capture = capture
-        self._calls: Counter[tuple[Any, ...]] = Counter()
-        self._graphs: dict[tuple[Any, ...], _Graph | None] = {}
 
-    def __call__(self, *args: Any) -> Tensor:
-        """What the function gives, and does."""
-        leaves, tree = pytree.tree_flatten(args)
-        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-        self._calls[shapes] += 1
-        if self._calls[shapes] == WARM_UPS + 1:
-            self._graphs[shapes] = self._try(leaves, tree)
-        graph = self._graphs.get(shapes)
-        if graph is None:
-            return self._function(*args)
-        torch._foreach_copy_(graph.inputs, leaves)
-        graph.replay()
-        return graph.result.clone()
-
-    def _try(self, leaves: list[Tensor], tree: pytree.TreeSpec) -> _Graph | None:
+    def _make(self, function: Callable[..., Tensor], leaves: list[Tensor]) -> Callable[..., Tensor]:
         inputs = [leaf.clone() for leaf in leaves]
-        try:
-            replay, result = self._capture(lambda: self._function(*pytree.tree_unflatten(inputs, tree)))
-        except Exception as error:  # whatever cannot be captured, such as waiting for a value; the function still runs
-            reason = str(error).partition("\n")[0]
-            warnings.warn(
-                f"{self._name} cannot be captured and runs slower, with the same numbers: {reason}", stacklevel=3
-            )
-            return None
-        return _Graph(inputs, replay, result)
+        replay, result = self._capture(lambda: function(*inputs))
+
+        def replayed(*given: Tensor) -> Tensor:
+            torch._foreach_copy_(inputs, given)
+            replay()
+            return result.clone()
+
+        return replayed

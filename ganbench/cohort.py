@@ -195,8 +195,8 @@ class Cohort:
     def _make_programs(self, captured: bool) -> Programs:
         s, joint = self.setting, not self.setting.architecture.couples_samples
         passes = Passes(s.objective, self.generator.network, self.critic.network, joint)
-        how = s.compiled, s.precision, captured
-        return Programs(passes, self.generator, self.critic, *how)
+        players = self.generator, self.critic
+        return Programs(passes, *players, compiled=s.compiled, precision=s.precision, captured=captured)
 
     def make_feed(self, batch_size: int, prefix: str = "") -> Feed:
         """A feed for batches of a given size, for which each loss is run once to learn its draws and its faults."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from ganbench.errors import UsageError
+
 OPTIONS: dict[str, Any] = {"cpp.threads": 1, "compile_threads": 1}
 
 
@@ -31,3 +33,9 @@ def missing_compiler() -> str:
     """The C++ compiler that PyTorch would look for and not find here; empty where it is there."""
     name = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     return "" if shutil.which(name) else name
+
+
+def require_compiler() -> None:
+    """Raises UsageError where there is no C++ compiler."""
+    if lacks := missing_compiler():
+        raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say auto")

@@ -125,7 +125,7 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
     parts: list[tuple[int, ...]] = []
     if failure and trainer.cohort is not None and trainer.cohort.loops:
         parts = [(seed,) for seed in spec.seeds]  # one seed's data may have caused it: the others are not to suffer
-    elif failure and failure.kind == EXHAUSTED and setting and examiner:
+    elif failure and failure.kind == EXHAUSTED and setting and examiner and len(spec.seeds) > setting.least_seeds():
         trainer.cohort = None  # and so its memory
         parts = _that_fit(setting, spec, examiner, contact)
     if len(parts) > 1:
@@ -139,18 +139,17 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
 
 def _that_fit(setting: Setting, spec: CohortSpec, examiner: Examiner, contact: Contact) -> list[tuple[int, ...]]:
-    """The seeds of a cohort that memory has no room for, in parts as large as it has; one part if it cannot be cut."""
-    least, n = setting.least_seeds(), len(spec.seeds)
-    if n <= least:
-        return [spec.seeds]
+    """The seeds of a cohort that memory has no room for, in parts as large as it has."""
 
     def has_room(n: int) -> bool:
         contact.pause()
         return fits(setting, spec.seeds[:n], examiner)
 
     release()
-    most = largest(has_room, least, n)
-    contact.say(f"{spec.name}: {n} seeds do not fit into memory at once; they take turns, {most} at a time")
+    most = largest(has_room, setting.least_seeds(), len(spec.seeds))
+    contact.say(
+        f"{spec.name}: {len(spec.seeds)} seeds do not fit into memory at once; they take turns, {most} at a time"
+    )
     return evenly(spec.seeds, most)
 
 

@@ -11,15 +11,13 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from ganbench.cohort import Cohort, Setting
-from ganbench.compilation import missing_compiler
+from ganbench.compilation import missing_compiler, require_compiler
 from ganbench.errors import UsageError
+from ganbench.flops import flops
 
 # One core does about 40e9 such operations a second. Compiling takes 8 to 28 s where nothing is in its cache and saves
 # 11 to 31 % of the time afterwards: three seeds of 3e12 operations took 241 s compiled, compiling included, and 242 s
@@ -82,7 +80,7 @@ def _wish(asked: str, cohort: Cohort) -> tuple[bool, str]:
         return False, f"{setting.objective.name} cannot be recorded"
     if setting.device.type == "cpu" and lacks:
         if asked == "on":
-            raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say auto")
+            require_compiler()
         return False, f"there is no C++ compiler ({lacks})"
     if asked == "on":
         return True, "asked for"
@@ -95,28 +93,8 @@ def _wish(asked: str, cohort: Cohort) -> tuple[bool, str]:
 
 def operations(cohort: Cohort) -> float:
     """Floating-point operations of the matrix products of one seed's whole training."""
-    counts: list[float] = []
-    for work in _passes(cohort):
-        with _Counter() as counter:
-            work()
-        counts.append(counter.operations / len(cohort.generator.flat))
-    critic, generator = counts
+    critic, generator = (flops(work) / len(cohort.generator.flat) for work in _passes(cohort))
     return cohort.setting.steps * (cohort.setting.objective.n_critic * critic + generator)
-
-
-class _Counter(TorchDispatchMode):
-    """Adds up the operations of products and convolutions; PyTorch's own counter stumbles over gradients in losses."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.operations = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and count it."""
-        result = func(*args, **(kwargs or {}))
-        if (formula := flop_registry.get(func.overloadpacket)) is not None:
-            self.operations += formula(*args, **(kwargs or {}), out_val=result)
-        return result
 
 
 def _passes(cohort: Cohort) -> tuple[Callable[[], object], Callable[[], object]]:

@@ -43,6 +43,7 @@ class Programs:
         passes: Passes,
         generator: Player,
         critic: Player,
+        *,
         compiled: bool = False,
         precision: str = "float32",
         captured: bool = False,

@@ -74,19 +74,19 @@ class _Block:
         self.start = start
         self.clocks = cohort.clocks(start, cohort.feed.length)
         self.generator = cohort.feed.generator(block)
-        self._cohort, self._feed, self._block = cohort, cohort.feed, block
+        self._cohort, self._block = cohort, block
         self._critic: dict[int, list[Batch]] = {}
 
     def following(self) -> _Block:
         """The next block, drawn as far as this one was."""
-        block = _Block(self._cohort, self._block + 1, self.start + self._feed.length)
+        block = _Block(self._cohort, self._block + 1, self.start + self._cohort.feed.length)
         for update in self._critic:
             block.critic(update, block.start)
         return block
 
     def critic(self, update: int, step: int) -> Batch:
         if update not in self._critic:
-            self._critic[update] = self._feed.critic(self._block, update)
+            self._critic[update] = self._cohort.feed.critic(self._block, update)
         return self._critic[update][step - self.start]
 
 

@@ -35,7 +35,7 @@ def assert_same(one, other):
         warnings.simplefilter("error")  # what cannot be captured is a warning
         assert torch.equal(readings_of(one), readings_of(other))
     assert isinstance(one._step, Captured)
-    assert any(one._step._graphs.values())
+    assert any(one._step.made.values())
     assert torch.equal(one.generator.flat, other.generator.flat)
     assert torch.equal(one.critic.flat, other.critic.flat)
     for name, value in one.state.items():
@@ -70,7 +70,7 @@ def test_another_number_of_critic_updates_is_another_graph():
 
     one, other = captured(Eager(), steps=16), make_cohort(Eager(), steps=16)
     assert_same(one, other)
-    assert len(one._step._graphs) == 2
+    assert len(one._step.made) == 2
 
 
 def test_a_captured_run_goes_on_from_a_snapshot():
@@ -87,7 +87,7 @@ def test_critic_updates_of_a_probe_are_captured_too():
     one, other = captured(WassersteinClip()), make_cohort(WassersteinClip())
     rows = [[c.update_critic(batch, c.clock(0)) for batch in c.feed.critic(0, 0)[:12]] for c in (one, other)]
     assert torch.equal(*(torch.stack(row) for row in rows))
-    assert any(one._update_critic._graphs.values())
+    assert any(one._update_critic.made.values())
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ MODULES = sorted(
 LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
-        "objective", "losses", "draws", "vectorise", "pruning", "compilation", "tracing", "capture", "arithmetic",
-        "transfer", "readings", "measured", "dataset",
+        "objective", "losses", "draws", "vectorise", "pruning", "compilation", "quickened", "tracing", "capture",
+        "arithmetic", "transfer", "flops", "readings", "measured", "dataset",
         "protocol_text", "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],

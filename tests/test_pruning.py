@@ -33,6 +33,28 @@ def test_a_square_that_is_transposed_stays():
     assert pruned(lambda x: x.transpose(0, 1) + 1, X[:, :3]) == ["aten.transpose.int", "aten.add.Tensor"]
 
 
+def test_a_multiplication_by_one_is_dropped_and_by_another_number_stays():
+    assert pruned(lambda x: torch.ops.aten.mul.Scalar(x, 1) + 1, X) == ["aten.add.Tensor"]
+    assert pruned(lambda x: torch.ops.aten.mul.Scalar(x, 2) + 1, X) == ["aten.mul.Scalar", "aten.add.Tensor"]
+
+
+def test_a_multiplication_by_one_that_lays_out_anew_or_changes_the_type_stays():
+    assert "aten.mul.Scalar" in pruned(lambda x: torch.ops.aten.mul.Scalar(x, 1) + 1, X[:, ::2])
+    assert "aten.mul.Scalar" in pruned(lambda x: torch.ops.aten.mul.Scalar(x, 1.0) + 1, X.long())
+
+
+def test_what_is_undone_at_once_is_dropped():
+    assert pruned(lambda x: x.neg().neg() + 1, X) == ["aten.add.Tensor"]
+    assert pruned(lambda x: x.transpose(0, 1).transpose(0, 1) + 1, X) == ["aten.add.Tensor"]
+
+
+def test_what_is_done_once_or_to_other_axes_stays():
+    assert pruned(lambda x: -x + 1, X) == ["aten.neg.default", "aten.add.Tensor"]
+    assert pruned(lambda x: x.neg().neg().neg() + 1, X) == ["aten.neg.default", "aten.add.Tensor"]
+    cube = torch.arange(8.0).reshape(2, 2, 2)
+    assert pruned(lambda x: x.transpose(0, 1).transpose(1, 2) + 1, cube).count("aten.transpose.int") == 2
+
+
 def test_what_was_computed_before_is_not_computed_again():
     assert pruned(lambda x: x.exp() + x.exp(), X) == ["aten.exp.default", "aten.add.Tensor"]
     assert calls(prune(make_fx(lambda x: x.sum(0) + x.sum(1)[:1])(X))).count("aten.sum.dim_IntList") == 2

@@ -35,8 +35,8 @@ def both_ways(monkeypatch, objective, **setting):
 def assert_same(recorded, plain):
     (readings, cohort), (expected, other) = recorded, plain
     assert all(isinstance(p, Replayed) for p in cohort.programs.recorded.values())
-    assert all(p._programs for p in cohort.programs.recorded.values())
-    assert not any(p._programs for p in other.programs.recorded.values())
+    assert all(p.made for p in cohort.programs.recorded.values())
+    assert not any(p.made for p in other.programs.recorded.values())
     assert torch.equal(readings, expected)
     assert torch.equal(cohort.generator.flat, other.generator.flat)
     assert torch.equal(cohort.critic.flat, other.critic.flat)
@@ -117,4 +117,4 @@ def test_every_set_of_shapes_has_a_recording_of_its_own(monkeypatch):
     double = Replayed(lambda x: x.reshape(-1) * 2, "double")
     for n in (3, 5, 3, 5, 3, 5, 3, 5):
         assert double(torch.ones(n, 2)).tolist() == [2.0] * (2 * n)
-    assert len(double._programs) == 2
+    assert len(double.made) == 2

@@ -14,9 +14,8 @@ from pathlib import Path
 import typer
 
 from ganbench.commands.terminal import print_table, say, warn_of_broken
-from ganbench.compilation import missing_compiler
+from ganbench.compilation import require_compiler
 from ganbench.datasets.root import data_root
-from ganbench.errors import UsageError
 from ganbench.execution import DEFAULT_METRICS
 from ganbench.floors import ensure_floors
 from ganbench.mending import mend, sweep
@@ -43,8 +42,8 @@ def run(request: Request, plan: bool) -> list[Outcome]:
         _print_plan(study)
         return []
     study.executor.check()
-    if request.compile == "on" and request.executor == "local" and study.device == "cpu" and missing_compiler():
-        raise UsageError(f"--compile on needs a C++ compiler, and there is no {missing_compiler()} here; say auto")
+    if request.compile == "on" and request.executor == "local" and study.device == "cpu":
+        require_compiler()
     store = study.store()
     store.check()
     mend(store, say)

@@ -100,9 +100,14 @@ def cut(
         cohort = cohort.with_seeds(seed for seed in cohort.seeds if not any(seed in group for group in together))
         if not cohort.seeds:
             continue
-        parts = min(most, max(1, len(cohort.seeds) // 2))
-        shards += [cohort.with_seeds(cohort.seeds[i::parts]) for i in range(parts)]
+        shards += [cohort.with_seeds(part) for part in share_out(cohort.seeds, most)]
     return sorted(shards, key=cost, reverse=True)
+
+
+def share_out(seeds: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    """Seeds in at most so many parts, none of them of a single one where that can be helped."""
+    parts = min(most, max(1, len(seeds) // 2))
+    return [seeds[i::parts] for i in range(parts)]
 
 
 def cost(cohort: CohortSpec) -> float:
