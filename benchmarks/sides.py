@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganbench import tracing
 from ganbench.capture import capture_for
 from ganbench.cohort import CPU, Cohort, Setting
 from ganbench.executors.local import cores, share_out
@@ -21,6 +22,7 @@ from ganbench.programs import Programs
 from ganbench.readings import CRITIC_READINGS, GENERATOR_READINGS
 from ganbench.training import train
 
+tracing.CALLS_BEFORE_RECORDING = 1  # so that a round of warming up reaches what a run reaches
 DATA = Path(os.environ.get("GANBENCH_DATA", "."))
 FEWEST = 4  # seeds that are divided among processes, since a single one costs as much as two
 
@@ -60,7 +62,9 @@ def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
     cohort = Cohort(setting, seeds)
     captured = capture_for(setting.device) is not None
     players = cohort.generator, cohort.critic
+    loops = cohort.programs.loops
     cohort.programs = Silent(cohort.programs.passes, *players, compiled=setting.compiled, captured=captured)
+    cohort.programs.loops = loops
     return cohort
 
 

@@ -40,7 +40,7 @@ from ganbench.execution import make_examiner
 from ganbench.flops import flops
 from ganbench.plugins import Registry, load_plugins
 
-BLOCKS = {"ring": 64, "digits": 64, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
+BLOCKS = {"ring": 64, "digits": 32, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
 EVALUATIONS, STEPS = 11, 2000  # of a default run
 SIDE = 1024  # of the matrices whose product is the machine's limit
 

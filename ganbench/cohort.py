@@ -1,4 +1,4 @@
-"""A cohort: trials that differ in nothing but the seed, trained as one vectorised program.
+"""A cohort: trials that differ in nothing but the seed, trained together.
 
 One generator step is: n critic updates, each on fresh real samples and fresh latents; then one generator update with
 the critic frozen. Readings are taken after the last backward pass of each player and before its optimizer moves, and
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from ganbench.capture import Capture, Captured, capture_for
 from ganbench.dataset import Population
@@ -26,6 +28,7 @@ from ganbench.transfer import send
 from ganbench.vectorise import least_seeds
 
 CPU = torch.device("cpu")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,16 @@ class Cohort:
         arguments = self.arguments(batch, clock)
         gradient, readings = self.generator_gradient(arguments)
         self.generator.update(gradient)
-        self._write_state(self.programs.next_state(arguments))
+        self._write_state(self._for_all(self.programs.next_state, arguments))
         return readings
 
     def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         """The critic's flattened gradient, (K, size), and its readings, (K, 6); nothing moves."""
-        return self.programs.critic_gradient(arguments)
+        return self._for_all(self.programs.critic_gradient, arguments)
 
     def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         """The generator's flattened gradient, (K, size), and its readings, (K, 2); nothing moves."""
-        return self.programs.generator_gradient(arguments)
+        return self._for_all(self.programs.generator_gradient, arguments)
 
     def arguments(self, batch: Batch, clock: Clock) -> Arguments:
         """What a pass needs, from a batch and the weights as they stand."""
@@ -139,8 +142,11 @@ class Cohort:
 
     def sample(self, latents: Tensor) -> Tensor:
         """Samples of every seed from its own latents (K, n, z): (K, n, *sample_shape)."""
-        latents = torch.cat([latents, latents[-1:].expand(len(self._padded) - len(self.seeds), -1, -1)])
-        return self.programs.generate(self.generator.weights, latents)[: len(self.seeds)]
+        n, weights = len(self.seeds), self.generator.weights
+        if self.loops:
+            return self.programs.generate({name: weight[:n] for name, weight in weights.items()}, latents)
+        latents = torch.cat([latents, latents[-1:].expand(len(self._padded) - n, -1, -1)])
+        return self.programs.generate(weights, latents)[:n]
 
     @property
     def loops(self) -> bool:
@@ -151,6 +157,16 @@ class Cohort:
     def runs_behind(self) -> bool:
         """Whether the device is still at work when a step returns, so that what comes can be drawn meanwhile."""
         return self.setting.device.type != "cpu"
+
+    def _for_all(self, function: Callable[[Arguments], T], arguments: Arguments) -> T:
+        """What a function gives for all seeds. Where they take turns, padding costs nothing: it is a copy."""
+        padding = len(self._padded) - len(self.seeds)
+        if not (self.loops and padding):
+            return function(arguments)
+        parts, clock = arguments.apart()
+        found = function(Arguments(**pytree.tree_map(lambda leaf: leaf[: len(self.seeds)], parts), clock=clock))
+        padded: T = pytree.tree_map(lambda leaf: torch.cat([leaf, leaf[-1:].expand(padding, *leaf.shape[1:])]), found)
+        return padded
 
     # -- what moves ------------------------------------------------------------------------------------------------
 

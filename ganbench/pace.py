@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +16,7 @@ import torch
 from ganbench.cohort import Cohort, Setting
 from ganbench.compilation import missing_compiler, require_compiler
 from ganbench.errors import UsageError
-from ganbench.flops import flops
+from ganbench.passes import Arguments
 
 # One core does about 40e9 such operations a second. Compiling takes 8 to 28 s where nothing is in its cache and saves
 # 11 to 31 % of the time afterwards: three seeds of 3e12 operations took 241 s compiled, compiling included, and 242 s
@@ -76,7 +75,7 @@ def _wish(asked: str, cohort: Cohort) -> tuple[bool, str]:
     setting, lacks = cohort.setting, missing_compiler()
     if asked == "off":
         return False, "asked for"
-    if cohort.loops or not setting.objective.traceable:
+    if not cohort.programs.recordable:
         return False, f"{setting.objective.name} cannot be recorded"
     if setting.device.type == "cpu" and lacks:
         if asked == "on":
@@ -86,6 +85,8 @@ def _wish(asked: str, cohort: Cohort) -> tuple[bool, str]:
         return True, "asked for"
     if setting.device.type != "cpu":
         return False, "it is of use on processors"
+    if cohort.loops:
+        return False, "its passes are large, and between their products there is little to gain"
     work = operations(cohort)
     said = f"a seed's training is {work:.1e} operations, and compiling pays from {WORTH:.0e} on"
     return work >= WORTH, said
@@ -93,21 +94,23 @@ def _wish(asked: str, cohort: Cohort) -> tuple[bool, str]:
 
 def operations(cohort: Cohort) -> float:
     """Floating-point operations of the matrix products of one seed's whole training."""
-    critic, generator = (flops(work) / len(cohort.generator.flat) for work in _passes(cohort))
+    passes = cohort.programs.passes
+    functions = passes.critic_gradients, passes.generator_gradients
+    critic, generator = (cohort.programs.operations(*pair) for pair in zip(functions, _first(cohort), strict=True))
     return cohort.setting.steps * (cohort.setting.objective.n_critic * critic + generator)
 
 
-def _passes(cohort: Cohort) -> tuple[Callable[[], object], Callable[[], object]]:
-    """The critic's and the generator's gradients on the first batches; nothing moves."""
+def _first(cohort: Cohort) -> tuple[Arguments, Arguments]:
+    """What the critic's and the generator's first passes need."""
     clock = cohort.clock(1)
-    critic, generator = (cohort.arguments(b[0], clock) for b in (cohort.feed.critic(0, 0), cohort.feed.generator(0)))
-    return lambda: cohort.critic_gradient(critic), lambda: cohort.generator_gradient(generator)
+    return cohort.arguments(cohort.feed.critic(0, 0)[0], clock), cohort.arguments(cohort.feed.generator(0)[0], clock)
 
 
 def _time(cohort: Cohort) -> float:
-    critic, generator = _passes(cohort)
+    """Seconds of the passes of one step; nothing moves."""
+    critic, generator = _first(cohort)
     began = time.perf_counter()
     for _ in range(cohort.setting.objective.n_critic):
-        critic()
-    generator()
+        cohort.critic_gradient(critic)
+    cohort.generator_gradient(generator)
     return time.perf_counter() - began

@@ -42,10 +42,14 @@ class Arguments(NamedTuple):
         """The draw of one seed at this step."""
         return ReplayingDraw(*self.clock, self.state, self.generator, numbers=self.numbers)
 
+    def apart(self) -> tuple[dict[str, Any], Clock]:
+        """What has a seed axis, and what is shared."""
+        parts = self._asdict()
+        return parts, parts.pop("clock")
+
     def of_seed(self, k: int) -> Arguments:
         """The arguments of one seed of a cohort."""
-        parts = self._asdict()
-        clock = parts.pop("clock")
+        parts, clock = self.apart()
         return Arguments(**pytree.tree_map(lambda leaf: leaf[k], parts), clock=clock)
 
 

@@ -1,7 +1,11 @@
-"""The passes of an objective for all seeds of a cohort at once: vectorised where they can be, recorded, compiled.
+"""The passes of an objective for all seeds of a cohort: vectorised where that pays, recorded, compiled.
 
 Nothing here moves: weights, samples and numbers go in; gradients, readings, projected weights and the next state come
 out.
+
+Vectorised, small operations of many seeds become few large ones. Where those of one seed are large already, a processor
+has nothing to gain by that and something to lose: what one operation leaves in the caches is pushed out before the next
+one comes, and convolutions become grouped ones. There seeds take turns.
 """
 
 from __future__ import annotations
@@ -15,12 +19,15 @@ import torch
 from torch import Tensor
 
 from ganbench.errors import ObjectiveError
+from ganbench.flops import flops
 from ganbench.objective import Objective
 from ganbench.passes import Arguments, Passes, Weights
 from ganbench.players import Player
 from ganbench.readings import gradient_norm, wide
 from ganbench.tracing import Replayed
-from ganbench.vectorise import over_seeds
+from ganbench.vectorise import in_turn, over_seeds
+
+FULL = 1e9  # floating-point operations of one seed's critic pass, about ten milliseconds of a core
 
 
 class Programs:
@@ -34,8 +41,9 @@ class Programs:
         captured: whether somebody captures all this, so that recording it is of no use, and must not happen meanwhile.
 
     Attributes:
-        loops: whether a Python loop runs over the seeds, because vmap cannot.
-        recorded: programs by name; empty where the objective does not allow it.
+        loops: whether a Python loop runs over the seeds: because vmap cannot, or because their passes are large.
+        recordable: whether the objective allows recording, and vmap has not refused it.
+        recorded: programs by name.
     """
 
     def __init__(
@@ -53,15 +61,18 @@ class Programs:
         self.recorded: dict[str, Replayed] = {}
         self._generator, self._critic = generator, critic
         self._compiled, self._precision = compiled, precision
-        self._records = passes.objective.traceable and (compiled or not captured)
+        self.recordable = passes.objective.traceable and not self.loops
+        self._records = compiled or not captured
 
     def try_all(self, critic: Arguments, generator: Arguments) -> None:
-        """Run everything once, and seed by seed from now on where vmap refuses.
+        """Run everything once, and seed by seed from now on where that is quicker or vmap refuses.
 
         Raises:
             ObjectiveError: the objective breaks its contract.
             Exception: whatever it raises where seeds take turns, too.
         """
+        if not self.loops and critic.latent.device.type == "cpu":  # a choice that hangs on nothing but the setting
+            self.loops = self.operations(self.passes.critic_gradients, critic) >= FULL
         try:
             self._try_all(critic, generator)
         except ObjectiveError:
@@ -69,7 +80,7 @@ class Programs:
         except Exception as error:  # whatever vmap could not do; the loop shows whether the loss itself is at fault
             if self.loops or self._compiled:  # what is compiled has run without
                 raise
-            self.loops = True
+            self.loops, self.recordable = True, False
             self._try_all(critic, generator)
             reason, name = str(error).partition("\n")[0], self.passes.objective.name
             warnings.warn(f"{name} runs seed by seed, because vmap refused it: {reason}", stacklevel=3)
@@ -80,14 +91,19 @@ class Programs:
         self.projected(critic.critic)
         self.next_state(generator)
 
+    def operations(self, function: Callable[[Arguments], object], arguments: Arguments) -> int:
+        """Floating-point operations of the matrix products of a pass of one seed, whoever keeps it company."""
+        alone = arguments.of_seed(0)
+        return flops(lambda: function(alone))
+
     def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         """The critic's flattened gradient, (K, size), and its readings, (K, 6)."""
-        found: tuple[Tensor, Tensor] = self._quickly("critic_gradient", self._critic_gradient)(arguments)
+        found: tuple[Tensor, Tensor] = self._run("critic_gradient", self._critic_gradient, arguments)
         return found
 
     def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
         """The generator's flattened gradient, (K, size), and its readings, (K, 2)."""
-        found: tuple[Tensor, Tensor] = self._quickly("generator_gradient", self._generator_gradient)(arguments)
+        found: tuple[Tensor, Tensor] = self._run("generator_gradient", self._generator_gradient, arguments)
         return found
 
     def projected(self, weights: Weights) -> Weights:
@@ -104,7 +120,7 @@ class Programs:
         if type(self.passes.objective).update_state is Objective.update_state:
             return arguments.state
         with torch.no_grad():
-            found: dict[str, Tensor] = self._quickly("next_state", self._next_state)(arguments)
+            found: dict[str, Tensor] = self._run("next_state", self._next_state, arguments)
         return found
 
     def generate(self, weights: Weights, latents: Tensor) -> Tensor:
@@ -130,8 +146,7 @@ class Programs:
 
     def _for_all(self, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
         """A function of one seed's arguments, for all seeds; the clock is shared."""
-        parts = arguments._asdict()
-        clock = parts.pop("clock")
+        parts, clock = arguments.apart()
         with self._arithmetic(arguments.latent.device.type):
             return over_seeds(lambda part: function(Arguments(**part, clock=clock)), self.loops)(parts)
 
@@ -140,9 +155,17 @@ class Programs:
             return torch.autocast(device, torch.bfloat16)
         return nullcontext()
 
+    def _run(self, name: str, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
+        """A function of all seeds' arguments; where they take turns, of one seed after the other."""
+        quick = self._quickly(name, function)
+        if not self.loops:
+            return quick(arguments)
+        parts, clock = arguments.apart()
+        return in_turn(lambda part: quick(Arguments(**part, clock=clock)), parts)
+
     def _quickly(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of all seeds, replayed from a recording where the objective allows it."""
-        if self.loops or not self._records:
+        """A function, replayed from a recording where the objective allows it."""
+        if not (self.recordable and self._records):
             return run
         if name not in self.recorded:
             self.recorded[name] = Replayed(run, f"{self.passes.objective.name}: {name}", self._compiled)

@@ -158,8 +158,9 @@ def _sampler(
 ) -> Callable[[Tensor], Tensor]:
     """Latents (1, n, z) to samples (1, n, *sample_shape), on the kind of device and by the program of the training.
 
-    As in training, a single seed runs padded, because programs for one seed round differently.
+    As in training, a single seed runs padded, because vectorised programs of one seed round differently.
     """
+    padded = padded if run["vectorised"] else 1
     device = _device(str(run["device"]))
     stacked = {name: torch.stack([w] * padded).to(device) for name, w in weights.items()}
     dtype = next(iter(weights.values())).dtype

@@ -27,6 +27,18 @@ def over_seeds(function: Callable[..., Any], loop: bool = False) -> Callable[...
     return _looped(function) if loop else torch.func.vmap(function, randomness="error")
 
 
+def in_turn(function: Callable[..., Any], tree: Any) -> Any:
+    """What a function of several seeds gives, computed for one seed after the other.
+
+    Args:
+        function: of a tree of tensors that all have a leading seed axis, as those have that it gives.
+        tree: its argument.
+    """
+    n_seeds = len(pytree.tree_leaves(tree)[0])
+    results = [function(pytree.tree_map(lambda leaf, k=k: leaf[k : k + 1], tree)) for k in range(n_seeds)]
+    return pytree.tree_map(lambda *leaves: torch.cat(leaves), *results)
+
+
 def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         n_seeds = len(pytree.tree_leaves(args)[0])

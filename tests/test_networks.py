@@ -15,6 +15,7 @@ from ganbench.networks import ARCHITECTURES, Dcgan, DcganPlain, Mlp, Mlp512, Upc
 from ganbench.networks.convolution import Down, Up
 from ganbench.networks.layout import Flatten, Unflatten
 from ganbench.networks.normalisation import BatchNorm
+from ganbench.networks.strided import double, halve
 from ganbench.networks.taps import tap_selection
 
 VECTORS = [(2,), (64,)]
@@ -184,11 +185,42 @@ def test_layer_under_vmap_equals_torchs_in_a_loop(name, side, inputs, outputs):
 
 def test_matrix_product_is_used_where_it_is_quicker(monkeypatch):
     calls = []
-    monkeypatch.setattr("ganbench.networks.convolution.conv2d", lambda *a, **k: calls.append(a) or conv2d(*a, **k))
+    monkeypatch.setattr("ganbench.networks.convolution.halve", lambda *a: calls.append(a) or halve(*a))
     Dcgan().critic((1, 8, 8))(torch.zeros(2, 1, 8, 8))
     assert not calls
     Dcgan().critic((3, 32, 32))(torch.zeros(2, 3, 32, 32))
     assert len(calls) == 3  # wide layers of few pixels too: their matrices would be huge
+
+
+# Convolutions of seeds in turn, and of single samples under one weight.
+
+
+@pytest.mark.parametrize("convolve", [halve, double])
+@pytest.mark.parametrize("channels", [1, 8], ids=["few", "many"])
+def test_convolutions_have_torchs_derivatives_in_every_mode(convolve, channels):
+    torch.manual_seed(0)
+    images = torch.randn(2, 6, 6, channels if convolve is halve else 9, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 4, channels, 9, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(convolve, (images, weight), check_forward_ad=True, fast_mode=True)
+    assert torch.autograd.gradgradcheck(convolve, (images, weight), fast_mode=True)
+
+
+def test_single_samples_of_a_weight_are_one_batch_and_those_of_many_weights_take_turns(monkeypatch):
+    batches, plain = [], torch.conv2d
+    monkeypatch.setattr(torch, "conv2d", lambda x, *a: batches.append(len(x)) or plain(x, *a))
+    weights, x = torch.randn(3, 4, 4, 8, 9), torch.randn(3, 5, 6, 6, 8)
+    together = vmap(lambda w, x: vmap(lambda sample: halve(sample[None], w)[0])(x))(weights, x)
+    assert batches == [5, 5, 5]
+    torch.testing.assert_close(together, torch.stack([halve(*pair) for pair in zip(x, weights, strict=True)]))
+
+
+def test_autocast_reaches_convolutions_and_their_gradients():
+    weight, x = torch.randn(4, 4, 8, 9, requires_grad=True), torch.randn(5, 6, 6, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = halve(x, weight)
+        (gradient,) = torch.autograd.grad(y.sum(), weight)
+    assert (y.dtype, gradient.dtype) == (torch.bfloat16, torch.float32)
+    torch.testing.assert_close(y.float(), halve(x, weight).detach(), rtol=0.05, atol=0.1)
 
 
 def test_selection_holds_every_tap_once_for_every_pixel_inside():

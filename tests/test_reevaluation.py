@@ -88,6 +88,16 @@ def test_so_it_does_with_generators_of_other_networks_and_of_objectives_that_vma
     pd.testing.assert_frame_equal(evaluations(store), before, rtol=1e-3)
 
 
+def test_so_it_does_where_seeds_took_turns(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganbench.programs.FULL", 1.0)
+    store = train(tmp_path / "study", datasets=("digits",), architectures=("dcgan", "mlp"))
+    run = [json.loads(p.read_text()) for p in store.path.glob("trials/*/run.json")]
+    assert not any(r["vectorised"] for r in run)
+    before = evaluations(store)
+    again(store, FrechetDistance())
+    pd.testing.assert_frame_equal(evaluations(store), before, check_exact=True)
+
+
 def test_new_metrics_stand_at_the_last_step_and_only_their_table_changes(store):
     before, old = contents(store), evaluations(store)
     again(store, KernelDistance(), Coverage())

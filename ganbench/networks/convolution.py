@@ -1,10 +1,13 @@
 """The two convolutions of DCGAN: 4x4 taps, stride 2, padding 1, halving or doubling an image.
 
 Under vmap over seeds a convolution becomes a grouped one, which is slow on tiny images. There a convolution is
-written as one matrix product: pixels and channels flattened, the matrix laid out from the weight (``taps.py``).
+written as one matrix product: pixels and channels flattened, the matrix laid out from the weight (``taps.py``). On
+larger ones a processor is quickest where seeds take turns (``strided.py``).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +15,7 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 from ganbench.networks.layout import pixels_as_rows
 from ganbench.networks.quarters import SMALL, halve_by_quarters
+from ganbench.networks.strided import double, halve
 from ganbench.networks.taps import FEW_CHANNELS, TAPS, matrix_of_taps
 
 DENSE_SIDE = 8  # pixels; above, most of the matrix would be zeros
@@ -34,7 +38,7 @@ class Down(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The images at half the size."""
         if not _dense(self.weight, x.shape[2], x.shape[3]):
-            return conv2d(x, self.weight.permute(3, 2, 0, 1), self.bias, stride=2, padding=1)
+            return _strided(halve, conv2d, x, self.weight, self.bias)
         side = x.shape[2] // 2
         if side == SMALL and min(self.weight.shape[2:]) >= FEW_CHANNELS:
             return halve_by_quarters(pixels_as_rows(x), self.weight, self.bias).permute(0, 3, 1, 2)
@@ -57,7 +61,7 @@ class Up(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The images at twice the size."""
         if not _dense(self.weight, 2 * x.shape[2], 2 * x.shape[3]):
-            return conv_transpose2d(x, self.weight.permute(3, 2, 0, 1), self.bias, stride=2, padding=1)
+            return _strided(double, conv_transpose2d, x, self.weight, self.bias)
         side = x.shape[2] * 2
         return _product(x, matrix_of_taps(self.weight, x.shape[2]).T, self.bias, side)
 
@@ -66,6 +70,16 @@ def _dense(weight: Tensor, height: int, width: int) -> bool:
     """Whether the matrix product is the quicker form, for the larger of the two images."""
     entries = height**4 // 4 * weight.shape[2] * weight.shape[3]
     return height == width <= DENSE_SIDE and height % 2 == 0 and entries <= DENSE_ENTRIES
+
+
+def _strided(
+    in_turn: Callable[..., Tensor], torchs: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    """The convolution itself, in the form that the device is quick at."""
+    if x.device.type != "cpu":
+        return torchs(x, weight.permute(3, 2, 0, 1), bias, stride=2, padding=1)
+    y = in_turn(pixels_as_rows(x), weight)
+    return (y if bias is None else y + bias).permute(0, 3, 1, 2)
 
 
 def _product(x: Tensor, matrix: Tensor, bias: Tensor | None, side: int) -> Tensor:
