@@ -1,6 +1,7 @@
 """What all tests share: one thread, no plugins of the developer's own, a home that is thrown away."""
 
 import os
+import signal
 import socket
 import sys
 
@@ -12,6 +13,7 @@ import torch
 from ganbench import cli
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else a suite in the background hands on a deaf ear
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,6 @@ ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).pa
 def begin(tmp_path, monkeypatch):
     """Starts ``ganbench run`` in a group of its own, as a shell does."""
     running = []
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits a deaf ear
 
     def start(*args, command=("run", *SMALL, "--device", "cpu"), out="a", site=(), **environment):
         path = os.pathsep.join([str(tmp_path / s) for s in site] + ROOTS + [os.environ.get("PYTHONPATH", "")])
@@ -44,7 +43,6 @@ def begin(tmp_path, monkeypatch):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    signal.signal(signal.SIGINT, before)
 
 
 def done(process):
