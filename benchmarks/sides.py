@@ -62,9 +62,9 @@ def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
     cohort = Cohort(setting, seeds)
     captured = capture_for(setting.device) is not None
     players = cohort.generator, cohort.critic
-    loops = cohort.programs.loops
-    cohort.programs = Silent(cohort.programs.passes, *players, compiled=setting.compiled, captured=captured)
-    cohort.programs.loops = loops
+    silent = Silent(cohort.programs.passes, *players, compiled=setting.compiled, captured=captured)
+    silent.vectorises, silent.large = cohort.programs.vectorises, cohort.programs.large
+    cohort.programs = silent
     return cohort
 
 

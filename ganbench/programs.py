@@ -41,8 +41,8 @@ class Programs:
         captured: whether somebody captures all this, so that recording it is of no use, and must not happen meanwhile.
 
     Attributes:
-        loops: whether a Python loop runs over the seeds: because vmap cannot, or because their passes are large.
-        recordable: whether the objective allows recording, and vmap has not refused it.
+        vectorises: whether vmap can run the objective.
+        large: whether the passes of one seed fill a processor.
         recorded: programs by name.
     """
 
@@ -57,12 +57,21 @@ class Programs:
         captured: bool = False,
     ) -> None:
         self.passes = passes
-        self.loops = not passes.objective.vectorised
+        self.vectorises, self.large = passes.objective.vectorised, False
         self.recorded: dict[str, Replayed] = {}
         self._generator, self._critic = generator, critic
         self._compiled, self._precision = compiled, precision
-        self.recordable = passes.objective.traceable and not self.loops
         self._records = compiled or not captured
+
+    @property
+    def loops(self) -> bool:
+        """Whether a Python loop runs over the seeds."""
+        return self.large or not self.vectorises
+
+    @property
+    def recordable(self) -> bool:
+        """Whether the objective can be recorded."""
+        return self.passes.objective.traceable and self.vectorises
 
     def try_all(self, critic: Arguments, generator: Arguments) -> None:
         """Run everything once, and seed by seed from now on where that is quicker or vmap refuses.
@@ -71,8 +80,8 @@ class Programs:
             ObjectiveError: the objective breaks its contract.
             Exception: whatever it raises where seeds take turns, too.
         """
-        if not self.loops and critic.latent.device.type == "cpu":  # a choice that hangs on nothing but the setting
-            self.loops = self.operations(self.passes.critic_gradients, critic) >= FULL
+        if self.vectorises and critic.latent.device.type == "cpu":  # a choice that hangs on nothing but the setting
+            self.large = self.operations(self.passes.critic_gradients, critic) >= FULL
         try:
             self._try_all(critic, generator)
         except ObjectiveError:
@@ -80,7 +89,7 @@ class Programs:
         except Exception as error:  # whatever vmap could not do; the loop shows whether the loss itself is at fault
             if self.loops or self._compiled:  # what is compiled has run without
                 raise
-            self.loops, self.recordable = True, False
+            self.vectorises = False
             self._try_all(critic, generator)
             reason, name = str(error).partition("\n")[0], self.passes.objective.name
             warnings.warn(f"{name} runs seed by seed, because vmap refused it: {reason}", stacklevel=3)

@@ -87,6 +87,27 @@ def test_what_does_not_fit_takes_turns(small_device, tmp_path):
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
 
 
+class FullLater(Cohort):
+    """A device whose room for three seeds is full in the first step."""
+
+    def step(self, critic, generator, clock):
+        if len(self.seeds) > Small.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+        return super().step(critic, generator, clock)
+
+
+def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
+    """Their passes are large, which says nothing about the memory that all of them have together."""
+    monkeypatch.setattr("ganbench.programs.FULL", 1.0)
+    monkeypatch.setattr("ganbench.pace.Cohort", FullLater)
+    monkeypatch.setattr(fitting, "Cohort", FullLater)
+    said = []
+    study, where = study_of(tmp_path / "a", 8, **SHORT)
+    outcomes = execute(study.cohorts[0], where, Contact(lambda step: None, said.append))
+    assert [o.status for o in outcomes] == ["completed"] * 8
+    assert [sentence.rpartition("; ")[2] for sentence in said] == ["they take turns, 3 at a time"]
+
+
 def test_what_does_not_fit_at_all_fails_with_the_reason(small_device, tmp_path):
     small_device.setattr(Small, "room", 1)
     study, where = study_of(tmp_path, 5, **SHORT)
