@@ -1,4 +1,4 @@
-"""A function of one seed, run for all seeds of a cohort: as one vectorised program, or as a loop where that fails."""
+"""A function of one seed, run for all seeds of a cohort: as one vectorised program, or as a loop."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ def in_turn(function: Callable[..., Any], tree: Any) -> Any:
 
 
 def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any) -> Any:
-        n_seeds = len(pytree.tree_leaves(args)[0])
-        results = [function(*pytree.tree_map(lambda leaf, k=k: leaf[k], args)) for k in range(n_seeds)]
-        return pytree.tree_map(lambda *leaves: torch.stack(leaves), *results)
+    def alone(args: Any) -> Any:
+        result = function(*pytree.tree_map(lambda leaf: leaf[0], args))
+        return pytree.tree_map(lambda leaf: leaf[None], result)
 
-    return call
+    return lambda *args: in_turn(alone, args)

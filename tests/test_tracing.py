@@ -9,7 +9,7 @@ from ganbench_objectives import ganbench_objectives
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
-from toys import make_cohort, readings_of
+from toys import counting, make_cohort, readings_of
 
 from ganbench import tracing
 from ganbench.datasets.digits import Digits
@@ -78,16 +78,7 @@ def test_schedules_and_draws_go_on_in_a_recording(monkeypatch):
 def test_a_loss_that_promises_nothing_is_never_recorded(monkeypatch):
     monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
     calls = []
-
-    @dataclass(frozen=True)
-    class Counting(Minimax):
-        traceable = False
-
-        def critic_loss(self, critic, real, fake, draw):
-            calls.append(1)
-            return super().critic_loss(critic, real, fake, draw)
-
-    cohort = make_cohort(Counting(), steps=20)
+    cohort = make_cohort(counting(calls), steps=20)
     before = len(calls)
     readings_of(cohort)
     assert len(calls) - before == 20

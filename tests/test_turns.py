@@ -1,7 +1,6 @@
 """Seeds that take turns, as one seed's passes fill the processor: the same numbers, in any company, and recorded."""
 
 import warnings
-from dataclasses import dataclass
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.historical_averaging import HistoricalAveraging
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
-from toys import Gaussian, make_cohort, readings_of
+from toys import Gaussian, counting, make_cohort, readings_of
 
 from ganbench import pace, programs, tracing
 from ganbench.networks import Dcgan, Mlp, Upconv
@@ -98,17 +97,8 @@ def test_the_choice_does_not_hang_on_company(monkeypatch):
 
 def test_a_seed_alone_is_computed_once(turns):
     calls = []
-
-    @dataclass(frozen=True)
-    class Counting(Minimax):
-        traceable = False
-
-        def critic_loss(self, critic, real, fake, draw):
-            calls.append(1)
-            return super().critic_loss(critic, real, fake, draw)
-
     for seeds in ((0,), (0, 1, 2)):
-        cohort = make_cohort(Counting(), seeds, steps=20)
+        cohort = make_cohort(counting(calls), seeds, steps=20)
         calls.clear()
         readings_of(cohort)
         assert len(calls) == 20 * len(seeds)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from ganbench_objectives.gan import Minimax
 from torch import nn
 
 from ganbench import Architecture, CriticNetwork, Population
@@ -67,6 +68,20 @@ def make_cohort(objective: Any, seeds: tuple[int, ...] = (0, 1, 2), steps: int =
 def readings_of(cohort: Cohort, stops: set[int] = frozenset()) -> torch.Tensor:
     """All readings of a run, (steps, seeds, readings)."""
     return torch.cat([torch.from_numpy(s.readings) for s in train(cohort, set(stops))])
+
+
+def counting(calls: list) -> Minimax:
+    """An objective that promises nothing, and notes every call of its critic's loss."""
+
+    @dataclass(frozen=True)
+    class Counting(Minimax):
+        traceable = False
+
+        def critic_loss(self, critic, real, fake, draw):
+            calls.append(1)
+            return super().critic_loss(critic, real, fake, draw)
+
+    return Counting()
 
 
 @dataclass
