@@ -2,6 +2,7 @@
 
 ``start`` is the time of the command less the time that its training took; ``training`` is the latter. The targets are
 3 s more start and 2 % more training for a cohort of two minutes. Give ``--steps`` so that training takes that long.
+``--own`` also measures a cluster that the command starts for itself and ends.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ ROOT = Path(ganbench.__file__).parents[1]
 ENVIRONMENT = {**os.environ, **TOKEN, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
 ADDRESS = "127.0.0.2:6391"
 CORES = f"--num-cpus={os.cpu_count()}"
-RAY = ["--executor", "ray", "--address", ADDRESS]
+OWN = ["--executor", "ray", "--cpus-per-cohort", str(os.cpu_count())]
+SIDES = {"local": [], "ray": [*OWN, "--address", ADDRESS], "own": OWN}
 
 
 def measure(executor: list[str], steps: int, folder: Path) -> tuple[float, float]:
@@ -63,28 +65,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--own", action="store_true")
     asked = parser.parse_args()
+    sides = {name: options for name, options in SIDES.items() if name != "own" or asked.own}
     scratch = tempfile.mkdtemp(prefix="gb", dir="/tmp")
     node = start_node(scratch)
-    found: dict[str, list[tuple[float, float]]] = {"local": [], "ray": []}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     try:
         for number in range(asked.rounds):
-            for name, options in {"local": [], "ray": [*RAY, "--cpus-per-cohort", str(os.cpu_count())]}.items():
-                found[name].append(measure(options, asked.steps, Path(scratch) / f"{name}-{number}"))
-                start, training = found[name][-1]
-                print(
-                    f"{name:6} start {start:6.1f} s  training {training:6.1f} s  load {os.getloadavg()[0]:.1f}",
-                    flush=True,
-                )
+            for name, options in sides.items():
+                start, training = measure(options, asked.steps, Path(scratch) / f"{name}-{number}")
+                found[name].append((start, training))
+                load = os.getloadavg()[0]
+                print(f"{name:6} start {start:6.1f} s  training {training:6.1f} s  load {load:.1f}", flush=True)
     finally:
         for process in [*psutil.Process(node.pid).children(recursive=True), node]:
             process.kill()
         node.wait()
         shutil.rmtree(scratch, ignore_errors=True)
-    (start, training), (base, alone) = (
-        [statistics.median(column) for column in zip(*found[name], strict=True)] for name in ("ray", "local")
-    )
-    print(f"start: {start - base:+.1f} s ({start / base:.2f}x), training: {100 * (training / alone - 1):+.1f} %")
+    for name in list(sides)[1:]:
+        print(f"{name}: {compared(found['local'], found[name])}")
+
+
+def compared(local: list[tuple[float, float]], other: list[tuple[float, float]]) -> str:
+    """Medians over rounds of what is more."""
+    starts = [theirs[0] - ours[0] for ours, theirs in zip(local, other, strict=True)]
+    trainings = [100 * (theirs[1] / ours[1] - 1) for ours, theirs in zip(local, other, strict=True)]
+    spread = f"({min(starts):+.1f} to {max(starts):+.1f})"
+    return f"start {statistics.median(starts):+.1f} s {spread}, training {statistics.median(trainings):+.1f} %"
 
 
 if __name__ == "__main__":

@@ -320,3 +320,12 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
         assert not log.exists(), (command, log.read_text())
     left = [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]
     assert left == []  # but for the folder that PyTorch's compiler makes when torchvision is imported
+
+
+def test_a_script_without_a_guard_is_run_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("open('runs', 'a').write('x')\nfrom ganbench.cli import main\nmain()\n")
+    words = [sys.executable, str(script), "run", *SMALL, "--objectives", "gan", "--seeds", "1", "--no-probe"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS)}
+    subprocess.run([*words, "--device", "cpu"], cwd=tmp_path, env=environment, check=True, timeout=500)
+    assert (tmp_path / "runs").read_text() == "x"

@@ -32,6 +32,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as Nod
 
 PATIENCE = 60.0  # seconds for a cluster to be there
 KNOCK = 10.0  # seconds for its head to take a connection
+HEAD_START = 3.0  # seconds for a worker to begin; all may be at work for others
 MOST_WARM = 64  # workers that are made ready before there is work for them
 STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
 LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None  # Ray takes 127.0.0.1 for "find out", elsewhere it is used
@@ -39,7 +40,7 @@ LONGEST = 40  # characters of a temporary folder that leaves room for Ray's sock
 
 
 class Connection:
-    """To a cluster; made in the background, while this process imports PyTorch and resolves the study.
+    """To a cluster; made by a thread that stays, since Linux ends what Ray has started with the thread that started it.
 
     Args:
         address: of an existing cluster; empty starts one that ends with this process.
@@ -57,7 +58,6 @@ class Connection:
         atexit.register(self.close)
 
     def _serve(self) -> None:
-        """Open it, and stay: Linux ends what Ray has started with the thread that started it."""
         try:
             self._open()
         finally:
@@ -73,9 +73,18 @@ class Connection:
             self._error = UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})")
             return
         if self._warm:
-            first = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(warm)
-            for _ in range(min(MOST_WARM, sum(slots_of(node["Resources"], cpus, gpus) for node in nodes()))):
-                first.remote()
+            ready = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, num_returns="streaming")(warm)
+            first = ready.remote()
+            for _ in range(1, min(MOST_WARM, sum(slots_of(node["Resources"], cpus, gpus) for node in nodes()))):
+                ready.remote()
+            ray.wait([first], timeout=HEAD_START)
+
+    def go_first(self) -> None:
+        """Wait until a worker imports PyTorch, or there is none to be had soon.
+
+        What this process imports would be ready long before it is needed; beside it, workers begin two seconds later.
+        """
+        self._stands.wait(KNOCK)
 
     def wait(self) -> None:
         """Until it stands. Raises UsageError where there is no cluster."""
@@ -103,7 +112,9 @@ def begun(address: str, cpus: int, gpus: float) -> Connection | None:
 def start_early(address: str, cpus: int, gpus: float, device: str) -> None:
     """Begin to connect; ``connected`` goes on with it."""
     if not address.startswith("ray://"):
-        _early.append(Connection(address or os.environ.get("RAY_ADDRESS", ""), cpus, gpus, device))
+        connection = Connection(address or os.environ.get("RAY_ADDRESS", ""), cpus, gpus, device)
+        connection.go_first()
+        _early.append(connection)
 
 
 def _init(address: str, scratch: str) -> None:

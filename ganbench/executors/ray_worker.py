@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,16 @@ def run_task(task: Task, board: Any) -> Ended:
     return work(task, RayLine(board), [str(gpu) for gpu in gpus])
 
 
-def warm() -> None:
-    """Start the server that cohorts are forked from; it imports PyTorch while this worker waits for its first task."""
+def warm() -> Iterator[None]:
+    """Start the server that cohorts are forked from; it imports PyTorch while this worker waits for its first task.
+
+    Yields when that has begun.
+    """
     if sys.platform == "linux":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         start()
-        time.sleep(WHILE)
+    yield
+    time.sleep(WHILE)
 
 
 def check(mark: str) -> tuple[str, dict[str, str], bool]:

@@ -9,9 +9,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -51,7 +52,8 @@ class Worker:
         context = context_for(where.device)
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(shard, where, theirs, str(notes)), daemon=True)  # type: ignore[attr-defined]
-        process.start()
+        with _without_main():
+            process.start()
         theirs.close()
         return cls(process, shard, ours, notes)
 
@@ -91,6 +93,17 @@ class Worker:
         with suppress(OSError):
             return Failure(kind, message, f"{kind}: {message}\n\n{self.notes.read_text(errors='replace')}")
         return Failure(kind, message, f"{kind}: {message}\n")
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes import the main module a second time, unless it is called so: here Ray's, or somebody's script."""
+    main = sys.modules["__main__"]
+    before, main.__spec__ = main.__spec__, ModuleSpec("__main__", None)
+    try:
+        yield
+    finally:
+        main.__spec__ = before
 
 
 def end(workers: Sequence[Worker]) -> None:
