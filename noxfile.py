@@ -73,7 +73,7 @@ def tests(session: nox.Session) -> None:
     """The test suite: quick tests on every Python, the slow ones once, on this one."""
     everything = session.python == THIS or THIS not in FOUND
     _install(session, ".", *GROUPS["test"], *(GROUPS["cluster"] if everything else ()))
-    session.run("pytest", "-n", "2", "--dist", "worksteal", "-m", "" if everything else "not slow", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "" if everything else "not slow", *session.posargs)
 
 
 @nox.session
