@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -31,7 +29,6 @@ app = typer.Typer(
 def main() -> None:
     """The console script: turns every error that is meant for a user into one sentence and an exit code."""
     heard = _listen()
-    atexit.register(gc.freeze)  # else the interpreter looks for cycles among all that PyTorch is, which takes 0.5 s
     try:
         app()
     except StorageError as error:
