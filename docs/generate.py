@@ -226,10 +226,10 @@ before the runs that judge them. A verdict is computed: *reproduced* where the w
 where its rule wants it, *not reproduced* where that of one lies wholly outside, *inconclusive* otherwise."""
 
 VERDICTS_WORDS = """What `ganbench reproduce --profile quick` gave on two cores of a CPU. The measurements behind it
-lie in `results/reference/reproduce-quick`. On the same machine a repetition gives the same numbers. Elsewhere, or with
-another PyTorch, roundings differ and trainings drift apart: a verdict whose interval ends near its threshold may then
-be another one, and 11 and 21 have been (both were *not reproduced* in an earlier run). All this holds for small
-networks and short runs; a claim's page says what its verdict does not mean."""
+lie in `results/reference/reproduce-quick`. On the same machine and with the same engine, which was 2, a repetition
+gives the same numbers. Elsewhere, or with another PyTorch, roundings differ and trainings drift apart: a verdict whose
+interval ends near its threshold may then be another one, and 11 and 21 have been (both were *not reproduced* in an
+earlier run). All this holds for small networks and short runs; a claim's page says what its verdict does not mean."""
 
 
 if __name__ == "__main__":
