@@ -27,7 +27,6 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY
 ROOT = Path(ganbench.__file__).parents[1]
 ENVIRONMENT = {**os.environ, **TOKEN, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
 ADDRESS = "127.0.0.2:6391"
-CORES = f"--num-cpus={os.cpu_count()}"
 OWN = ["--executor", "ray", "--cpus-per-cohort", str(os.cpu_count())]
 SIDES = {"local": [], "ray": [*OWN, "--address", ADDRESS], "own": OWN}
 

@@ -31,7 +31,7 @@ from ray._private.node import Node
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
 
 PATIENCE = 60.0  # seconds for a cluster to be there
-KNOCK = 10.0  # seconds for its head to take a connection
+KNOCK = 10.0  # seconds for its head to take a connection, and for the command to wait for that alone
 HEAD_START = 3.0  # seconds for a worker to begin; all may be at work for others
 MOST_WARM = 64  # workers that are made ready before there is work for them
 STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
@@ -80,11 +80,12 @@ class Connection:
             ray.wait([first], timeout=HEAD_START)
 
     def go_first(self) -> None:
-        """Wait until a worker imports PyTorch, or there is none to be had soon.
+        """Wait until a worker imports PyTorch, or there is none to be had soon; on GPUs none does before its task.
 
         What this process imports would be ready long before it is needed; beside it, workers begin two seconds later.
         """
-        self._stands.wait(KNOCK)
+        if self._warm:
+            self._stands.wait(KNOCK)
 
     def wait(self) -> None:
         """Until it stands. Raises UsageError where there is no cluster."""
