@@ -1,0 +1,71 @@
+"""The record of a cohort: what is noted in pieces reads as one, and long runs take no more memory than short ones."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ganbench.readings import READINGS
+from ganbench.record import Record, joined
+from ganbench.training import Segment
+
+
+def segments(lengths, seeds=3):
+    rng, last = np.random.default_rng(0), 0
+    for n in lengths:
+        numbers = rng.normal(size=(n, seeds, len(READINGS)))
+        yield Segment(last + 1, last + n, numbers, np.arange(last, last + n), np.arange(last, last + n) / 7)
+        last += n
+
+
+@pytest.mark.parametrize("lengths", [[64] * 1000, [64] * 37 + [5], [1, 63, 64, 10, 54, 64, 64, 1]])
+def test_many_pieces_become_few_and_say_the_same(lengths):
+    record = Record((4, 5, 6))
+    for segment in segments(lengths):
+        record.note(segment)
+    pieces = record.segments
+    assert len(pieces) <= 1 + np.log2(sum(lengths))
+    assert [p.first for p in pieces] == [1, *(p.last + 1 for p in pieces[:-1])]
+    assert record.last_step() == sum(lengths)
+    found, wanted = joined(pieces), list(segments(lengths))
+    assert (found.first, found.last) == (1, sum(lengths))
+    for name in ("readings", "critic_updates", "seconds"):
+        assert np.array_equal(getattr(found, name), np.concatenate([getattr(s, name) for s in wanted]))
+
+
+def test_a_divergence_is_found_at_its_step_whatever_is_joined():
+    record = Record((4, 5, 6))
+    for segment in segments([64] * 20):
+        if segment.first <= 700 <= segment.last:
+            segment.readings[700 - segment.first, 1, 0] = np.nan
+        record.note(segment)
+    assert record.diverged[5][0] == record.of((6, 5)).diverged[5][0] == 700
+    assert record.alive() == {4: True, 5: False, 6: True}
+
+
+LONG = """
+import psutil, torch
+from ganbench.cohort import Cohort, Setting
+from ganbench.plugins import load_plugins
+from ganbench.record import Record
+from ganbench.training import train
+
+torch.set_num_threads(1)
+found = load_plugins()
+population = found.datasets.find("ring")().load(".")
+parts = found.architectures.find("mlp")(), found.objectives.find("gan")()
+cohort = Cohort(Setting(population, *parts, 5120, compiled=True), (0, 1, 2, 3, 4))
+record = Record(cohort.seeds)
+for segment in train(cohort, set()):
+    record.note(segment)
+    if segment.last in (1280, 5120):
+        print(psutil.Process().memory_info().rss / 2**20)
+"""
+
+
+@pytest.mark.slow
+def test_a_long_run_does_not_grow():
+    done = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=True)
+    early, late = map(float, done.stdout.split())
+    assert late - early < 30, f"MiB: {early:.0f} at step 1,280, {late:.0f} at step 5,120"
