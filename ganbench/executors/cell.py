@@ -21,7 +21,7 @@ from ganbench.executors.worker import Worker, end
 from ganbench.failures import Failure
 from ganbench.surroundings import Event
 
-LOOK = 0.5  # seconds between two words to where the run began, at least
+LOOK = 1.0  # seconds between two words to where the run began, at least
 
 
 class Line(ABC):

@@ -28,7 +28,7 @@ from ganbench.trials import CohortSpec
 
 TRIES = 3  # deaths of a shard, one after the other without getting further, after which its trials have failed
 PAUSES = (0.0, 5.0, 30.0)  # seconds before a shard is started again, so that a full machine is not asked at once
-LOOK = 0.5  # seconds between two looks at what has happened
+LOOK = 1.0  # seconds between two looks at what has happened
 
 
 @dataclass
