@@ -36,7 +36,7 @@ class Record:
     def note(self, segment: Segment) -> None:
         """Take in the readings of some more steps."""
         self.segments.append(segment)
-        while len(self.segments) > 1 and _steps(self.segments[-2]) <= _steps(self.segments[-1]):
+        while len(self.segments) > 1 and len(self.segments[-2].readings) <= len(self.segments[-1].readings):
             self.segments[-2:] = [joined(self.segments[-2:])]
         for k, row in enumerate(first_divergence(segment.readings)):
             if row >= 0:
@@ -74,10 +74,6 @@ class Record:
         for segment in self.segments:
             chosen.note(replace(segment, readings=segment.readings[:, rows]))
         return chosen
-
-
-def _steps(segment: Segment) -> int:
-    return segment.last - segment.first + 1
 
 
 def joined(segments: Sequence[Segment]) -> Segment:

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from ganbench.compilation import missing_compiler
 from ganbench.readings import READINGS
 from ganbench.record import Record, joined
 from ganbench.training import Segment
@@ -65,6 +66,7 @@ for segment in train(cohort, set()):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(bool(missing_compiler()), reason="needs a C++ compiler")
 def test_a_long_run_does_not_grow():
     done = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=True)
     early, late = map(float, done.stdout.split())
