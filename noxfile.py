@@ -25,6 +25,9 @@ import nox
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
+# The tests start hundreds of processes; where this is set, each of them would compile all of PyTorch's modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def _works(version: str) -> bool:
     """Whether this Python is here and starts: a version manager's shim may stand where no interpreter does."""
