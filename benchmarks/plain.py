@@ -80,9 +80,7 @@ def _plain_layout(shape: tuple[int, ...], weight: Tensor) -> Tensor:
     return weight
 
 
-def loop(
-    population: Population, objective: Objective, batch: int, device: torch.device = CPU
-) -> Callable[[int], None]:
+def loop(population: Population, objective: Objective, batch: int, device: torch.device = CPU) -> Callable[[int], None]:
     """One seed, one step after the other; the generator's gradient norm is recorded at every step.
 
     Args:
