@@ -10,13 +10,14 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-KEPT = ("torch", "torchvision", "triton", "numpy", "nvidia", "cuda")  # first words of names; never replaced
+KEPT = re.compile(r"(torch|torchvision|triton|numpy|nvidia-.*|cuda-.*)$")  # never replaced
+SLOWEST = 60.0  # seconds that an installation may take
 TESTS = ("pytest>=8.2",)
 
 
@@ -32,42 +33,48 @@ def complete(site: Path, wheels: Path | None) -> tuple[list[str], list[str]]:
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     _write_metadata(site, project)
+    installed: list[str] = []
+    reasons: dict[str, str] = {}
+    while wanted := [w for w in _unmet(site, project["dependencies"]) if w.name not in (*reasons, *installed)]:
+        kept = [w for w in wanted if KEPT.match(w.name) and (w.name != "numpy" or _find(site, w.name))]
+        reasons |= {w.name: f"{_state(site, w)}; it is never brought along" for w in kept}
+        open_ = [w for w in wanted if w not in kept]
+        if wheels is None:
+            reasons |= {w.name: f"{_state(site, w)}; give a folder of wheels by --wheels" for w in open_}
+        elif open_ and _pip(site, wheels, open_):  # one that cannot be had keeps out all: so one by one
+            reasons |= {w.name: f"{_state(site, w)}: {said}" for w in open_ if (said := _pip(site, wheels, [w]))}
+        installed += [w.name for w in open_ if w.name not in reasons]
+    return installed, list(reasons.values())
+
+
+def _unmet(site: Path, dependencies: Iterable[str]) -> list[Any]:
+    """The requirements of ganbench, of its tests and of all that these require, which are not met."""
     requirement = _packaging().Requirement
-    waiting = [requirement(text) for text in (*project["dependencies"], *TESTS)]
-    installed, lacking, seen = [], [], set()
+    waiting, seen, unmet = [requirement(text) for text in (*dependencies, *TESTS)], set(), []
     while waiting:
-        wanted = waiting.pop(0)
-        name = re.sub(r"[-_.]+", "-", wanted.name).lower()
-        if name in seen or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+        wanted = waiting.pop()
+        if wanted.name in seen or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
             continue
-        seen.add(name)
+        seen.add(wanted.name)
         found = _find(site, wanted.name)
         if found is None or not wanted.specifier.contains(found.version, prereleases=True):
-            if reason := _install(site, wheels, wanted, found):
-                lacking.append(reason)
-                continue
-            found = _find(site, wanted.name)
-            installed.append(f"{name} {found.version if found else '?'}")
-        if found and not _is_kept(name):
+            unmet.append(wanted)
+        elif not KEPT.match(wanted.name):
             waiting += [requirement(text) for text in found.requires or ()]
-    return installed, lacking
+    return unmet
 
 
-def _install(site: Path, wheels: Path | None, wanted: Any, found: Distribution | None) -> str:
-    """Install one distribution into the folder; a sentence where that cannot be."""
-    here = f"{wanted} is wanted and {found.version if found else 'none'} is installed"
-    if _is_kept(wanted.name) and (found or wanted.name != "numpy"):
-        return f"{here}; it is not replaced"
-    if wheels is None:
-        return f"{here}; give a folder of wheels by --wheels"
+def _state(site: Path, wanted: Any) -> str:
+    found = _find(site, wanted.name)
+    return f"{wanted} is wanted and {found.version if found else 'none'} is installed"
+
+
+def _pip(site: Path, wheels: Path, wanted: Sequence[Any]) -> str:
+    """Install distributions into the folder; the end of what pip says where it cannot."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(wheels)]
-    command += ["--no-deps", "--no-compile", "--upgrade", "--target", str(site), str(wanted)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return f"{here}: {' '.join(done.stderr.split())[-200:]}" if done.returncode else ""
-
-
-def _is_kept(name: str) -> bool:
-    return re.split(r"[-_.]", name.lower())[0] in KEPT
+    command += ["--no-deps", "--no-compile", "--upgrade", "--target", str(site), *map(str, wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SLOWEST)
+    return " ".join(done.stderr.split())[-150:] if done.returncode else ""
 
 
 def _find(site: Path, name: str) -> Distribution | None:
