@@ -72,8 +72,9 @@ class Size:
         study: options of the study's run.
         claim_seeds: replications.
         shorten: trainings of claims are so many times shorter.
+        side: of square matrices; 0 takes what fills the device.
         processes: of tests.
-        threads: of every process; empty leaves it to PyTorch.
+        environment: variables of every process.
     """
 
     seeds: tuple[int, ...] = (1, 8, 64, 256)
@@ -85,8 +86,9 @@ class Size:
     study: tuple[str, ...] = ()
     claim_seeds: int = 10
     shorten: int = 1
+    side: int = 0
     processes: int = 4
-    threads: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 TINY = "--steps 2 --seeds 2 --objectives gan,wgan --batch-size 4 --n-samples 50 --jobs 1 --compile off"
@@ -96,12 +98,13 @@ SMOKE = Size(
     cases=("ring/mlp",),
     batch=2,
     spend=0.0,
-    patience=3.0,
+    patience=5.0,
     study=tuple(TINY.split()),
     claim_seeds=2,
     shorten=500,
+    side=64,
     processes=1,
-    threads="1",
+    environment=(("OMP_NUM_THREADS", "1"), ("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")),
 )
 
 
@@ -157,7 +160,10 @@ def _capture(size: Size, device: str, missing: str) -> Iterator[Row]:
 def _precision(size: Size, device: str, missing: str) -> Iterator[Row]:
     """Trainings in three precisions, and what products alone reach."""
     for arithmetic in ("float32", "tf32", "bf16"):
-        needs, how = missing if arithmetic == "tf32" else "", {"device": device, "arithmetic": arithmetic}
+        needs, how = (
+            missing if arithmetic == "tf32" else "",
+            {"device": device, "arithmetic": arithmetic, "side": size.side},
+        )
         yield Row("precision", f"matrix products, {arithmetic}", "products", how, 15, arithmetic, needs=needs)
         for case in size.cases:
             arguments = _sizes(size, device, case, seeds=size.company[1], spend=size.spend, arithmetic=arithmetic)
@@ -258,15 +264,14 @@ def _complete(row: Row, site: Path, wheels: Path | None) -> Row:
     return row.ended(FAILED if lacking else OK, "; ".join(lacking), time.monotonic() - began, **told)
 
 
-def prepare(folder: Path, threads: str) -> None:
+def prepare(folder: Path, environment: dict[str, str]) -> None:
     """Let the processes to come see this checkout, what the environment lacks, and a cache of their own."""
     paths = [folder / "site", ROOT, ROOT / "plugins", ROOT / "benchmarks"]
     before = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
     os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, paths), *before])
     os.environ |= {"XDG_CACHE_HOME": str(folder / "cache"), "GANBENCH_PLUGINS": "off", "PYTHONUNBUFFERED": "1"}
     os.environ.pop("MPLCONFIGDIR", None)
-    if threads:
-        os.environ["OMP_NUM_THREADS"] = threads
+    os.environ |= environment
 
 
 def read_options() -> argparse.Namespace:
@@ -297,7 +302,7 @@ def main() -> int:
     told = {"began": now, "asked for": options.device, "smoke": options.smoke}
     table, folder = Table(rows, options.out.absolute(), told), Path(tempfile.mkdtemp(prefix="ganbench-gpu-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    prepare(folder, size.threads)
+    prepare(folder, dict(size.environment))
     try:
         measure(table, folder, options.wheels and options.wheels.absolute(), size.patience)
     finally:

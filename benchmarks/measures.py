@@ -95,11 +95,11 @@ def precision(case: str, seeds: int, batch: int, device: str, spend: float, arit
     return variant(case, seeds, batch, device, spend, "as run", arithmetic)
 
 
-def products(device: str, arithmetic: str) -> Figures:
+def products(device: str, arithmetic: str, side: int) -> Figures:
     """The rate of large matrix products: what the device can do at most."""
     set_arithmetic(arithmetic)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
-    return {"rate [TFLOP/s]": product_rate(torch.device(device), dtype) / 1e12}
+    return {"rate [TFLOP/s]": product_rate(torch.device(device), dtype, side) / 1e12}
 
 
 def variant(

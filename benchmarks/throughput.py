@@ -82,9 +82,9 @@ def block_of(case: str) -> int:
     return BLOCKS.get(case.partition("/")[0], 2)
 
 
-def product_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+def product_rate(device: torch.device, dtype: torch.dtype = torch.float32, side: int = 0) -> float:
     """Floating-point operations a second of large matrix products: the median of nine."""
-    side = SIDE if device.type == "cpu" else 8 * SIDE
+    side = side or (SIDE if device.type == "cpu" else 8 * SIDE)
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / statistics.median(seconds(lambda: a @ b) for _ in range(9))
 
