@@ -160,10 +160,8 @@ def _capture(size: Size, device: str, missing: str) -> Iterator[Row]:
 def _precision(size: Size, device: str, missing: str) -> Iterator[Row]:
     """Trainings in three precisions, and what products alone reach."""
     for arithmetic in ("float32", "tf32", "bf16"):
-        needs, how = (
-            missing if arithmetic == "tf32" else "",
-            {"device": device, "arithmetic": arithmetic, "side": size.side},
-        )
+        needs = missing if arithmetic == "tf32" else ""
+        how = {"device": device, "arithmetic": arithmetic, "side": size.side}
         yield Row("precision", f"matrix products, {arithmetic}", "products", how, 15, arithmetic, needs=needs)
         for case in size.cases:
             arguments = _sizes(size, device, case, seeds=size.company[1], spend=size.spend, arithmetic=arithmetic)
@@ -284,7 +282,7 @@ def read_options() -> argparse.Namespace:
     options = parser.parse_args()
     if not os.environ.get("OUT"):
         parser.error("OUT is not set; name an existing folder, as in OUT=FOLDER bash benchmarks/gpu.sh")
-    options.out, options.parts = Path(os.environ["OUT"]), ["packages", *options.parts.split(",")]
+    options.out, options.parts = Path(os.environ["OUT"]), ["packages", "machine", *options.parts.split(",")]
     for folder in filter(None, (options.out, options.wheels)):
         if not folder.is_dir():
             parser.error(f"{folder} is no folder")
