@@ -3,7 +3,7 @@
     OUT=FOLDER bash benchmarks/gpu.sh [--device cuda|cpu] [--smoke] [--wheels FOLDER]
 
 Every row is measured in a process that may fail, hang or be killed without harm to the other rows. ``gpu.json`` and
-``gpu.md`` are written after every row, so that whoever ends this early has what was measured until then. A part may use
+``gpu.md`` are written after every row, so that ending this early leaves what was measured until then. A part may use
 the time that the parts before it have left. ``--smoke`` does everything once, as small as can be: its numbers say
 nothing. Nothing here needs more than Python itself.
 """
@@ -64,7 +64,7 @@ class Size:
 
     Attributes:
         seeds: of the throughput.
-        company: seeds of all other trainings, and the smaller number for memory's comparison.
+        cohort_sizes: seeds of all other trainings, and the smaller number for memory's comparison.
         cases: of those.
         batch: samples in a batch.
         spend: seconds that a rate is measured for.
@@ -78,7 +78,7 @@ class Size:
     """
 
     seeds: tuple[int, ...] = (1, 8, 64, 256)
-    company: tuple[int, int] = (8, 64)
+    cohort_sizes: tuple[int, int] = (8, 64)
     cases: tuple[str, ...] = ("digits/dcgan", "3x32x32/dcgan")
     batch: int = 64
     spend: float = 2.0
@@ -94,7 +94,7 @@ class Size:
 TINY = "--steps 2 --seeds 2 --objectives gan,wgan --batch-size 4 --n-samples 50 --jobs 1 --compile off"
 SMOKE = Size(
     seeds=(2,),
-    company=(2, 3),
+    cohort_sizes=(2, 3),
     cases=("ring/mlp",),
     batch=2,
     spend=0.0,
@@ -117,7 +117,7 @@ def plan(size: Size, device: str) -> list[Row]:
     rows.append(Row("machine", "device", "machine", {"device": device}, LIMITS["machine"]))
     rows += [*_throughput(size, device), *_capture(size, device, missing), *_precision(size, device, missing)]
     for case in CASES if device == "cuda" or size is not SMOKE else CASES[:1]:
-        rows.append(Row("memory", case, "memory", _sizes(size, device, case, seeds=size.company), 25))
+        rows.append(Row("memory", case, "memory", _sizes(size, device, case, seeds=size.cohort_sizes), 25))
     rows += [
         Row("study", "ganbench run", "study", {"folder": "study", "device": device, "options": size.study}, 120),
         Row("study", "ganbench report", "report", {"folder": "study"}, 60),
@@ -148,11 +148,11 @@ def _throughput(size: Size, device: str) -> Iterator[Row]:
 
 def _capture(size: Size, device: str, missing: str) -> Iterator[Row]:
     """The ways in which a step can be run."""
-    few, many = size.company
+    few, many = size.cohort_sizes
     for case, n in (("ring/mlp", few), (size.cases[0], many)) if size is not SMOKE else (("ring/mlp", few),):
-        for way, told in WAYS.items():
+        for way, label in WAYS.items():
             arguments = _sizes(size, device, case, seeds=n, spend=size.spend, way=way)
-            name, base = f"{case}, {n} seeds, {told}", f"{case}, {n} seeds, eager"
+            name, base = f"{case}, {n} seeds, {label}", f"{case}, {n} seeds, eager"
             needs = missing if way == "as run" else ""
             yield Row("capture", name, "variant", arguments, 45, base="" if way == "eager" else base, needs=needs)
 
@@ -164,9 +164,9 @@ def _precision(size: Size, device: str, missing: str) -> Iterator[Row]:
         how = {"device": device, "arithmetic": arithmetic, "side": size.side}
         yield Row("precision", f"matrix products, {arithmetic}", "products", how, 15, arithmetic, needs=needs)
         for case in size.cases:
-            arguments = _sizes(size, device, case, seeds=size.company[1], spend=size.spend, arithmetic=arithmetic)
-            base = "" if arithmetic == "float32" else f"{case}, {size.company[1]} seeds, float32"
-            name = f"{case}, {size.company[1]} seeds, {arithmetic}"
+            arguments = _sizes(size, device, case, seeds=size.cohort_sizes[1], spend=size.spend, arithmetic=arithmetic)
+            base = "" if arithmetic == "float32" else f"{case}, {size.cohort_sizes[1]} seeds, float32"
+            name = f"{case}, {size.cohort_sizes[1]} seeds, {arithmetic}"
             yield Row("precision", name, "precision", arguments, 20, arithmetic, base, needs)
 
 
@@ -176,11 +176,11 @@ class Table:
     Args:
         rows: all that is planned.
         folder: where the files are written.
-        told: what stands above the rows.
+        header: what stands above the rows.
     """
 
-    def __init__(self, rows: list[Row], folder: Path, told: dict[str, Any]) -> None:
-        self.rows, self._folder, self._told = rows, folder, told
+    def __init__(self, rows: list[Row], folder: Path, header: dict[str, Any]) -> None:
+        self.rows, self._folder, self._header = rows, folder, header
         self.write()
 
     def tell(self, row: Row) -> None:
@@ -210,14 +210,14 @@ class Table:
         shown = [asdict(row) for row in self.rows]
         wanted = ("part", "name", "precision", "status", "reason", "seconds", "figures", "arguments")
         rows = [{name: row[name] for name in wanted} for row in shown]
-        _replace(self._folder / "gpu.json", json.dumps({**self._told, "rows": rows}, indent=1) + "\n")
+        _replace(self._folder / "gpu.json", json.dumps({**self._header, "rows": rows}, indent=1) + "\n")
         _replace(self._folder / "gpu.md", self._markdown())
 
     def _markdown(self) -> str:
         machine = next((row.figures for row in self.rows if row.part == "machine"), {})
-        told = ", ".join(f"{k} {v}" for k, v in {"device": "unknown", "torch": "unknown", **machine}.items())
-        lines = ["# ganbench on a GPU", "", told, ""]
-        lines += [", ".join(f"{k}: {v}" for k, v in self._told.items()), ""]
+        title = ", ".join(f"{k} {v}" for k, v in {"device": "unknown", "torch": "unknown", **machine}.items())
+        lines = ["# ganbench on a GPU", "", title, ""]
+        lines += [", ".join(f"{k}: {v}" for k, v in self._header.items()), ""]
         lines += ["| part | row | precision | status | figures | seconds |", "|---|---|---|---|---|---|"]
         for r in self.rows:
             cells = (r.part, r.name, r.precision, _status(r), _written(r.figures), f"{r.seconds:.1f}")
@@ -258,8 +258,8 @@ def _complete(row: Row, site: Path, wheels: Path | None) -> Row:
         installed, lacking = overlay.complete(site, wheels)
     except Exception as error:  # the rest may run without
         return row.ended(FAILED, f"{type(error).__name__}: {error}", time.monotonic() - began)
-    told = {"installed": ", ".join(installed) or "nothing"}
-    return row.ended(FAILED if lacking else OK, "; ".join(lacking), time.monotonic() - began, **told)
+    figures = {"installed": ", ".join(installed) or "nothing"}
+    return row.ended(FAILED if lacking else OK, "; ".join(lacking), time.monotonic() - began, **figures)
 
 
 def prepare(folder: Path, environment: dict[str, str]) -> None:
@@ -297,8 +297,8 @@ def main() -> int:
     size = SMOKE if options.smoke else Size()
     rows = [row for row in plan(size, options.device) if row.part in options.parts]
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    told = {"began": now, "asked for": options.device, "smoke": options.smoke}
-    table, folder = Table(rows, options.out.absolute(), told), Path(tempfile.mkdtemp(prefix="ganbench-gpu-"))
+    header = {"began": now, "asked for": options.device, "smoke": options.smoke}
+    table, folder = Table(rows, options.out.absolute(), header), Path(tempfile.mkdtemp(prefix="ganbench-gpu-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     prepare(folder, dict(size.environment))
     try:
