@@ -52,7 +52,8 @@ def parquet_bytes(table: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
     arrow = pa.Table.from_pandas(table, pa.schema(fields), preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"ganbench_schema": b"%d" % schema.VERSION})
     sink = pa.BufferOutputStream()
-    pq.write_table(arrow, sink, compression="zstd")
+    repeated = [name for name, kind in columns.items() if kind != "float64"]
+    pq.write_table(arrow, sink, compression="snappy", use_dictionary=repeated)  # three times as quick to read as zstd
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -108,7 +108,7 @@ def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str) -> bool:
     """Whether all rows of a table are of the folder's trial and seed."""
     try:
         owner = folder.name, int(read_trial(folder, run)["seed"])
-        keys = {column: kind for column, kind in schema.STEPS.items() if column in ("trial", "seed")}
+        keys = {column: schema.STEPS[column] for column in ("trial", "seed")}
         read_tables({folder: run}, name.removesuffix(".parquet"), keys, {folder: owner})
     except DamageError:
         return False

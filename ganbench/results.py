@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ganbench import records, schema
 from ganbench.durable import SEAL, accepted, arrow_types, checksum, parse, read_record
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 ASKED = ("trial", "dataset", "architecture", "objective", "seed", "settings")  # columns that trial.json determines
 LABELS = ("trial", "dataset", "architecture", "objective", "metric", "protocol")  # few different texts in many rows
 FILLS: dict[str, Any] = {"str": "", "int64": 0, "float64": float("nan"), "bool": False}  # where a column is missing
-AT_ONCE = 1000  # files whose contents are in memory at a time
+THREADS = 4  # that read files
+Owners: TypeAlias = Mapping[Path, tuple[str, int]]  # by folder, the trial and the seed that its rows are of
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
     runs = {folder: read_run(folder) or {} for folder in finished_folders(path, trials)}
     asked = {folder: read_trial(folder, run) for folder, run in runs.items()}
     rows = [_row(asked[folder], run) for folder, run in runs.items()]
-    owners = {folder: (str(found["trial"]), int(found["seed"])) for folder, found in asked.items()}
+    owners = {folder: _owner(found) for folder, found in asked.items()}
     tables = {
         name: read_tables(runs, name, columns, owners, categorical and name != "evaluations")
         for name, columns in schema.TABLES.items()
@@ -163,6 +165,10 @@ def _trials_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame
         raise DamageError(f"{path}: records of its trials hold values of the wrong kind ({error})") from error
 
 
+def _owner(asked: Mapping[str, Any]) -> tuple[str, int]:
+    return str(asked["trial"]), int(asked["seed"])
+
+
 def trial_row(folder: Path) -> dict[str, Any]:
     """The row of the trials table that belongs to a finished trial's folder. Raises DamageError."""
     run = read_run(folder)
@@ -184,8 +190,7 @@ def read_trial_tables(folder: Path) -> dict[str, pd.DataFrame]:
     run = read_run(folder)
     if run is None:
         raise DamageError(f"{folder} holds no finished trial; run the study again to mend it")
-    asked = read_trial(folder, run)
-    owners = {folder: (str(asked["trial"]), int(asked["seed"]))}
+    owners = {folder: _owner(read_trial(folder, run))}
     return {name: read_tables({folder: run}, name, columns, owners) for name, columns in schema.TABLES.items()}
 
 
@@ -221,7 +226,7 @@ def read_tables(
     places: Mapping[Path, Mapping[str, Any]],
     name: str,
     columns: Mapping[str, str],
-    owners: Mapping[Path, tuple[str, int]] | None = None,
+    owners: Owners | None = None,
     categorical: bool = False,
 ) -> pd.DataFrame:
     """One table out of all the files of one name, each checked against the record beside it.
@@ -239,29 +244,25 @@ def read_tables(
     import pandas as pd
     import pyarrow as pa
 
-    parts = [_arrow_table(batch, columns, owners) for batch in _batches(places, f"{name}.parquet")]
-    table = pa.concat_tables(parts) if parts else _arrow_schema(columns).empty_table()
-    parts.clear()
-    frame: pd.DataFrame = table.unify_dictionaries().to_pandas(split_blocks=True, self_destruct=True)
+    wanted = _arrow_schema(columns)
+
+    def read(folder: Path) -> pa.Table | None:
+        content = read_file(folder, places[folder], f"{name}.parquet")
+        return None if content is None else _arrow_table(folder / f"{name}.parquet", content, wanted)
+
+    with ThreadPoolExecutor(THREADS) as pool:  # decoding leaves Python's lock alone
+        found = {folder: part for folder, part in zip(places, pool.map(read, places), strict=True) if part is not None}
+    table = pa.concat_tables(found.values()).unify_dictionaries() if found else wanted.empty_table()
+    counts = {folder: part.num_rows for folder, part in found.items()}
+    found.clear()
+    if owners is not None:
+        _check_owners(table, counts, owners, f"{name}.parquet")
+    frame: pd.DataFrame = _filled(table, columns).to_pandas(split_blocks=True, self_destruct=True)
     if not categorical:
         return typed(frame, columns)
     labels = [column for column in LABELS if column in columns]
     # the categories of no rows are of another type than those of some, and the two would not go together
     return frame if len(frame) else frame.astype(dict.fromkeys(labels, pd.CategoricalDtype(pd.Index([], dtype="str"))))
-
-
-def _batches(places: Mapping[Path, Mapping[str, Any]], name: str) -> Iterator[dict[Path, bytes]]:
-    """The contents of the files of one name by path, so many at a time. Raises DamageError."""
-    batch: dict[Path, bytes] = {}
-    for folder, record in places.items():
-        content = read_file(folder, record, name)
-        if content is not None:
-            batch[folder / name] = content
-        if len(batch) == AT_ONCE:
-            yield batch
-            batch = {}
-    if batch:
-        yield batch
 
 
 def _arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
@@ -271,28 +272,34 @@ def _arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
     return pa.schema([(name, label if name in LABELS else types[kind]) for name, kind in columns.items()])
 
 
-def _arrow_table(
-    contents: Mapping[Path, bytes], columns: Mapping[str, str], owners: Mapping[Path, tuple[str, int]] | None
-) -> pa.Table:
-    """The rows of some parquet files, one file after the other. Raises DamageError."""
+def _arrow_table(path: Path, content: bytes, wanted: pa.Schema) -> pa.Table:
+    """The rows of a parquet file; columns that it lacks are empty. Raises DamageError."""
     import pyarrow as pa
-    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
 
-    wanted = _arrow_schema(columns)
-    kind = ds.ParquetFileFormat(dictionary_columns=[name for name in LABELS if name in columns])
     try:
-        fragments = [kind.make_fragment(pa.py_buffer(content)) for content in contents.values()]
-        table = _filled(ds.FileSystemDataset(fragments, wanted, kind).to_table(), columns)
-        counts = [fragment.metadata.num_rows for fragment in fragments] if owners else []
-    except (pa.ArrowException, OSError) as error:
-        if len(contents) == 1:
-            (path,) = contents
-            reason = " ".join(str(error).split())[:200]
-            raise DamageError(f"{path} is no table that ganbench writes ({reason}); run the study again") from error
-        return pa.concat_tables([_arrow_table({p: c}, columns, owners) for p, c in contents.items()])
-    if owners:
-        _check_owners(table, counts, [*contents], owners)
-    return table
+        labels = [name for name in LABELS if name in wanted.names]
+        table = pq.ParquetFile(pa.BufferReader(content), read_dictionary=labels).read(use_threads=False)
+        table = table.replace_schema_metadata(None)
+        return table if table.schema.equals(wanted) else _fitted(table, wanted)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamageError(f"{path} is no table that ganbench writes ({reason}); run the study again") from error
+
+
+def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """A table of an older or a newer version with the wanted columns, in their order and of their types."""
+    import pyarrow as pa
+
+    columns = []
+    for field in wanted:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+        elif pa.types.is_dictionary(field.type):
+            columns.append(table[field.name].cast(pa.string()).dictionary_encode())
+        else:
+            columns.append(table[field.name].cast(field.type))
+    return pa.Table.from_arrays(columns, schema=wanted)
 
 
 def _filled(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
@@ -301,24 +308,20 @@ def _filled(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
 
     for place, (name, kind) in enumerate(columns.items()):
         if table[name].null_count and kind != "float64":
-            column = table[name].cast(arrow_types()[kind])
-            column = pc.fill_null(column, FILLS[kind])
-            column = column.dictionary_encode() if name in LABELS else column
-            table = table.set_column(place, name, column)
+            column = pc.fill_null(table[name].cast(arrow_types()[kind]), FILLS[kind])
+            table = table.set_column(place, name, column.dictionary_encode() if name in LABELS else column)
     return table
 
 
-def _check_owners(
-    table: pa.Table, counts: Sequence[int], files: Sequence[Path], owners: Mapping[Path, tuple[str, int]]
-) -> None:
+def _check_owners(table: pa.Table, counts: Mapping[Path, int], owners: Owners, name: str) -> None:
     """Raises DamageError where a file holds rows of another trial than that of its folder."""
     import numpy as np
 
-    wanted = [owners[file.parent] for file in files]
-    trials = np.repeat(np.array([trial for trial, _ in wanted], dtype=object), counts)
-    seeds = np.repeat(np.array([seed for _, seed in wanted], dtype=np.int64), counts)
+    rows, wanted = list(counts.values()), [owners[folder] for folder in counts]
+    trials = np.repeat(np.array([trial for trial, _ in wanted], dtype=object), rows)
+    seeds = np.repeat(np.array([seed for _, seed in wanted], dtype=np.int64), rows)
     wrong = table["trial"].cast("string").to_numpy() != trials
     wrong |= table["seed"].to_numpy() != seeds
     if wrong.any():
-        file = files[int(np.searchsorted(np.cumsum(counts), int(wrong.argmax()), side="right"))]
-        raise DamageError(f"{file} holds rows of another trial; run the study again to mend it")
+        folder = list(counts)[int(np.searchsorted(np.cumsum(rows), int(wrong.argmax()), side="right"))]
+        raise DamageError(f"{folder / name} holds rows of another trial; run the study again to mend it")
