@@ -108,6 +108,9 @@ def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str) -> bool:
     """Whether all rows of a table are of the folder's trial and seed."""
     try:
         owner = folder.name, int(read_trial(folder, run)["seed"])
+    except DamageError:  # a finding of its own
+        return True
+    try:
         keys = {column: schema.STEPS[column] for column in ("trial", "seed")}
         read_tables({folder: run}, name.removesuffix(".parquet"), keys, {folder: owner})
     except DamageError:
