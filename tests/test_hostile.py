@@ -176,8 +176,8 @@ def test_a_checkpoint_with_wrong_fields_is_not_used(study):
     whole = read_record(shelf.folder(spec) / "checkpoint.json")
     assert shelf.find(spec) is not None
     for field, values in {
-        "seeds": (None, 3, [], ["x"], [0, 1, 2]), "step": (None, "1", 0, 3), "settings": (None, 3), "trials": (None, [3]),
-        "evaluations": (None, {"0": [3]}, {"x": []}), "modes": (None, {"0": [{}]}), "wall_seconds": (None, math.inf),
+        "seeds": (None, 3, [], ["x"], [0, 1, 2]), "step": (None, "1", 0, 3), "settings": (None, 3),
+        "trials": (None, [3]), "evaluations": (None, {"0": [3]}, {"x": []}), "modes": (None, {"0": [{}]}), "wall_seconds": (None, math.inf),
         "files": ({}, {"../a": "x"}, {"a": "b", "c": "d"}), "made_with": (None, []),
     }.items():  # fmt: skip
         for value in (*values, MISSING):
@@ -302,9 +302,6 @@ def test_a_copy_of_a_trials_folder_is_named_and_stops_no_other_trial(call, study
     assert f"remove {copy}" in err
     assert [f.path for f in inspect(study.path) if f.kind == "damaged"] == [copy / "run.json"]
     assert len(read_study(study.path, trials=[t.id for t in TRIALS]).trials) == 2
-    assert {condition(study, t) for t in TRIALS} == {"damaged"} or {condition(study, t) for t in TRIALS} == {
-        "completed"
-    }
 
 
 # -- links -------------------------------------------------------------------------------------------------------------

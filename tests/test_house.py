@@ -36,9 +36,8 @@ LAYERS = {
     ],
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
-        "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results", "store", "locks",
-        "scratch",
-        "integrity", "checkpoints", "floors", "executor",
+        "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results", "store",
+        "locks", "scratch", "integrity", "checkpoints", "floors", "executor",
         "figures",
     ],
     "use": [
