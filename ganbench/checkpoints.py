@@ -93,7 +93,7 @@ class Checkpoints:
         for _, folder, record in sorted(usable, key=lambda found: -found[0]):
             try:
                 return _read(folder, record)
-            except (DamageError, SafetensorError, KeyError) as error:
+            except (DamageError, SafetensorError, KeyError, TypeError, ValueError) as error:
                 self.say(f"{folder.name}: its checkpoint is damaged and not used ({error})")
         return None
 

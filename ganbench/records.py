@@ -67,7 +67,7 @@ class Request(Part):
     """What one command asked of a study."""
 
     command: Text = ""
-    trials: list[Text] = []
+    trials: list[Name] = []
     out: Text | None = None
 
 

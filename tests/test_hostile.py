@@ -472,3 +472,9 @@ def test_temporary_folders_of_processes_that_are_gone_are_removed_and_no_others(
     assert mine.exists()
     scratch.drop_scratch(mine)
     assert not mine.exists()
+
+
+def test_names_of_files_reach_the_terminal_with_their_control_characters_written_out(call, study):
+    (study.path / "\x1b[2J\n\u202ex\udcff").write_text("mine")
+    code, out, _ = call("verify", study.path)
+    assert (code, "\\x1b[2J\\n\\u202ex\\udcff" in out) == (0, True)
