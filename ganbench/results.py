@@ -282,9 +282,14 @@ def _arrow_table(path: Path, content: bytes, wanted: pa.Schema) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    def rows(labels: Sequence[str]) -> pa.Table:
+        return pq.ParquetFile(pa.BufferReader(content), read_dictionary=labels).read(use_threads=False)
+
     try:
-        labels = [name for name in LABELS if name in wanted.names]
-        table = pq.ParquetFile(pa.BufferReader(content), read_dictionary=labels).read(use_threads=False)
+        try:
+            table = rows([name for name in LABELS if name in wanted.names])
+        except KeyError:  # it lacks a label
+            table = rows([])
         table = table.replace_schema_metadata(None)
         return table if table.schema.equals(wanted) else _fitted(table, wanted)
     except (pa.ArrowException, OSError, KeyError) as error:

@@ -20,6 +20,7 @@ from ganbench.durable import json_bytes, parquet_bytes, read_record, replace_fil
 from ganbench.errors import DamageError, GanbenchError, ObstructedError, UsageError
 from ganbench.executors.delivery import accept
 from ganbench.figures.plates import Panel, Plate
+from ganbench.files import read_bytes
 from ganbench.integrity import condition, inspect
 from ganbench.locks import Lock, hold, waited_for
 from ganbench.mending import mend, sweep
@@ -177,14 +178,15 @@ def test_a_checkpoint_with_wrong_fields_is_not_used(study):
     assert shelf.find(spec) is not None
     for field, values in {
         "seeds": (None, 3, [], ["x"], [0, 1, 2]), "step": (None, "1", 0, 3), "settings": (None, 3),
-        "trials": (None, [3]), "evaluations": (None, {"0": [3]}, {"x": []}), "modes": (None, {"0": [{}]}), "wall_seconds": (None, math.inf),
+        "trials": (None, [3]), "evaluations": (None, {"0": [3]}, {"x": []}), "modes": (None, {"0": [{}]}),
+        "wall_seconds": (None, math.inf),
         "files": ({}, {"../a": "x"}, {"a": "b", "c": "d"}), "made_with": (None, []),
     }.items():  # fmt: skip
         for value in (*values, MISSING):
             write_record(shelf.folder(spec) / "checkpoint.json", changed(whole, [(field, value)]))
             assert shelf.find(spec) is None, (field, value)
             sweep(study)
-            assert {f.kind for f in inspect(study.path)} == {"damaged"}
+            assert [f.path.name for f in inspect(study.path) if f.kind == "damaged"] == ["checkpoint.json"]
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -258,8 +260,7 @@ def test_studies_of_which_one_has_tables_that_another_lacks_make_one_report(tmp_
 def test_reading_a_study_opens_every_file_once(study, monkeypatch):
     opened = []
     for module in ("ganbench.results", "ganbench.durable"):
-        real = results.read_bytes
-        monkeypatch.setattr(f"{module}.read_bytes", lambda path, real=real: opened.append(path) or real(path))
+        monkeypatch.setattr(f"{module}.read_bytes", lambda path: opened.append(path) or read_bytes(path))
     ganbench.load(study.path)
     below = [path for path in opened if path.parent.parent.name == "trials"]
     assert len(below) == len(set(below)) == 2 * (2 + len(schema.TABLES))
@@ -477,4 +478,5 @@ def test_temporary_folders_of_processes_that_are_gone_are_removed_and_no_others(
 def test_names_of_files_reach_the_terminal_with_their_control_characters_written_out(call, study):
     (study.path / "\x1b[2J\n\u202ex\udcff").write_text("mine")
     code, out, _ = call("verify", study.path)
-    assert (code, "\\x1b[2J\\n\\u202ex\\udcff" in out) == (0, True)
+    assert code == 1  # no generator is stored here
+    assert "\\x1b[2J\\n\\u202ex\\udcff" in out
