@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from torch import Tensor
 
-from ganbench import schema
-from ganbench.durable import checksum, read_bytes, read_record, tensor_bytes, write_bytes, write_record
-from ganbench.errors import DamageError
+from ganbench import records, schema
+from ganbench.durable import checksum, read_record, tensor_bytes
+from ganbench.errors import DamageError, UsageError
+from ganbench.files import read_bytes, remove_folder
+from ganbench.readings import READINGS
 from ganbench.record import Record, joined
 from ganbench.store import Store
 from ganbench.training import Segment
@@ -67,7 +68,7 @@ class Checkpoints:
         self.store.make(folder)
         readings = {f"record.{name}": torch.from_numpy(getattr(segment, name)) for name in READINGS_OF}
         content, file = tensor_bytes({**checkpoint.tensors, **readings}), f"{segment.last}.safetensors"
-        write_bytes(folder / file, content)
+        self.store.write_bytes(folder / file, content)
         described = {
             "schema": schema.VERSION,
             "cohort": spec.name,
@@ -81,10 +82,10 @@ class Checkpoints:
             "made_with": self.made_with,
             "files": {file: checksum(content)},
         }
-        write_record(folder / RECORD, described)
+        self.store.write_record(folder / RECORD, described)
         for other in folder.glob("*.safetensors"):
             if other.name != file:
-                other.unlink(missing_ok=True)
+                self.store.remove(other)
 
     def find(self, spec: CohortSpec) -> Checkpoint | None:
         """The furthest checkpoint that holds all seeds of a cohort and can be used, or None."""
@@ -92,7 +93,7 @@ class Checkpoints:
         for _, folder, record in sorted(usable, key=lambda found: -found[0]):
             try:
                 return _read(folder, record)
-            except (DamageError, SafetensorError, KeyError) as error:
+            except (DamageError, SafetensorError, KeyError, TypeError, ValueError) as error:
                 self.say(f"{folder.name}: its checkpoint is damaged and not used ({error})")
         return None
 
@@ -116,24 +117,31 @@ class Checkpoints:
 
     def remove(self, spec: CohortSpec) -> None:
         """Forget the cohort, which has ended."""
-        _discard(self.folder(spec))
+        self._discard(self.folder(spec))
 
     def sweep(self, ended: Callable[[str], bool]) -> None:
         """Remove the checkpoints of which every trial has ended, which a process may have had no time for."""
         for folder, record in self._records():
             if all(ended(trial) for trial in record["trials"]):
-                _discard(folder)
+                self._discard(folder)
 
     def folder(self, spec: CohortSpec) -> Path:
         """Where the checkpoint of a cohort lies."""
         key = hashlib.blake2b(canonical([spec.settings(), spec.seeds]).encode(), digest_size=8).hexdigest()
         return self.store.path / "checkpoints" / f"{slug(spec.objective.label)}-{key}"
 
+    def _discard(self, folder: Path) -> None:
+        """The record first: without it, the rest is nothing."""
+        with contextlib.suppress(OSError):  # a link, or gone already; another run may be at it too
+            self.store.remove(folder / RECORD)
+            remove_folder(folder, self.store.path)
+            folder.parent.rmdir()  # only where it is empty
+
     def _records(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         for path in sorted(self.store.path.glob(f"checkpoints/*/{RECORD}")):
             try:
-                record = read_record(path)
-            except DamageError as error:
+                record = read_record(path, records.Checkpoint)
+            except UsageError as error:
                 self.say(f"{path.parent.name}: its checkpoint is damaged and not used ({error})")
                 continue
             if record is not None:
@@ -154,6 +162,10 @@ def _read(folder: Path, described: Mapping[str, Any]) -> Checkpoint:
         raise DamageError(f"{folder / file} is not the file that was written")
     tensors = parse_tensors(content)
     readings = {name: tensors.pop(f"record.{name}").numpy() for name in READINGS_OF}
+    steps, seeds = described["step"], len(described["seeds"])
+    wanted = {"readings": (steps, seeds, len(READINGS)), "critic_updates": (steps,), "seconds": (steps,)}
+    if {name: values.shape for name, values in readings.items()} != wanted:
+        raise DamageError(f"{folder / file} does not hold the readings of its record")
     record = Record(tuple(described["seeds"]))
     record.note(Segment(1, described["step"], **readings))
     record.evaluations |= {int(seed): list(rows) for seed, rows in described["evaluations"].items()}
@@ -161,18 +173,10 @@ def _read(folder: Path, described: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(record, tensors, described["wall_seconds"])
 
 
-def _discard(folder: Path) -> None:
-    """The record first: without it, the rest is nothing."""
-    with contextlib.suppress(OSError):  # a link, or gone already; another run may be at it too
-        (folder / RECORD).unlink(missing_ok=True)
-        shutil.rmtree(folder)
-        folder.parent.rmdir()  # only where it is empty
-
-
 def whole(folder: Path) -> Iterable[str]:
     """In words what is wrong with a checkpoint's files; nothing where all are whole."""
     try:
-        record = read_record(folder / RECORD)
+        record = read_record(folder / RECORD, records.Checkpoint)
         if record is not None:
             _read(folder, record)
     except (DamageError, SafetensorError, KeyError, ValueError, TypeError) as error:

@@ -12,7 +12,7 @@ import typer
 
 from ganbench import __version__
 from ganbench.commands.terminal import say
-from ganbench.errors import GanbenchError, StorageError, UsageError
+from ganbench.errors import GanbenchError, ObstructedError, StorageError, UsageError
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -31,6 +31,9 @@ def main() -> None:
     heard = _listen()
     try:
         app()
+    except ObstructedError as error:
+        say(f"ganbench: {error}")
+        sys.exit(USAGE)
     except StorageError as error:
         say(f"ganbench: {error}; what was finished is kept, and the same command runs what is missing")
         sys.exit(FAILED)

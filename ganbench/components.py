@@ -118,7 +118,7 @@ def find_again(offers: Offers[Any], component: Component, origins: Mapping[str, 
         if not origin:
             raise
     file = origin.get("file")
-    source = file or f"{origin['distribution']} {origin['version']}"
+    source = file or f"{origin.get('distribution', '?')} {origin.get('version', '')}".rstrip()
     how = f"name it again with --plugin {file}" if file else "install it again"
     raise UsageError(
         f"{component.kind} {component.name!r} of this study came from {source}, which is not loaded; {how}"

@@ -5,6 +5,7 @@ GanbenchError                 shown to the user as one sentence, never as a trac
 │   ├── UnknownNameError      a name that nothing answers to; carries the nearest valid one
 │   └── DamageError           a stored file that is not what was written
 ├── StorageError              the disk is full or failed while writing            exit code 1
+│   └── ObstructedError       a link or another thing stands where a file belongs exit code 2
 ├── PluginError               a plugin that is broken, clashes or breaks its contract exit code 2
 │   └── OutdatedError         a plugin that was made for another ganbench
 ├── DataError                 a dataset that is missing, truncated or malformed       exit code 2
@@ -50,6 +51,10 @@ class DamageError(UsageError):
 
 class StorageError(GanbenchError, OSError):
     """A file could not be written: the disk is full, a limit is reached, or the device failed."""
+
+
+class ObstructedError(StorageError):
+    """A file could not be written, as a link, a folder or another thing stands where it or its folder belongs."""
 
 
 class PluginError(GanbenchError):

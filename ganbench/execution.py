@@ -62,7 +62,7 @@ def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> 
     while left.seeds:
         done: dict[int, Outcome] = {}
         try:
-            with hold(Store(Path(where.results)), left.trials(), contact.pause, where.leased) as held:
+            with hold(Store(Path(where.results)), left.trials(), contact.pause, contact.say) as held:
                 contact.working()
                 done = _settle(left.with_seeds(trial.seed for trial in held), where, contact)
         except StorageError as error:  # without room there is no row; whoever runs this says why
@@ -207,7 +207,7 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
         registry, setting = lab()
         ((component, reference),) = variants(registry.objectives, references.OBJECTIVE, {})
         shelf = references.open_references(where, spec, replace(setting, objective=reference), component)
-        generators = shelf.generators(spec.seeds, spec.probe.generator_steps, contact.pause)
+        generators = shelf.generators(spec.seeds, spec.probe.generator_steps, contact.pause, contact.say)
         moments = list(probe(setting, spec.seeds, spec.probe, generators, report))
     except Stopped:
         raise
@@ -228,7 +228,7 @@ def fail(spec: CohortSpec, where: Surroundings, failure: Failure | str) -> list[
     outcomes = []
     for trial in spec.trials():
         try:
-            with hold(Store(Path(where.results)), [trial], _patience() if where.leased else None, where.leased) as held:
+            with hold(Store(Path(where.results)), [trial], _patience() if where.shared else None) as held:
                 outcome = _fail(trial, spec, where, failure) if held else Outcome(trial, "failed", str(failure))
         except GanbenchError as error:
             outcome = Outcome(trial, "failed", f"{failure} (and {error})")

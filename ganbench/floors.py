@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from platformdirs import user_cache_path
 
-from ganbench import schema
+from ganbench import records, schema
 from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
 from ganbench.durable import read_record, write_record
-from ganbench.errors import DamageError
+from ganbench.errors import UsageError
 from ganbench.evaluation import Examiner
 from ganbench.measured import Measured, Metric
 from ganbench.plugins import Registry
@@ -193,9 +193,9 @@ def _cache_path(component: Component, n: int, metric: Metric) -> Path:
 
 def _recall(path: Path) -> Floor | None:
     try:
-        record = read_record(path) or {}
+        record = read_record(path, records.Floor) or {}
         return Floor(**{field.name: record[field.name] for field in fields(Floor)})
-    except (DamageError, KeyError):  # changed, or absent
+    except (UsageError, KeyError):  # changed, of a newer version, or absent
         return None
 
 

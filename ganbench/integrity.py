@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganbench.durable import accepted, accepted_names, parse, read_bytes, read_record
+from ganbench import schema
+from ganbench.durable import accepted, accepted_names, read_record
 from ganbench.errors import DamageError
-from ganbench.results import read_asked, read_file, read_run
+from ganbench.results import read_asked, read_file, read_run, read_tables, read_trial
 from ganbench.store import OWN, Store
 from ganbench.trials import ProbeProtocol, Trial, canonical
 
@@ -73,8 +74,10 @@ def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("damaged", folder / name, "leads out of the trial's folder, or is no file of a trial")
         elif (finding := _check(folder, run, name)) is not None:
             yield finding
-        elif name == "trial.json" and not _belongs(folder):
+        elif name == "trial.json" and _address(folder, run) != folder.name:
             yield Finding("damaged", folder / name, "describes another trial than its folder is named after")
+        elif name.endswith(".parquet") and not _are_rows_of(folder, run, name):
+            yield Finding("damaged", folder / name, "holds rows of another trial, or is no such table")
 
 
 def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None:
@@ -91,14 +94,28 @@ def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None
     return None
 
 
-def _belongs(folder: Path) -> bool:
-    """Whether the folder's name is the address of the trial that it describes."""
+def _address(folder: Path, run: Mapping[str, Any]) -> str:
+    """The address of the trial that a folder describes; empty where it describes none."""
     try:
-        found = parse(folder / "trial.json", read_bytes(folder / "trial.json") or b"{}")
-        labels = found["dataset"], found["architecture"], found["objective"]
-        return Trial(*labels, found["seed"], canonical(found["settings"])).id == folder.name
-    except (DamageError, KeyError, TypeError):
+        found = read_trial(folder, run)
+    except DamageError:
+        return ""
+    labels = found["dataset"], found["architecture"], found["objective"]
+    return Trial(*labels, found["seed"], canonical(found["settings"])).id
+
+
+def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str) -> bool:
+    """Whether all rows of a table are of the folder's trial and seed."""
+    try:
+        owner = folder.name, int(read_trial(folder, run)["seed"])
+    except DamageError:  # a finding of its own
+        return True
+    try:
+        keys = {column: schema.STEPS[column] for column in ("trial", "seed")}
+        read_tables({folder: run}, name.removesuffix(".parquet"), keys, {folder: owner})
+    except DamageError:
         return False
+    return True
 
 
 # -- a whole study -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ganbench.checkpoints import Checkpoints
-from ganbench.errors import DamageError
+from ganbench.errors import UsageError
 from ganbench.integrity import rebuilt
 from ganbench.results import read_run
 from ganbench.store import Store
@@ -23,12 +23,12 @@ def mend(store: Store, say: Callable[[str], None]) -> None:
     damaged = [finding for finding in rebuilt(store.path) if finding.kind in ("damaged", "missing")]
     if not damaged and not remains:
         return
-    with store.lock("study"):
+    with store.lock("study", say):
         for path in remains:
-            path.unlink(missing_ok=True)
+            store.remove(path)
         for finding in damaged:
             say(f"{finding.path} {finding.reason}: it is made again where it is needed")
-            _remove(finding.path)
+            _remove(store, finding.path)
             store.forget(finding.path.name)
 
 
@@ -38,16 +38,16 @@ def sweep(store: Store) -> None:
     def ended(trial: str) -> bool:
         try:
             run = read_run(store.path / "trials" / trial)
-        except DamageError:
+        except UsageError:  # damaged, or of a newer version
             return False
         return run is not None and run["status"] != "failed"
 
     Checkpoints(store, {}).sweep(ended)
 
 
-def _remove(path: Path) -> None:
+def _remove(store: Store, path: Path) -> None:
     """A file; of a reference all that belongs to its seed, as they are trained together."""
     seed = path.stem if path.suffix == ".json" else path.stem.rpartition("-")[0]
     together = path.parent.glob(f"{seed}[-.]*") if path.parent.name == "references" else [path]
     for file in list(together):
-        file.unlink(missing_ok=True)  # another run may have mended it meanwhile
+        store.remove(file)  # another run may have mended it meanwhile

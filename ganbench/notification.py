@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ganbench.errors import DamageError
+from ganbench.errors import DamageError, UsageError
 from ganbench.execution import Outcome
 from ganbench.plugins import Registry
 from ganbench.store import Store
@@ -23,8 +23,10 @@ def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callabl
     if not implementations:
         return
     try:
+        if store.trackers.is_symlink():
+            raise DamageError(f"{store.trackers} is a link: remove it")
         row, tables = store.read(outcome.trial)
-    except DamageError as error:  # changed since it was written: the run goes on and says so in the end
+    except UsageError as error:  # changed since it was written: the run goes on and says so in the end
         complain(f"no tracker was told of {outcome.trial.id}: {error}")
         return
     for implementation in implementations:

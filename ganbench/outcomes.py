@@ -14,7 +14,6 @@ import torch
 
 from ganbench import tries
 from ganbench.cohort import Cohort
-from ganbench.durable import write_bytes
 from ganbench.errors import GanbenchError
 from ganbench.failures import Failure
 from ganbench.pace import Pace
@@ -124,7 +123,7 @@ def unprobed(trial: Trial, where: Surroundings, failure: Failure) -> Outcome:
     store, file = _store(where), f"logs/{trial.id}.log"
     try:
         store.make(store.path / "logs")
-        write_bytes(store.path / file, failure.log.encode("utf-8", errors="replace"))
+        store.write_bytes(store.path / file, failure.log.encode("utf-8", errors="replace"))
     except GanbenchError:  # the disk is full, say, which may be why the probe failed
         file = ""
     return Outcome(trial, "failed", str(failure), file)

@@ -22,17 +22,21 @@ from torch.func import functional_call
 from ganbench import schema
 from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
-from ganbench.errors import DataError, UsageError
+from ganbench.durable import accepted
+from ganbench.errors import DamageError, DataError, UsageError
 from ganbench.evaluation import Examiner, draw_samples, evaluation_latents
 from ganbench.execution import keys
 from ganbench.measured import Metric
 from ganbench.networks.architecture import Architecture
 from ganbench.plugins import Registry
 from ganbench.protocol_text import split_protocol
-from ganbench.store import Store, checksum, load, typed
+from ganbench.results import read_file
+from ganbench.store import Store, load, typed
 from ganbench.study import resolve_device
 from ganbench.trials import Component, Trial, canonical
 from ganbench.vectorise import least_seeds, over_seeds
+
+GENERATOR = "generator.safetensors"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Stored:
 
     def has_generator(self) -> bool:
         """Whether its last generator was stored, which that of a diverged or failed trial is not."""
-        return "generator.safetensors" in self.run["files"]
+        return bool(accepted(self.run, GENERATOR))
 
 
 def finished(store: Store) -> list[Stored]:
@@ -81,6 +85,7 @@ def reevaluate(
     n_samples: int,
     registry: Registry,
     data_root: Path,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Stored]:
     """Add the metrics of each trial's last generator to its evaluations, at its last step.
 
@@ -93,6 +98,7 @@ def reevaluate(
         n_samples: how many samples to draw; 0 takes as many as the trial's own evaluations did.
         registry: where datasets and architectures come from.
         data_root: where datasets lie.
+        say: gets a sentence about a run that is waited for.
 
     Raises:
         DataError: a dataset is missing, or is not the one that the study was made with.
@@ -108,7 +114,7 @@ def reevaluate(
             loaded[key] = population, Examiner.of(population, metrics, n)
         population, examiner = loaded[key]
         rows = examiner.examine(_samples(store, stored, registry, population, examiner.n_samples))
-        _add(store, stored, rows)
+        _add(store, stored, rows, say)
         yield stored
 
 
@@ -130,9 +136,10 @@ def _samples(store: Store, stored: Stored, registry: Registry, population: Popul
     architecture: Architecture = instantiate(registry.architectures, component, stored.run.get("origins"))
     with torch.random.fork_rng(devices=[]):
         network = architecture.generator(population.sample_shape).to("meta")
-    weights = _weights(store.folder(stored.trial) / "generator.safetensors", stored.run)
+    weights = stored_weights(store.folder(stored.trial), stored.run)
     expected = {name: w.shape for name, w in network.named_parameters()}
-    if code_of(type(architecture)) != component.code or expected != {name: w.shape for name, w in weights.items()}:
+    found = {name: w.shape for name, w in weights.items() if w.is_floating_point()}
+    if code_of(type(architecture)) != component.code or expected != found:
         raise UsageError(
             f"architecture {component.label!r} is not the one that {stored.trial.id} was trained with: install the "
             "version that the study was made with"
@@ -142,15 +149,12 @@ def _samples(store: Store, stored: Stored, registry: Registry, population: Popul
     return draw_samples(sampler, latents)[0]
 
 
-def _weights(path: Path, run: dict[str, Any]) -> dict[str, Tensor]:
-    """A stored generator's weights. Raises UsageError where the file is not the one that ``run.json`` records."""
+def stored_weights(folder: Path, run: dict[str, Any]) -> dict[str, Tensor]:
+    """A stored generator's weights by name. Raises DamageError where the file is not the one that was written."""
     try:
-        content = path.read_bytes()
-        if checksum(content) != run["files"][path.name]:
-            raise UsageError(f"{path} is not the file that its run.json records: remove its folder and run again")
-        return parse_tensors(content)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} cannot be read ({error}): remove its folder and run again") from error
+        return parse_tensors(read_file(folder, run, GENERATOR) or b"")
+    except SafetensorError as error:
+        raise DamageError(f"{folder / GENERATOR} cannot be read ({error}): remove its folder and run again") from error
 
 
 def _sampler(
@@ -182,9 +186,9 @@ def _device(recorded: str) -> str:
         return "cpu"
 
 
-def _add(store: Store, stored: Stored, rows: Sequence[dict[str, Any]]) -> None:
+def _add(store: Store, stored: Stored, rows: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
     trial, step = stored.trial, stored.run["last_step"]
-    with store.lock(trial.id):  # a run may be adding its probe
+    with store.lock(trial.id, say):  # a run may be adding its probe
         old = store.read(trial)[1]["evaluations"]
         new = pd.DataFrame([{**keys(trial), "step": step, **row} for row in rows], columns=list(schema.EVALUATIONS))
         table = pd.concat([old, typed(new, schema.EVALUATIONS)], ignore_index=True)

@@ -15,7 +15,7 @@ from ganbench import schema
 from ganbench.cohort import Cohort, Setting
 from ganbench.durable import read_record, replace_files, tensor_bytes
 from ganbench.errors import DamageError
-from ganbench.locks import lock_at
+from ganbench.locks import Lock, waited_for
 from ganbench.results import read_file
 from ganbench.store import Store
 from ganbench.surroundings import Surroundings
@@ -35,13 +35,11 @@ class References:
         store: the results folder.
         setting: population, architecture and batch size; the objective is the reference's.
         key: hash of all that determines the generators besides their seed and age.
-        leased: whether machines share the folder.
     """
 
     store: Store
     setting: Setting
     key: str
-    leased: bool = False
 
     @property
     def folder(self) -> Path:
@@ -53,7 +51,11 @@ class References:
         return self.folder / f"{self.key}-s{seed}-{age}.safetensors"
 
     def generators(
-        self, seeds: Sequence[int], ages: Sequence[int], pause: Callable[[], None] = lambda: None
+        self,
+        seeds: Sequence[int],
+        ages: Sequence[int],
+        pause: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> dict[int, list[Weights]]:
         """For each age the weights of every seed's generator.
 
@@ -62,15 +64,17 @@ class References:
         Args:
             seeds: one generator each.
             ages: after how many steps.
-            pause: called between blocks of steps; what it raises ends the training.
+            pause: called while others are waited for and between blocks of steps; what it raises ends that.
+            say: gets a sentence about who is waited for.
         """
         self.store.make(self.folder)
         with ExitStack() as locks:
             for seed in sorted(seeds):  # always in the same order, so that nobody waits in a circle
-                locks.enter_context(lock_at(self.folder / f".{self.key}-s{seed}", self.leased))
+                lock = Lock(self.folder / f".{self.key}-s{seed}", self.store.path)
+                locks.enter_context(waited_for(lock, f"the reference generator of seed {seed}", say, pause))
             for seed in seeds:
                 for remains in self.folder.glob(f".{self.key}-s{seed}[-.]*.part"):  # of a process that was killed
-                    remains.unlink(missing_ok=True)
+                    self.store.remove(remains)
             found = {seed: self._read(seed, ages) for seed in seeds}
             missing = tuple(seed for seed in seeds if found[seed] is None)
             if missing:
@@ -85,7 +89,7 @@ class References:
             contents = {age: read_file(self.folder, record, self.file(seed, age).name) for age in ages}
         except DamageError:
             for path in self.folder.glob(f"{self.key}-s{seed}[-.]*"):
-                path.unlink()
+                self.store.remove(path)
             return None
         return {age: parse_tensors(c) for age, c in contents.items() if c} if all(contents.values()) else None
 
@@ -99,7 +103,7 @@ class References:
             for k, seed in enumerate(seeds if segment.last in ages else ()):
                 weights = {name: w[k] for name, w in cohort.generator.weights.items()}
                 file, about = self.file(seed, segment.last), {"schema": schema.VERSION, "seed": seed, "key": self.key}
-                replace_files(self._record(seed), about, {file.name: tensor_bytes(weights)})
+                replace_files(self._record(seed), about, {file.name: tensor_bytes(weights)}, self.store.path)
 
 
 def open_references(where: Surroundings, spec: CohortSpec, setting: Setting, objective: Component) -> References:
@@ -111,7 +115,7 @@ def open_references(where: Surroundings, spec: CohortSpec, setting: Setting, obj
         setting: its setting, with the reference objective in place of its own.
         objective: the reference objective, described.
     """
-    return References(Store(Path(where.results)), setting, key_of(spec, objective), where.leased)
+    return References(Store(Path(where.results)), setting, key_of(spec, objective))
 
 
 def key_of(spec: CohortSpec, objective: Component) -> str:

@@ -61,10 +61,11 @@ class Part:
     def write(self, folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
         """Store measurements, and their record last. Raises StorageError."""
         file, record = self.file(folder), self.record(folder)
-        Store(folder).make(file.parent)
+        store = Store(folder)
+        store.make(file.parent)
         for remains in file.parent.glob(f".{glob.escape(file.stem)}.*.part"):  # of a process that was killed
-            remains.unlink(missing_ok=True)
-        record.unlink(missing_ok=True)  # it may be damaged
+            store.remove(remains)
+        store.remove(record)  # it may be damaged
         told = {
             "schema": schema.VERSION,
             "experiment": self.experiment.name,
@@ -73,7 +74,7 @@ class Part:
         }
         made = {"versions": versions(), "machine": machine(), "git": source()}
         table = typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
-        replace_files(record, {**told, **made}, {file.name: parquet_bytes(table, COLUMNS)})
+        replace_files(record, {**told, **made}, {file.name: parquet_bytes(table, COLUMNS)}, folder)
 
 
 @dataclass(frozen=True)

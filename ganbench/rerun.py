@@ -14,11 +14,10 @@ import pandas as pd
 from ganbench import schema
 from ganbench.components import code_of, find_again, instantiate
 from ganbench.dataset import Population
-from ganbench.durable import parse, read_bytes
 from ganbench.errors import DataError, UsageError
 from ganbench.integrity import check_files
 from ganbench.plugins import Registry
-from ganbench.results import check_version, read_file, read_run
+from ganbench.results import check_version, read_file, read_run, read_trial
 from ganbench.store import Store
 from ganbench.trials import ENGINE, CohortSpec, Component, ProbeProtocol, Protocol
 
@@ -80,7 +79,7 @@ def describe(folder: Path) -> Described:
     check_version(folder.parent.parent)
     for finding in check_files(folder, run):
         raise UsageError(f"{finding.path} {finding.reason}: there is nothing to compare with; run the study again")
-    text = parse(folder / "trial.json", read_bytes(folder / "trial.json") or b"{}")
+    text = read_trial(folder, run)
     settings = text["settings"]
     if settings["engine"] != ENGINE:
         raise UsageError(

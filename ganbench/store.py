@@ -9,8 +9,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from ganbench import schema
 from ganbench.durable import (
     accepted_names,
-    flush_folder,
     json_bytes,
     parquet_bytes,
     read_record,
@@ -27,12 +25,10 @@ from ganbench.durable import (
     write_record,
 )
 from ganbench.durable import checksum as checksum
-from ganbench.durable import write_json as write_json
-from ganbench.durable import write_parquet as write_parquet
-from ganbench.durable import write_weights as write_weights
-from ganbench.errors import DamageError, StorageError, UsageError
+from ganbench.errors import DamageError, ObstructedError, StorageError, UsageError
+from ganbench.files import make_folder, remove, write_bytes
 from ganbench.results import Results as Results
-from ganbench.results import check_version, gather, read_asked, read_floors, read_run, trial_row
+from ganbench.results import check_version, read_asked, read_floors, read_run, read_trial_tables, trial_row
 from ganbench.results import load as load
 from ganbench.results import typed as typed
 from ganbench.trials import Trial
@@ -42,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOG = "error.log"
+FOLDERS = ("trials", "checkpoints", "references", "experiments", "logs", ".locks", ".jobs")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -64,6 +61,9 @@ class Store:
             raise UsageError(f"{option}: {existing} is a file; name a folder")
         if not os.access(existing, os.W_OK | os.X_OK):
             raise UsageError(f"{option}: {existing} cannot be written to; choose another folder")
+        for folder in (self.path / name for name in FOLDERS):
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                raise ObstructedError(f"{folder} is a link or a file, and a folder belongs there: remove it")
         with contextlib.suppress(DamageError):  # it is written anew when the run begins
             check_version(self.path)
 
@@ -79,7 +79,7 @@ class Store:
             earlier = {}
         request = json.loads(json_bytes(asked))  # tuples become lists, as they are in the file
         requests = [r for r in earlier.get("requests", []) if r != request] + [request]
-        write_record(self.path / "study.json", {**earlier, "schema": schema.VERSION, "requests": requests})
+        self.write_record(self.path / "study.json", {**earlier, "schema": schema.VERSION, "requests": requests})
 
     def open(self) -> None:
         """Make the folder.
@@ -89,7 +89,7 @@ class Store:
             StorageError: the disk is full.
         """
         try:
-            (self.path / "trials").mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if error.errno in FULL:
                 raise StorageError(f"{self.path} could not be made: {error.strerror}") from error
@@ -105,28 +105,40 @@ class Store:
         except DamageError:
             return False
 
-    def lock(self, name: str) -> AbstractContextManager[Any]:
-        """A lock that one process at a time holds, whichever run it belongs to; it is waited for."""
-        from filelock import FileLock
+    @contextlib.contextmanager
+    def lock(self, name: str, say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+        """Hold a lock that one process at a time holds, whichever run it belongs to; it is waited for.
+
+        Args:
+            name: a trial's address, or ``study`` for what lies beside ``study.json``.
+            say: gets a sentence about who holds it, after two seconds.
+        """
+        from ganbench.locks import Lock, waited_for
 
         self.make(self.path / ".locks")
-        return FileLock(self.path / ".locks" / f"{name}.lock")
+        with waited_for(Lock(self.path / ".locks" / name, self.path), f"{name} of {self.path}", say):
+            yield
 
     def make(self, folder: Path) -> None:
         """Make a folder below the results folder.
 
         Raises:
-            StorageError: it cannot be made, or a link leads out of the results folder.
+            ObstructedError: a link or a file stands in its place.
+            StorageError: it cannot be made.
         """
-        try:
-            if not folder.is_dir():
-                folder.mkdir(parents=True, exist_ok=True)
-                flush_folder(folder.parent)
-            inside = folder.resolve() == self.path.resolve() / folder.relative_to(self.path)
-        except OSError as error:
-            raise StorageError(f"{folder} could not be made: {error.strerror or error}") from error
-        if not inside:
-            raise StorageError(f"{folder} leads out of the results folder: remove that link and run again")
+        make_folder(folder, self.path)
+
+    def write_bytes(self, file: Path, content: bytes, durable: bool = True) -> None:
+        """Write a file below the results folder, through no link; see ``ganbench.files``. Raises StorageError."""
+        write_bytes(file, content, self.path, durable)
+
+    def write_record(self, file: Path, record: Mapping[str, Any]) -> None:
+        """Write a sealed record below the results folder, through no link. Raises StorageError."""
+        write_record(file, record, self.path)
+
+    def remove(self, file: Path) -> None:
+        """Remove a file below the results folder, through no link, if it is there. Raises StorageError."""
+        remove(file, self.path)
 
     def folder(self, trial: Trial) -> Path:
         """Where a trial's files are."""
@@ -157,7 +169,7 @@ class Store:
     def read(self, trial: Trial) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
         """A finished trial's row of the trials table, and its tables by name."""
         folder = self.folder(trial)
-        return trial_row(folder), {name: gather([folder], name) for name in schema.TABLES}
+        return trial_row(folder), read_trial_tables(folder)
 
     def write(
         self,
@@ -176,8 +188,17 @@ class Store:
         if log:
             contents[LOG] = log.encode("utf-8", errors="replace")
         contents |= _parquets(tables)
-        _clear(folder, contents)
+        self._clear(folder, contents)
         self._add(trial, run, contents)
+
+    def _clear(self, folder: Path, kept: Collection[str]) -> None:
+        """Remove what an earlier attempt left, ``run.json`` first: a trial that is run again is unfinished meanwhile.
+
+        Files that are about to be replaced stay until then, and so do files of third parties.
+        """
+        for name in OWN:
+            if name not in kept:
+                self.remove(folder / name)
 
     def add(self, trial: Trial, run: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
         """Write (more) tables of a trial and, last of all, what happened. The other files' checksums stay as they are.
@@ -188,10 +209,11 @@ class Store:
         self._add(trial, run, _parquets(tables))
 
     def _add(self, trial: Trial, run: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
+        self.make(self.folder(trial))
         for remains in self.folder(trial).glob(".*.part"):  # of a process that was killed
-            remains.unlink(missing_ok=True)
+            self.remove(remains)
         record = {"schema": schema.VERSION, "trial": trial.id, **run}
-        replace_files(self.folder(trial) / "run.json", record, contents)
+        replace_files(self.folder(trial) / "run.json", record, contents, self.path)
 
     def floors(self) -> pd.DataFrame:
         """What a perfect sampler scores; an empty table where nothing has been measured. Raises DamageError."""
@@ -202,7 +224,7 @@ class Store:
         study = read_record(self.path / "study.json") or {}
         if name in accepted_names(study):
             kept = {part: {n: s for n, s in study.get(part, {}).items() if n != name} for part in ("files", "pending")}
-            write_record(self.path / "study.json", {**study, **kept})
+            self.write_record(self.path / "study.json", {**study, **kept})
 
     def write_floors(self, floors: pd.DataFrame) -> None:
         """Write ``floors.parquet``, and its checksum into ``study.json``."""
@@ -215,22 +237,10 @@ class Store:
     def _write_beside(self, name: str, content: bytes) -> None:
         path = self.path / "study.json"
         study = read_record(path) or {"schema": schema.VERSION, "requests": []}
-        replace_files(path, study, {name: content})
+        replace_files(path, study, {name: content}, self.path)
 
 
 OWN = ("run.json", "trial.json", "generator.safetensors", LOG, *(f"{name}.parquet" for name in schema.TABLES))
-
-
-def _clear(folder: Path, kept: Collection[str]) -> None:
-    """Remove what an earlier attempt left, ``run.json`` first: a trial that is run again is unfinished meanwhile.
-
-    Files that are about to be replaced stay until then, and so do strangers' files.
-    """
-    for path in (folder / name for name in OWN if name not in kept):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(f"{path} could not be removed: {error.strerror}") from error
 
 
 def _parquets(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ class Surroundings:
         trial_timeout: seconds after which a cohort's process is ended; 0 lets it run.
         plugins: those that nobody installed, as they stood when the run began.
         origins: where components come from, by kind and name.
-        leased: whether locks are leases that run out, as those of machines that share a folder have to.
+        shared: whether machines share the results folder, so that one that is gone may seem to hold a trial.
     """
 
     results: str
@@ -45,7 +45,7 @@ class Surroundings:
     trial_timeout: float = 0.0
     plugins: tuple[PluginFile, ...] = ()
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    leased: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True)

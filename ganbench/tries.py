@@ -8,46 +8,53 @@ end removes the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ganbench.errors import StorageError
+from ganbench.errors import DamageError
+from ganbench.files import read_bytes
 from ganbench.store import Store
 from ganbench.trials import Trial
+
+MOST = 10_000  # notes that are kept
 
 
 def begin(store: Store, trials: Iterable[Trial]) -> None:
     """Note that trials have been begun. Raises StorageError."""
     for trial in trials:
-        file = tries_file(store, trial)
-        try:
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(f"{os.getpid()}\n")
-        except OSError as error:
-            raise StorageError(f"{file} could not be written: {error.strerror or error}") from error
+        _write(store, trial, [*_lines(store, trial), str(os.getpid())])
 
 
 def withdraw(store: Store, trials: Iterable[Trial]) -> None:
     """Take back the last note of each: it has been paused, and left a checkpoint."""
     for trial in trials:
-        file = tries_file(store, trial)
         with suppress(OSError):
-            file.write_text("".join(f"{line}\n" for line in file.read_text().splitlines()[:-1]))
+            _write(store, trial, _lines(store, trial)[:-1])
 
 
 def count(store: Store, trial: Trial) -> int:
     """How often it has been begun since its end was last stored; at least once."""
-    try:
-        return max(1, len(tries_file(store, trial).read_text().splitlines()))
-    except OSError:
-        return 1
+    return max(1, len(_lines(store, trial)))
 
 
 def forget(store: Store, trial: Trial) -> None:
     """Its end has been stored."""
     with suppress(OSError):
-        tries_file(store, trial).unlink(missing_ok=True)
+        store.remove(tries_file(store, trial))
+
+
+def _lines(store: Store, trial: Trial) -> list[str]:
+    try:
+        content = read_bytes(tries_file(store, trial)) or b""
+    except DamageError:
+        return []
+    return content.decode(errors="replace").splitlines()[-MOST:]
+
+
+def _write(store: Store, trial: Trial, lines: Sequence[str]) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode()
+    store.write_bytes(tries_file(store, trial), content, durable=False)
 
 
 def tries_file(store: Store, trial: Trial) -> Path:

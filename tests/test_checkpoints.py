@@ -19,6 +19,7 @@ from ganbench.checkpoints import RECORD, Checkpoint, Checkpoints, whole
 from ganbench.errors import StorageError
 from ganbench.evaluation import Findings, Histogram
 from ganbench.execution import execute
+from ganbench.files import write_bytes
 from ganbench.plugins import load_plugins
 from ganbench.record import Record, joined
 from ganbench.request import Request
@@ -91,6 +92,7 @@ def test_a_snapshot_holds_no_more_than_the_cohorts_own_seeds():
 
 # -- files -------------------------------------------------------------------------------------------------------------
 
+ROW = {"metric": "fid", "n_samples": 8, "protocol": "fid@x/8"}
 MADE = {"torch": "1", "device": "cpu"}
 
 
@@ -102,7 +104,7 @@ def written(path, described=None, said=None):
     record.note(next(train(cohort, set())))
     modes = {0: Histogram([3, 0], [True, False]), 1: None}
     values = {0: 0.1, 1: float("nan")}
-    record.examined(0, {seed: Findings([{"metric": "fid", "value": values[seed]}], modes[seed]) for seed in (0, 1)})
+    record.examined(0, {seed: Findings([{**ROW, "value": values[seed]}], modes[seed]) for seed in (0, 1)})
     shelf = Checkpoints(Store(path), MADE, (said if said is not None else []).append)
     shelf.write(described, Checkpoint(record, snapshot(cohort), 12.5))
     return shelf, described, record, snapshot(cohort)
@@ -116,7 +118,7 @@ def test_what_was_written_is_found_again_to_the_bit(tmp_path):
     assert (found.record.segments[0].readings == record.segments[0].readings).all()
     assert found.record.seeds == (0, 1)
     assert found.wall_seconds == 12.5
-    assert found.record.evaluations[0] == [{"step": 0, "metric": "fid", "value": 0.1}]
+    assert found.record.evaluations[0] == [{"step": 0, **ROW, "value": 0.1}]
     assert found.record.evaluations[1][0]["value"] != found.record.evaluations[1][0]["value"]
     assert found.record.modes == {0: [{"step": 0, "samples": [3, 0], "captured": [True, False]}]}
     assert {p.suffix for p in shelf.folder(described).iterdir()} == {".json", ".safetensors"}
@@ -178,7 +180,7 @@ def test_a_link_out_of_the_results_folder_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "checkpoints").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="leads out of the results folder"):
+    with pytest.raises(StorageError, match="is a link"):
         written(tmp_path / "study")
     assert not list((tmp_path / "elsewhere").rglob("*.*"))
 
@@ -237,10 +239,12 @@ def test_a_checkpoint_that_finds_no_room_costs_no_result(tmp_path, monkeypatch):
     cohort, where = cohort_of(tmp_path / "full")
     said = []
 
-    def refuse(*_):
-        raise StorageError("no room")
+    def refuse(path, *rest):
+        if "checkpoints" in path.parts:
+            raise StorageError("no room")
+        write_bytes(path, *rest)
 
-    monkeypatch.setattr("ganbench.checkpoints.write_bytes", refuse)
+    monkeypatch.setattr("ganbench.store.write_bytes", refuse)
     outcomes = execute(cohort, where, Contact(lambda step: None, say=said.append))
     assert {outcome.status for outcome in outcomes} == {"completed"}
     assert all("no checkpoint could be left: no room" in text for text in said)

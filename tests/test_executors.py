@@ -330,11 +330,11 @@ def test_a_lease_is_taken_over_when_its_holder_is_gone_or_silent(tmp_path, monke
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
-            with hold(store, [trial], None, leased=True) as held:
+            with hold(store, [trial], None) as held:
                 assert held == []
             os.kill(holder.pid, number)
             began = time.monotonic()
-            with hold(store, [trial], lambda: None, leased=True) as held:
+            with hold(store, [trial], lambda: None) as held:
                 assert held == [trial]
                 assert least <= time.monotonic() - began < 20
         finally:

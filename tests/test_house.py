@@ -36,12 +36,12 @@ LAYERS = {
     ],
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
-        "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
-        "integrity", "checkpoints", "floors", "executor",
+        "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results", "store",
+        "locks", "scratch", "integrity", "checkpoints", "floors", "executor",
         "figures",
     ],
     "use": [
-        "references", "study", "tables", "surroundings", "failures", "fitting", "locks", "mending", "trainer",
+        "references", "study", "tables", "surroundings", "failures", "fitting", "mending", "trainer",
         "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary", "progress",
         "listing", "scores", "leaderboard", "comparison", "formats",
         "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",

@@ -13,9 +13,10 @@ import torch
 from test_store import spec, stored, tables
 
 import ganbench
-from ganbench.durable import json_bytes, read_record, replace_files, seal, write_bytes, write_record
+from ganbench.durable import json_bytes, read_record, replace_files, seal, write_record
 from ganbench.errors import DamageError, StorageError
 from ganbench.execution import execute
+from ganbench.files import write_bytes
 from ganbench.integrity import condition, inspect
 from ganbench.mending import mend
 from ganbench.plugins import load_plugins
@@ -260,11 +261,11 @@ def test_wherever_the_replacing_of_a_file_stops_the_trial_is_whole(study, monkey
     store, (trial, _) = study
     left = [writes]
 
-    def dying(path, content):
+    def dying(path, content, *where):
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        write_bytes(path, content)
+        write_bytes(path, content, *where)
 
     monkeypatch.setattr("ganbench.durable.write_bytes", dying)
     changed = tables(trial)["evaluations"].assign(value=99.0)
@@ -281,10 +282,10 @@ def test_wherever_the_replacing_of_a_file_stops_the_trial_is_whole(study, monkey
 def test_a_table_that_was_about_to_be_added_is_unfinished_and_the_trial_stays_whole(study, monkeypatch):
     store, (trial, _) = study
 
-    def full(path, content):
+    def full(path, content, *where):
         if path.suffix == ".parquet":
             raise StorageError("no room")
-        write_bytes(path, content)
+        write_bytes(path, content, *where)
 
     monkeypatch.setattr("ganbench.durable.write_bytes", full)
     probes = pd.DataFrame(columns=list(ganbench.load(store.path).probes))
@@ -320,10 +321,10 @@ def test_content_reaches_the_disk_before_its_name_and_the_name_before_the_next_s
     def recorded(name):
         real = getattr(os, name)
 
-        def call(*args):
+        def call(*args, **kwargs):
             place = Path(os.readlink(f"/proc/self/fd/{args[0]}")) if name == "fsync" else Path(args[1])
             done.append((name, re.sub(r"^\.file\..*\.part$", ".file.part", place.name)))
-            return real(*args)
+            return real(*args, **kwargs)
 
         monkeypatch.setattr(os, name, call)
 

@@ -51,10 +51,10 @@ def evaluate(
     if len(stored) < len(trials):
         say(f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped")
     folder, computed = data_root(root), [registry.metrics.find(name)() for name in names]
-    for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder), 1):
+    for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder, say), 1):
         say(f"{k} of {len(stored)}: {done.trial.id}")
     evaluated = [(t.component("dataset"), n_samples or t.n_samples) for t in stored]
-    with store.lock("study"):
+    with store.lock("study", say):
         ensure_floors(store, evaluated, names, registry, folder, say)
     _print(load(results), [t.trial.id for t in stored], names, n_samples)
     typer.echo(f'tables: {results} (in Python: ganbench.load("{results}").evaluations, .floors)')

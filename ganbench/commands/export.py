@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 from ganbench.commands.terminal import say, warn_of_broken
-from ganbench.durable import write_bytes
 from ganbench.errors import UnknownNameError, UsageError
+from ganbench.files import write_bytes
 from ganbench.formats import FORMATS
 from ganbench.leaderboard import leaderboard
 from ganbench.plugins import load_plugins

@@ -28,11 +28,12 @@ def report(results: Sequence[Path], out: Path | None, root: Path | None) -> None
     """
     folders = list(results) or _all_below(DEFAULT)
     place = out or _place(folders)
+    below = out or (folders[0] if len(folders) == 1 else place.parent)
     _check(place)
     material = gather(folders)
     registry = load_plugins()
     warn_of_broken(registry.plugins)
-    page = build(material, registry, data_root(root), place, say, cores())
+    page = build(material, registry, data_root(root), place, say, cores(), below)
     typer.echo(f"report: {page} (figures: {place / 'figures'})")
 
 

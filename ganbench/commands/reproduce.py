@@ -31,7 +31,7 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: 
     store = Store(folder)
     store.check()
     store.open()
-    with store.lock("study"):
+    with store.lock("study", say):
         store.begin({"reproduce": profile, "seeds": list(seeds), "command": shlex.join(["ganbench", *sys.argv[1:]])})
     parts = reproduction.parts_of(claims, chosen)
     missing = [part for part in parts if part.read(folder) is None]

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
@@ -22,6 +21,7 @@ from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import load_plugins
 from ganbench.provenance import loaded, origins, source
 from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences
+from ganbench.scratch import scratch_folder
 from ganbench.store import Store
 from ganbench.study import resolve_device
 from ganbench.surroundings import Surroundings
@@ -44,9 +44,9 @@ def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] =
     check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
     (trial,) = stored.spec.trials()
     say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
-    with TemporaryDirectory(prefix="ganbench-rerun-", ignore_cleanup_errors=True) as elsewhere:
+    with scratch_folder("ganbench-rerun-") as elsewhere:
         where = Surroundings(
-            elsewhere,
+            str(elsewhere),
             str(below),
             _device(str(stored.run["device"])),
             threads=1,
@@ -60,7 +60,7 @@ def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] =
             for event in events:
                 for outcome in event.outcomes:
                     say(f"{outcome.status} {outcome.error}".rstrip())
-        repeated = Store(Path(elsewhere))
+        repeated = Store(elsewhere)
         run = repeated.run(trial)
         if run is None:
             raise UsageError(f"{trial.id} could not be run again; the reason stands above")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -16,6 +17,7 @@ import typer
 from ganbench.commands.terminal import print_table, say, warn_of_broken
 from ganbench.compilation import require_compiler
 from ganbench.datasets.root import data_root
+from ganbench.errors import UsageError
 from ganbench.execution import DEFAULT_METRICS
 from ganbench.floors import ensure_floors
 from ganbench.mending import mend, sweep
@@ -25,7 +27,7 @@ from ganbench.plugins import Registry, load_plugins
 from ganbench.progress import show
 from ganbench.provenance import loaded, origins, source
 from ganbench.request import Request
-from ganbench.store import load
+from ganbench.results import read_study
 from ganbench.study import Study, make_study
 from ganbench.summary import COLUMNS, gaps, last_evaluations, summarise
 from ganbench.surroundings import CHECKPOINT_SECONDS, Event, Outcome, Surroundings
@@ -54,7 +56,7 @@ def run(request: Request, plan: bool) -> list[Outcome]:
         log = f" (log: {study.out / outcome.log})" if outcome.log else ""
         say(f"failed: {outcome.trial.objective} seed {outcome.trial.seed}: {outcome.error}{log}")
     evaluated = [(cohort.dataset, cohort.protocol.n_samples) for cohort in study.cohorts]
-    with store.lock("study"):
+    with store.lock("study", say):
         ensure_floors(store, evaluated, DEFAULT_METRICS, registry, root, say)
     return outcomes
 
@@ -70,7 +72,7 @@ def _run_missing(
     if missing or not store.is_begun():
         trials = [trial.id for trial in study.trials()]
         store.open()
-        with store.lock("study"):
+        with store.lock("study", say):
             store.begin({**asdict(request), "command": where.command, "trials": trials})
     outcomes: list[Outcome] = []
     with show(missing) as advance, closing(study.executor.run(missing, where)) as events:
@@ -96,10 +98,22 @@ def _surroundings(study: Study, request: Request, registry: Registry, root: Path
         command=shlex.join(["ganbench", *sys.argv[1:]]),
         provenance={"git": source(), "plugins": loaded(registry.plugins)},
         since=datetime.now(UTC).isoformat(),
-        checkpoint_seconds=float(os.environ.get("GANBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
+        checkpoint_seconds=_checkpoint_seconds(),
         trial_timeout=request.trial_timeout,
         origins=origins(registry, (part for cohort in study.cohorts for part in cohort.components())),
     )
+
+
+def _checkpoint_seconds() -> float:
+    """The least time between two checkpoints, which the environment may set. Raises UsageError."""
+    text = os.environ.get("GANBENCH_CHECKPOINT_SECONDS", "")
+    try:
+        seconds = float(text or CHECKPOINT_SECONDS)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"GANBENCH_CHECKPOINT_SECONDS is {text!r}; wanted a number of seconds, such as 25")
+    return seconds
 
 
 def _tell(registry: Registry, study: Study, outcome: Outcome) -> None:
@@ -145,7 +159,8 @@ def _state(state: str) -> str:
 
 
 def _print_summary(study: Study) -> None:
-    results, trials = load(study.out), [trial.id for trial in study.trials()]
+    trials = [trial.id for trial in study.trials()]
+    results = read_study(study.out, trials=trials)  # others may be damaged
     for where, rows in summarise(results, trials).items():
         typer.echo(where)
         print_table(COLUMNS, rows)

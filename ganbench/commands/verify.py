@@ -29,13 +29,21 @@ def verify(results: Path, as_json: bool) -> bool:
     with suppress(DamageError):  # it is among the findings
         check_version(results)
     findings = inspect(results)
-    rows = [{"state": f.kind, "where": str(f.path.relative_to(results)), "why": f.reason} for f in findings]
+    rows = [
+        {"state": f.kind, "where": _visible(str(f.path.relative_to(results))), "why": _visible(f.reason)}
+        for f in findings
+    ]
     print_rows(rows, as_json)
     trials = sum(1 for _ in results.glob("trials/*/run.json"))
     say(f"{results}: {trials} finished trials, {_count(findings)}")
     for kind in dict.fromkeys(f.kind for f in findings):
         say(f"{kind}: {ADVICE[kind]}")
     return all(finding.kind == "foreign" for finding in findings)
+
+
+def _visible(text: str) -> str:
+    """A text with its control characters written out: files of a received folder may have any name."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _count(findings: list[Finding]) -> str:

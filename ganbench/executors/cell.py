@@ -7,7 +7,6 @@ its block, with a checkpoint.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from ganbench.executors.delivery import Parcel, Sender
 from ganbench.executors.engine import Ended, News, Task
 from ganbench.executors.worker import Worker, end
 from ganbench.failures import Failure
+from ganbench.scratch import scratch_folder
 from ganbench.surroundings import Event
 
 LOOK = 1.0  # seconds between two words to where the run began, at least
@@ -51,13 +51,13 @@ def work(task: Task, line: Line, gpus: Sequence[str]) -> Ended:
     """
     os.environ.update(task.variables)
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-    with tempfile.TemporaryDirectory(prefix="gb-", ignore_cleanup_errors=True) as scratch:
-        notes = Path(scratch) / "notes.txt"
+    with scratch_folder("gb-") as scratch:
+        notes = scratch / "notes.txt"
         if mark_of(Path(task.where.results), task.run).exists():
             return _watch(task, line, notes, None)
-        sender = Sender(Path(scratch) / "results", line.deliver)
+        sender = Sender(scratch / "results", line.deliver)
         sender.unpack(task.files)
-        where = replace(task.where, results=str(sender.results), leased=False)
+        where = replace(task.where, results=str(sender.results), shared=False)
         return _watch(replace(task, where=where), line, notes, sender)
 
 

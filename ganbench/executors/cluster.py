@@ -67,7 +67,7 @@ def run_on(
         where: of this machine; paths have to be absolute.
         jobs: the most shards at a time; 0 leaves it to the engine.
     """
-    where = replace(where, leased=True)
+    where = replace(where, shared=True)
     shelf = Checkpoints(Store(Path(where.results)), made_with(where))
     shards = divide(cohorts, where.device, min(jobs or engine.slots(), engine.slots()), shelf.groups)
     waiting = deque(_Progress(shard) for shard in shards)
@@ -98,12 +98,12 @@ def _marked(store: Store) -> Iterator[str]:
     """A name for this run, and a file in the results folder that says so to machines that see it."""
     store.make(store.path / ".locks")
     run = secrets.token_hex(8)
-    mark_of(store.path, run).touch()
+    store.write_bytes(mark_of(store.path, run), b"", durable=False)
     try:
         yield run
     finally:
         with suppress(OSError):
-            mark_of(store.path, run).unlink(missing_ok=True)
+            store.remove(mark_of(store.path, run))
 
 
 def _variables() -> dict[str, str]:

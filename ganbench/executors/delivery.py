@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from ganbench.durable import checksum, parse, read_bytes, read_record, replace_files, write_bytes
+from ganbench.durable import checksum, parse, read_record, replace_files
 from ganbench.errors import DamageError, StorageError
+from ganbench.files import read_bytes
 from ganbench.results import read_run
 from ganbench.store import OWN, Store
 
@@ -36,11 +37,12 @@ class Sender:
 
     def unpack(self, parcel: Parcel) -> None:
         """Begin with what the other side has."""
-        Store(self.results).open()
+        store = Store(self.results)
+        store.open()
         for name, content in parcel.items():
             file = self.results / inside(name)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+            store.make(file.parent)
+            store.write_bytes(file, content, durable=False)
         self._known = {file: _stamp(file) for file in self.results.rglob("*") if file.is_file()}
 
     def send(self) -> None:
@@ -115,9 +117,9 @@ def accept(results: Path, parcel: Parcel) -> None:
             trials.setdefault(path.parts[1], {})[path.name] = content
             continue
         store.make((results / path).parent)
-        write_bytes(results / path, content)
+        store.write_bytes(results / path, content)
         if path.name == CHECKPOINT:
-            _clear_checkpoint(results / path, content)
+            _clear_checkpoint(store, results / path, content)
     for trial, contents in trials.items():
         _accept_trial(store, results / "trials" / trial, contents)
 
@@ -130,10 +132,10 @@ def inside(name: str) -> PurePosixPath:
     return path
 
 
-def _clear_checkpoint(record: Path, content: bytes) -> None:
+def _clear_checkpoint(store: Store, record: Path, content: bytes) -> None:
     for file in record.parent.glob("*.safetensors"):
         if file.name not in parse(record, content)["files"]:
-            file.unlink(missing_ok=True)
+            store.remove(file)
 
 
 def _accept_trial(store: Store, folder: Path, contents: dict[str, bytes]) -> None:
@@ -144,7 +146,9 @@ def _accept_trial(store: Store, folder: Path, contents: dict[str, bytes]) -> Non
         known = read_run(folder)
     except DamageError:
         known = None
-    if known is None or known["finished"] != record["finished"]:  # trained anew: nothing of an earlier attempt stays
+    if known is None or known["finished"] != record.get(
+        "finished"
+    ):  # trained anew: nothing of an earlier attempt stays
         for name in OWN:
-            (folder / name).unlink(missing_ok=True)
-    replace_files(folder / "run.json", record, contents)
+            store.remove(folder / name)
+    replace_files(folder / "run.json", record, contents, store.path)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 from ganbench.checkpoints import Checkpoints
@@ -16,6 +15,7 @@ from ganbench.execution import fail, made_with
 from ganbench.executor import Executor
 from ganbench.executors.worker import Worker, end
 from ganbench.failures import Failure
+from ganbench.scratch import scratch_folder
 from ganbench.store import Store
 from ganbench.surroundings import Event, Surroundings
 from ganbench.trials import CohortSpec
@@ -49,11 +49,11 @@ def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0)
     how = {"processes": jobs, "cores": cores()}
     where = replace(where, threads=max(1, cores() // jobs), provenance={**where.provenance, **how})
     running: list[Worker] = []
-    with TemporaryDirectory(prefix="ganbench-", ignore_cleanup_errors=True) as notes:
+    with scratch_folder("ganbench-") as notes:
         try:
             while shards or running:
                 while shards and len(running) < jobs:
-                    running.append(Worker.start(shards[0], where, Path(notes) / f"{len(shards)}.txt"))
+                    running.append(Worker.start(shards[0], where, notes / f"{len(shards)}.txt"))
                     shards.pop(0)
                 for worker, event in _events(running, where):
                     if event.outcomes:

@@ -10,16 +10,17 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ganbench.errors import UsageError
 from ganbench.executors.ray_worker import warm
+from ganbench.scratch import drop_scratch, make_scratch, sweep
 
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -98,7 +99,8 @@ class Connection:
         self._stands.wait(PATIENCE)
         ray.shutdown()
         self._over.set()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        drop_scratch(Path(self._scratch))
+        sweep(Path(tempfile.gettempdir()))  # the folders of its workers
         atexit.unregister(self.close)
 
 
@@ -163,7 +165,7 @@ def _knock(address: str) -> None:
 def _short_folder() -> str:
     """A folder with a short path, for the sockets and logs of a cluster of one's own."""
     parent = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="gb-", dir=parent if len(parent) < LONGEST else "/tmp")
+    return str(make_scratch("gb-", parent if len(parent) < LONGEST else "/tmp"))
 
 
 def slots_of(resources: Mapping[str, float], cpus: int, gpus: float) -> int:

@@ -13,8 +13,10 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
+
+from ganbench.scratch import mark_owned
 
 PRELOADED = ["ganbench.executors.warm"]
 LONGEST_SOCKET = 108  # bytes of a path, the closing zero included: Linux, unix(7)
@@ -45,6 +47,7 @@ def start() -> None:
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc else keeps up to eight heaps a core, each with its own waste
     forkserver.set_forkserver_preload(PRELOADED)
     resource_tracker.ensure_running()
+    mark_owned(Path(util.get_temp_dir()))  # its socket's folder; workers of a cluster are killed and leave it
     with _without_interrupts():  # the mask is inherited: an interrupt is the main process's to handle
         forkserver.ensure_running()
     atexit.register(_stop, os.getpid())

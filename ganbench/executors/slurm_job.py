@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganbench.durable import write_bytes
 from ganbench.executors.cell import Line, work
 from ganbench.executors.engine import Ended, News, Task
+from ganbench.files import write_bytes
 
 STOP = "stop"  # a file that lets every job end after its block
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
@@ -16,12 +15,14 @@ from typing import Any
 
 import submitit
 
-from ganbench.errors import UsageError
+from ganbench.errors import StorageError, UsageError
 from ganbench.executors.engine import Ended, Engine, News, Task
 from ganbench.executors.local import cores
 from ganbench.executors.slurm import MOST, Slurm
 from ganbench.executors.slurm_job import STOP, Job, hear
 from ganbench.failures import Failure
+from ganbench.files import remove_folder
+from ganbench.store import Store
 
 GRACE = 12.0  # seconds for what runs to end after its block
 LOOK = 0.5  # seconds between two looks at jobs
@@ -39,11 +40,12 @@ def connected(settings: Slurm, results: Path) -> Iterator[Engine]:
         UsageError: there is no such queue here, or it refuses these settings.
     """
     folder = results / ".jobs" / secrets.token_hex(4)
-    folder.mkdir(parents=True, exist_ok=True)
+    Store(results).make(folder)
     try:
         yield Queue(_executor(settings, folder), settings, folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(StorageError):
+            remove_folder(folder, results)
         with contextlib.suppress(OSError):
             folder.parent.rmdir()  # unless another run is at it
 

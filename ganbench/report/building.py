@@ -14,10 +14,10 @@ from markupsafe import Markup
 
 from ganbench import __version__
 from ganbench.components import instantiate
-from ganbench.durable import write_bytes
 from ganbench.errors import GanbenchError
 from ganbench.figures.palette import looks
 from ganbench.figures.plates import Plate
+from ganbench.files import write_bytes
 from ganbench.leaderboard import leaderboard
 from ganbench.plugins import Registry
 from ganbench.report.downloads import downloads
@@ -72,7 +72,9 @@ class Judged:
         return next(iter(self.rankings), None)
 
 
-def build(material: Material, registry: Registry, root: Path, out: Path, say: Say, jobs: int = 1) -> Path:
+def build(
+    material: Material, registry: Registry, root: Path, out: Path, say: Say, jobs: int = 1, below: Path | None = None
+) -> Path:
     """Write figures and page below ``out``. Returns the page's path.
 
     Args:
@@ -82,9 +84,14 @@ def build(material: Material, registry: Registry, root: Path, out: Path, say: Sa
         out: the report folder; figures go to ``figures`` inside it.
         say: told what is being done.
         jobs: processes that draw.
+        below: the folder that was given, inside which no link is followed; ``out`` unless given.
+
+    Raises:
+        StorageError: a file cannot be written.
     """
     say("drawing figures")
-    with Studio(out / "figures", jobs) as studio:
+    below = below or out
+    with Studio(out / "figures", jobs, below) as studio:
         told = [_tell(section, material, registry, root, studio) for section in material.sections]
         judged = [part for part, _ in told]
         shared = _shared(judged, material)
@@ -94,7 +101,7 @@ def build(material: Material, registry: Registry, root: Path, out: Path, say: Sa
     chapters = [_chapter(part, story, figures) for part, story in told]
     boards = pd.concat([part.board for part in judged], ignore_index=True) if judged else pd.DataFrame()
     page = _page(material, chapters, shared, figures, boards, definitions)
-    write_bytes(out / "index.html", render(page).encode())
+    write_bytes(out / "index.html", render(page).encode(), below)
     return out / "index.html"
 
 

@@ -113,7 +113,7 @@ def _stored(store: Store, row: Mapping[str, object]) -> Stored:
     dataset, architecture, objective = (str(row[name]) for name in ("dataset", "architecture", "objective"))
     settings = canonical(json.loads(str(row["settings"])))
     trial = Trial(dataset, architecture, objective, int(str(row["seed"])), settings)
-    return Stored(trial, store.run(trial) or {"files": {}})
+    return Stored(trial, store.run(trial) or {})
 
 
 def _show(store: Store, stored: Stored, population: Population, registry: Registry, landscape: bool) -> Shown:
@@ -121,7 +121,7 @@ def _show(store: Store, stored: Stored, population: Population, registry: Regist
     samples = reevaluation._samples(store, stored, registry, population, n)
     learnt = None
     if landscape:
-        weights = reevaluation._weights(store.folder(stored.trial) / "generator.safetensors", stored.run)
+        weights = reevaluation.stored_weights(store.folder(stored.trial), stored.run)
         architecture = instantiate(registry.architectures, stored.component("architecture"))
         objective = instantiate(registry.objectives, stored.component("objective"))
         with torch.random.fork_rng(devices=[]):

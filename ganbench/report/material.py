@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench import schema
+from ganbench.durable import accepted
 from ganbench.errors import DamageError, UsageError
 from ganbench.figures.palette import Looks, looks
 from ganbench.leaderboard import sections as divide
-from ganbench.report.reading import read_study
-from ganbench.results import read_asked, read_file
+from ganbench.results import read_asked, read_study, read_tables
 from ganbench.store import Results
 from ganbench.trials import slug
 
@@ -81,7 +81,7 @@ def gather(folders: Sequence[Path]) -> Material:
         UsageError: a folder is none, holds nothing to report, or was written by a newer ganbench.
         DamageError: a stored file is not what was written.
     """
-    found = {folder: read_study(folder) for folder in dict.fromkeys(folders)}
+    found = {folder: read_study(folder, categorical=True) for folder in dict.fromkeys(folders)}
     homes: dict[str, Path] = {}
     for folder, results in found.items():
         for trial in results.trials["trial"]:
@@ -129,10 +129,11 @@ def _all(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
 def _verdicts(folder: Path, study: Mapping[str, Any]) -> pd.DataFrame | None:
     """Compared with the checksum in ``study.json``. Raises DamageError."""
     file = folder / "verdicts.parquet"
-    content = read_file(folder, study, file.name)
-    if content is None and file.exists():
+    if accepted(study, file.name):
+        return read_tables({folder: study}, file.stem, schema.VERDICTS)
+    if file.exists():
         raise DamageError(f"{file} has no checksum in study.json; `ganbench reproduce` makes it again")
-    return None if content is None else pd.read_parquet(io.BytesIO(content))
+    return None
 
 
 def sections(results: Results) -> list[Section]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from ganbench.executors.server import socket_fits
 from ganbench.figures.canvas import style
 from ganbench.figures.plates import Plate, plate_figure
+from ganbench.files import make_folder, write_bytes
 from ganbench.report.inline import Part, inline
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ class Studio:
 
     Args:
         folder: where ``<name>.png``, ``.svg`` and ``.pdf`` go.
+        below: the folder that was given, inside which no link is followed; ``folder`` unless given.
         jobs: processes to share the work where it is large.
     """
 
-    def __init__(self, folder: Path, jobs: int = 1) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._jobs = folder, jobs
+    def __init__(self, folder: Path, jobs: int = 1, below: Path | None = None) -> None:
+        self._folder, self._jobs, self._below = folder, jobs, below or folder
+        self._below.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, self._below)
         self._waiting: list[Plate] = []
         self._drawn: list[Future[Rendered]] = []
         self._pool: ProcessPoolExecutor | None = None
@@ -73,25 +77,31 @@ class Studio:
             context = multiprocessing.get_context("forkserver" if forks else "spawn")
             self._pool = ProcessPoolExecutor(self._jobs, mp_context=context)
         if self._pool is not None:
-            self._drawn += [self._pool.submit(render, plate, self._folder) for plate in self._waiting]
+            self._drawn += [self._pool.submit(render, plate, self._folder, self._below) for plate in self._waiting]
             self._waiting = []
 
     def finish(self) -> list[Rendered]:
         """All plates that were taken, as the page needs them, in their order."""
-        return [future.result() for future in self._drawn] + [render(plate, self._folder) for plate in self._waiting]
+        return [future.result() for future in self._drawn] + [
+            render(plate, self._folder, self._below) for plate in self._waiting
+        ]
 
 
-def render(plate: Plate, folder: Path) -> Rendered:
-    """Write one plate as PNG, SVG and PDF; the same plate gives the same bytes."""
+def render(plate: Plate, folder: Path, below: Path | None = None) -> Rendered:
+    """Write one plate as PNG, SVG and PDF; the same plate gives the same bytes. Raises StorageError."""
     with style(), _no_word_on_glyphs():
+        contents: dict[str, bytes] = {}
         figure, parts = plate_figure(plate)
         _lay_out(figure, parts)
         for kind, metadata in _METADATA.items():
-            figure.savefig(folder / f"{plate.name}.{kind}", dpi=DPI, metadata=metadata)
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, dpi=DPI, metadata=metadata)
+            contents[kind] = drawn.getvalue()
+            write_bytes(folder / f"{plate.name}.{kind}", contents[kind], below, durable=False)
     titles = [f"{plate.title}: {panel.title}" if panel.title else plate.title for panel in plate.panels]
     wanted = [Part(str(part.get_gid()), _box(figure, part), title) for part, title in zip(parts, titles, strict=True)]
     figure.clear()  # else its circles of references keep hundreds of megabytes until Python looks for such
-    panels, definitions = inline((folder / f"{plate.name}.svg").read_text(encoding="utf-8"), wanted)
+    panels, definitions = inline(contents["svg"].decode(), wanted)
     return Rendered(tuple(panels), definitions)
 
 
