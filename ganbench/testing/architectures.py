@@ -111,12 +111,19 @@ def gradients(subject: Subject) -> Iterator[Defect]:
     for player, network, x in _cases(subject):
         names, weights = zip(*network.named_parameters(), strict=True)
         found = torch.autograd.grad(network(x).square().sum(), weights, allow_unused=True)
-        unused = [name for name, gradient in zip(names, found, strict=True) if gradient is None]
+        idle = [name for name, gradient in zip(names, found, strict=True) if gradient is None]
+        unused = [name for name in idle if not _matters(network, name, x)]
         if unused:
             reason = f"{unused[0]} of a {player} has no effect"
             yield Defect("gradients", reason, "use it in forward, or leave that layer out")
         elif not all(g.isfinite().all() for g in found if g is not None):
             yield Defect("gradients", f"a {player} has a gradient that is not finite", "look for roots and norms of zero")
+
+
+def _matters(network: nn.Module, name: str, x: Tensor) -> bool:
+    """Whether a parameter that is not trained changes what comes out."""
+    weights = {n: w + 1 if n == name else w for n, w in network.named_parameters()}
+    return not torch.equal(functional_call(network, weights, (x,)), network(x))
 
 
 def penalty(subject: Subject) -> Iterator[Defect]:

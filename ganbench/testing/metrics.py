@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured
+from ganbench.measured import Measured, Metric
 from ganbench.testing.defect import Defect, Unchecked
 from ganbench.testing.losses import foreign_randomness
 from ganbench.testing.subject import Finding, Subject
@@ -81,36 +81,44 @@ def direction(subject: Subject) -> Iterator[Finding]:
         yield Defect("direction", reason, f'{subject.cls.direction!r} is said to be better: mend direction or value')
 
 
-def protocol(subject: Subject) -> Iterator[Finding]:
+def protocol(subject: Subject) -> Iterator[Defect]:
     """Its protocol begins with its name, and another setting, evaluator or number of samples makes another one."""
     own = subject.instance.protocol("toy", N)
     if not own.startswith(subject.cls.name):
         yield Defect("protocol", f"{own!r} does not begin with its name", "leave protocol as it is in ganbench.Metric")
-    others = {"evaluator": subject.instance.protocol("other", N), "n_samples": subject.instance.protocol("toy", N + 1)}
-    for field in dataclasses.fields(subject.cls):
-        changed = _changed(subject, field.name)
-        if changed is None:
-            yield Unchecked("protocol", f"no other value of {field.name} was tried")
-        else:
-            others[field.name] = changed.protocol("toy", N)
-    for name, text in others.items():
+    for name, text in (
+        ("evaluator", subject.instance.protocol("other", N)),
+        ("n_samples", subject.instance.protocol("toy", N + 1)),
+        *_settings(subject, own),
+    ):
         if text == own:
             reason = f"another {name} has the same protocol {own!r}, so that different values mix"
             yield Defect("protocol", reason, "let constants state every field that differs from its default")
 
 
-def _changed(subject: Subject, name: str) -> object:
+def _settings(subject: Subject, own: str) -> Iterator[tuple[str, str]]:
+    """Every field with the protocol of a metric that has another value of it and gives another number."""
+    fake, real = measured(1), measured(2)
+    for field in dataclasses.fields(subject.cls):
+        changed = _changed(subject, field.name)
+        text = changed.protocol("toy", N) if changed else ""
+        if changed and text == own and changed.value(fake, real) != subject.instance.value(fake, real):
+            yield field.name, text
+
+
+def _changed(subject: Subject, name: str) -> Metric | None:
     """The metric with another value of one field; None where it takes none that is easily found."""
     value = getattr(subject.instance, name)
     if isinstance(value, bool):
         candidates: list[object] = [not value]
     elif isinstance(value, int | float):
-        candidates = [value + 1, value / 2, value * 2]
+        candidates = [type(value)(value / 2) or 1, value + 1, value * 2]
     else:
         return None
     for candidate in candidates:
         try:
-            return dataclasses.replace(subject.instance, **{name: candidate})
+            changed: Metric = dataclasses.replace(subject.instance, **{name: candidate})
         except Exception:  # a value that it refuses
             continue
+        return changed
     return None
