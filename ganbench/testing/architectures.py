@@ -133,7 +133,7 @@ def penalty(subject: Subject) -> Iterator[Defect]:
         (slopes,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
         weights = list(critic.parameters())
         found = torch.autograd.grad(slopes.square().sum(), weights, allow_unused=True)
-        if all(g is None for g in found):
+        if not any(g is not None and g.any() for g in found):
             reason = "the slope of a critic does not depend on its weights"
             yield Defect("penalty", reason, "leave out .detach() and operations of your own without a second derivative")
         elif not all(g.isfinite().all() for g in found if g is not None):
