@@ -607,7 +607,9 @@ class DecayedClip(Clean):
         return {name: torch.minimum(torch.maximum(w, -clip), clip) for name, w in weights.items()}
 
 
-@pytest.mark.parametrize("target", [Clean, Clean(weight=2.0), Declared, ClosedForm, NoisyClosedForm, WarmUp, DecayedClip], ids=str)
+@pytest.mark.parametrize(
+    "target", [Clean, Clean(weight=2.0), Declared, ClosedForm, NoisyClosedForm, WarmUp, DecayedClip], ids=str
+)
 def test_a_clean_objective_has_no_defect(target):
     assert not check_objective(target)
 

@@ -1,4 +1,4 @@
-"""The conformance kit on datasets, architectures, metrics and trackers: clean ones pass, every seeded defect is told."""
+"""The conformance kit on datasets, architectures, metrics and trackers: clean ones pass, every defect is told."""
 
 import re
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ class SeedBySeed(Decayed):
 
 
 def bounds_of(objective, seeds):
-    """The largest weight of each seed's critic after every step, (steps, seeds), all readings, and what was recorded."""
+    """Largest weight of each critic after every step, (steps, seeds), all readings, and what was recorded."""
     cohort, found, readings = make_cohort(objective, seeds, steps=STEPS), [], []
     for segment in train(cohort, set(range(1, STEPS + 1))):
         found.append(cohort.critic.flat.abs().amax(dim=1)[: len(seeds)].numpy())

@@ -7,8 +7,8 @@
     def test_conforms():
         assert not check_objective(MyObjective)
 
-``check_dataset``, ``check_architecture``, ``check_metric`` and ``check_tracker`` judge the other kinds. ``examine`` takes
-any of them and also says what was not checked.
+``check_dataset``, ``check_architecture``, ``check_metric`` and ``check_tracker`` judge the other kinds.
+``examine`` takes any of them and also says what was not checked.
 """
 
 from ganbench.testing.conformance import check_architecture as check_architecture

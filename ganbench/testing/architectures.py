@@ -34,7 +34,9 @@ def shapes(subject: Subject) -> Iterator[Finding]:
         else:
             yield Unchecked(kind, f"it refuses {kind} of shape {', '.join(map(str, candidates))}")
     if not subject.found["shapes"]:
-        yield Defect("shapes", "check refuses every shape that was tried", "let check return None for shapes it can draw")
+        yield Defect(
+            "shapes", "check refuses every shape that was tried", "let check return None for shapes it can draw"
+        )
 
 
 def outputs(subject: Subject) -> Iterator[Defect]:
@@ -68,7 +70,9 @@ def pure(subject: Subject) -> Iterator[Defect]:
     for player, network, x in _cases(subject):
         if any(True for _ in network.buffers()):
             reason = f"a {player} keeps buffers: {', '.join(name for name, _ in network.named_buffers())}"
-            yield Defect("pure", reason, "take normalisations without running statistics, such as affine batch statistics")
+            yield Defect(
+                "pure", reason, "take normalisations without running statistics, such as affine batch statistics"
+            )
             continue
         before = x.clone()
         first, again = network(x), network(x)
@@ -117,7 +121,9 @@ def gradients(subject: Subject) -> Iterator[Defect]:
             reason = f"{unused[0]} of a {player} has no effect"
             yield Defect("gradients", reason, "use it in forward, or leave that layer out")
         elif not all(g.isfinite().all() for g in found if g is not None):
-            yield Defect("gradients", f"a {player} has a gradient that is not finite", "look for roots and norms of zero")
+            yield Defect(
+                "gradients", f"a {player} has a gradient that is not finite", "look for roots and norms of zero"
+            )
 
 
 def _matters(network: nn.Module, name: str, x: Tensor) -> bool:
@@ -135,7 +141,9 @@ def penalty(subject: Subject) -> Iterator[Defect]:
         found = torch.autograd.grad(slopes.square().sum(), weights, allow_unused=True)
         if not any(g is not None and g.any() for g in found):
             reason = "the slope of a critic does not depend on its weights"
-            yield Defect("penalty", reason, "leave out .detach() and operations of your own without a second derivative")
+            yield Defect(
+                "penalty", reason, "leave out .detach() and operations of your own without a second derivative"
+            )
         elif not all(g.isfinite().all() for g in found if g is not None):
             yield Defect("penalty", "a second derivative of a critic is not finite", "look for roots and norms of zero")
 

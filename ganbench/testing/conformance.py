@@ -151,7 +151,7 @@ def check_objective(target: Any, without: Collection[str] = ()) -> list[Defect]:
 
 
 def check_dataset(target: Any, without: Collection[str] = ()) -> list[Defect]:
-    """What is wrong with a dataset, class or instance. One whose files are absent is judged by its declaration alone."""
+    """What is wrong with a dataset, class or instance; without its files, only with what the class says of itself."""
     return list(examine(target, "dataset", without).defects)
 
 

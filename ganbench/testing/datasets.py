@@ -128,9 +128,11 @@ def evaluator(subject: Subject) -> Iterator[Finding]:
     if wrong:
         yield Defect("evaluator", f"{n} samples have {sizes[wrong[0]]} {wrong[0]}", "give one row for each sample")
     elif measured.n_modes != judge.n_modes or judge.n_modes != population.n_modes:
-        reason = f"n_modes is {population.n_modes}, of the evaluator {judge.n_modes}, of the measured {measured.n_modes}"
+        reason = (
+            f"n_modes is {population.n_modes}, of the evaluator {judge.n_modes}, of the measured {measured.n_modes}"
+        )
         yield Defect("evaluator", reason, "say the same number in all three")
-    elif measured.n_modes and not (0 <= measured.modes.min() and measured.modes.max() < measured.n_modes):
+    elif measured.n_modes and not (measured.modes.min() >= 0 and measured.modes.max() < measured.n_modes):
         reason = f"modes run from {measured.modes.min()} to {measured.modes.max()}, and there are {measured.n_modes}"
         yield Defect("evaluator", reason, "number them from 0")
 

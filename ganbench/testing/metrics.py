@@ -61,7 +61,9 @@ def pure(subject: Subject) -> Iterator[Defect]:
         fix = "draw with np.random.default_rng(0), made in value"
         yield Defect("pure", "it draws from a generator that others use, too", fix)
     for mine, fresh in ((fake, measured(1)), (real, measured(2))):
-        if any(not np.array_equal(getattr(mine, n), getattr(fresh, n)) for n in ("points", "features", "modes", "good")):
+        if any(
+            not np.array_equal(getattr(mine, n), getattr(fresh, n)) for n in ("points", "features", "modes", "good")
+        ):
             yield Defect("pure", "it changes its samples in place", "work on copies")
             return
     if subject.instance.value(measured(1), measured(2)) != first:
@@ -78,7 +80,7 @@ def direction(subject: Subject) -> Iterator[Finding]:
         return
     if not (same < other if subject.cls.direction == "lower" else same > other):
         reason = f"it is {same:.4g} for the real distribution and {other:.4g} for one far away"
-        yield Defect("direction", reason, f'{subject.cls.direction!r} is said to be better: mend direction or value')
+        yield Defect("direction", reason, f"{subject.cls.direction!r} is said to be better: mend direction or value")
 
 
 def protocol(subject: Subject) -> Iterator[Defect]:

@@ -25,7 +25,9 @@ STEPS = 4
 def arguments(subject: Subject) -> Iterator[Defect]:
     """It takes trial, tables and folder, or some of them, and nothing else."""
     if not callable(subject.instance):
-        yield Defect("arguments", f"it is {subject.instance!r}", "write def ganbench_trial_finished(trial, tables, folder)")
+        yield Defect(
+            "arguments", f"it is {subject.instance!r}", "write def ganbench_trial_finished(trial, tables, folder)"
+        )
         return
     for name, parameter in inspect.signature(subject.instance).parameters.items():
         if name not in ARGUMENTS:
