@@ -117,8 +117,8 @@ class Objective:
     def constrain(self, weights: Weights, draw: Draw | None = None) -> Weights:
         """The critic's weights after each of its updates, projected where the objective asks for it.
 
-        ``draw`` has the clock and the state: ``draw.step``, ``draw.progress`` and ``draw.state``, and no random numbers.
-        An override may leave it out and take the weights alone.
+        ``draw`` has the clock and the state: ``draw.step``, ``draw.progress``, ``draw.state``. It has no random numbers.
+        An override may take the weights alone.
         """
         return weights
 

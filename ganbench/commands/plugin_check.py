@@ -139,9 +139,11 @@ def _offered(registry: Registry, distribution: str | None, target: str) -> list[
         for dist, cls in offers.offered
         if distribution in (None, dist)
     ]
-    for tracker in registry.manager.hook.ganbench_trial_finished.get_hookimpls():
-        if distribution in (None, tracker.plugin_name.partition(":")[0]):
-            found.append(Candidate("tracker", tracker.function))
+    found += [
+        Candidate("tracker", tracker.function)
+        for tracker in registry.manager.hook.ganbench_trial_finished.get_hookimpls()
+        if distribution in (None, tracker.plugin_name.partition(":")[0])
+    ]
     if not found:
         raise PluginError(f"{target} offers nothing that could be checked")
     return found
