@@ -117,7 +117,7 @@ class Objective:
     def constrain(self, weights: Weights, draw: Draw | None = None) -> Weights:
         """The critic's weights after each of its updates, projected where the objective asks for it.
 
-        ``draw`` has the clock and the state: ``draw.step``, ``draw.progress``, ``draw.state``. It has no random numbers.
+        ``draw`` has the clock and the state: ``draw.step``, ``draw.progress``, ``draw.state``, but no random numbers.
         An override may take the weights alone.
         """
         return weights
