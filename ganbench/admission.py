@@ -70,7 +70,8 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
 
 def admit_entry(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) -> Plugin:
     """Load the plugin behind an entry point, unless ``allowed`` leaves it out."""
-    plugin = Plugin(printable(entry.name), *map(printable, _distribution(entry)))
+    distribution, version = _distribution(entry)
+    plugin = Plugin(printable(entry.name), printable(distribution), printable(version))
     names = {n.strip() for n in allowed.split(",") if n.strip()}
     if names and plugin.distribution != OWN and not names & {plugin.name, plugin.distribution}:
         return replace(plugin, state="disabled", error="GANBENCH_PLUGINS leaves it out")

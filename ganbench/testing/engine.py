@@ -81,7 +81,7 @@ def _without_signature(function: Any) -> Any:
 
 
 def _functions(passes: Passes) -> dict[str, Any]:
-    found = {"critic_loss": passes.critic_gradients, "generator_loss": passes.generator_gradients}
+    found: dict[str, Any] = {"critic_loss": passes.critic_gradients, "generator_loss": passes.generator_gradients}
     constraint = constraint_of(passes.objective)
     if constraint is not None:
         found["constrain"] = lambda arguments: dict(constraint(arguments.critic, _draw(arguments)))
