@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -13,7 +17,10 @@ import pluggy
 from ganbench import __version__, hookspecs
 from ganbench.errors import OutdatedError, PluginError, UnknownNameError
 from ganbench.plugin_files import PluginFile
+from ganbench.trials import printable
 
+NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+LONGEST_NAME = 80  # characters
 OWN = "ganbench"  # the distribution that GANBENCH_PLUGINS never turns off
 
 
@@ -38,6 +45,20 @@ class Plugin:
     file: str = ""
 
 
+def valid_name(name: object) -> bool:
+    """Whether something may be called so: small letters and digits, single hyphens and underscores between them.
+
+    A dot would divide a name from its setting in ``--set NAME.FIELD=VALUE``.
+    """
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and NAME.fullmatch(name) is not None
+
+
+def refusal(name: object) -> str:
+    """What to do about a name that is not valid."""
+    nearest = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-")[:LONGEST_NAME].strip("-")
+    return f"use small letters, digits, single hyphens and underscores, such as {nearest or 'my-loss'}"
+
+
 def key_of(entry: EntryPoint) -> str:
     """What pluggy knows a plugin by."""
     return f"{_distribution(entry)[0]}:{entry.name}"
@@ -49,7 +70,8 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
 
 def admit_entry(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) -> Plugin:
     """Load the plugin behind an entry point, unless ``allowed`` leaves it out."""
-    plugin = Plugin(entry.name, *_distribution(entry))
+    distribution, version = _distribution(entry)
+    plugin = Plugin(printable(entry.name), printable(distribution), printable(version))
     names = {n.strip() for n in allowed.split(",") if n.strip()}
     if names and plugin.distribution != OWN and not names & {plugin.name, plugin.distribution}:
         return replace(plugin, state="disabled", error="GANBENCH_PLUGINS leaves it out")
@@ -83,8 +105,31 @@ def _admit(manager: pluggy.PluginManager, key: str, plugin: Plugin, load: Callab
 def left_out(plugin: Plugin, error: BaseException) -> Plugin:
     """A plugin that failed, with the reason in one line."""
     state = "outdated" if isinstance(error, OutdatedError) else "broken"
-    kind = "" if isinstance(error, PluginError) else f"{type(error).__name__}: "
-    return replace(plugin, state=state, error=" ".join(f"{kind}{error}".split()))
+    return replace(plugin, state=state, error=printable(" ".join(_sentence(error).split())))
+
+
+def _sentence(error: BaseException) -> str:
+    """What is wrong with a plugin and what to do; PyTorch's and Python's own errors keep their type."""
+    if isinstance(error, PluginError):
+        return str(error)
+    for words, advice in ADVICE.items():
+        if words in str(error):
+            return f"{error}{_line(error)}; {advice}"
+    return f"{type(error).__name__}: {error}"
+
+
+# What Python's dataclasses say while a class is made, before anything of ganbench can look at it, and what to do.
+ADVICE = {
+    "cannot inherit non-frozen dataclass": "write @dataclass(frozen=True) above the class",
+    "mutable default": "write a tuple, as in slopes: tuple[float, ...] = (0.2, 0.5)",
+    "non-default argument": "give every field a default, the paper's value",
+}
+
+
+def _line(error: BaseException) -> str:
+    """The place in the plugin that an error came through."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != dataclasses.__file__]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
 def _check_requirements(requirements: Iterable[str]) -> None:

@@ -176,9 +176,10 @@ class Cohort:
         return torch.cat([readings, self.update_generator(generator, clock)], dim=1)
 
     def _move_critic(self, batch: Batch, clock: Clock) -> Tensor:
-        gradient, readings = self.critic_gradient(self.arguments(batch, clock))
-        self.critic.update(gradient)
-        projected = self.programs.projected(self.critic.weights)
+        arguments = self.arguments(batch, clock)
+        gradient, readings = self.critic_gradient(arguments)
+        self.critic.update(gradient)  # in place: the arguments' weights, too
+        projected = self.programs.projected(arguments)
         if projected is not self.critic.weights:
             with torch.no_grad():
                 for name, weight in self.critic.weights.items():

@@ -12,7 +12,7 @@ from typing import Any
 from ganbench.errors import PluginError, UnknownNameError, UsageError
 from ganbench.plugin_files import digest_of
 from ganbench.plugins import Offers
-from ganbench.trials import Component, canonical
+from ganbench.trials import Component, canonical, printable
 
 
 def build(cls: type[Any], values: Mapping[str, Any], where: str = "") -> Any:
@@ -71,6 +71,7 @@ def _variant(
     own = _flat(asdict(instance))
     shown = {k: v for k, v in own.items() if v != default.get(k) or len(swept.get(k, ())) > 1}
     label = cls.name + (f"[{', '.join(f'{k}={v}' for k, v in shown.items())}]" if shown else "")
+    label = printable(label)  # settings may be any text, and tables, figures and terminals show it
     shared = len([1 for other in offers if other.name == cls.name]) > 1
     name = f"{offers.origin(cls)}:{cls.name}" if shared else cls.name
     return Component(offers.kind, name, label, asdict(instance), code_of(cls)), instance

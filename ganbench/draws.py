@@ -24,6 +24,8 @@ class DrawSpec(NamedTuple):
 class Draw:
     """The last argument of every loss: its only source of randomness, and where in the run it is.
 
+    A constraint gets one without random numbers.
+
     Attributes:
         step: the generator update at hand, counted from 1: a 0-dimensional tensor.
         progress: 0 at the start of the run, 1 at its end: a 0-dimensional tensor, for schedules.
@@ -45,7 +47,10 @@ class Draw:
         return self._numbers("uniform", shape)
 
     def _numbers(self, kind: str, shape: tuple[int, ...]) -> Tensor:
-        raise NotImplementedError
+        raise ObjectiveError(
+            f"constrain asked for {kind} numbers of shape {shape}: a constraint has the clock and the state, and no "
+            "random numbers; draw them in critic_loss"
+        )
 
 
 @dataclass

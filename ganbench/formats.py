@@ -13,12 +13,29 @@ import pandas as pd
 
 from ganbench.leaderboard import COUNTS, GRADIENT, OF_A_METRIC, columns
 
+FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets begin a formula with
 PROTOCOL = OF_A_METRIC[-1]
 
 
 def as_csv(table: pd.DataFrame, directions: Mapping[str, str]) -> str:
-    """One line a row under one line of column names; no number is an empty field, an infinite one ``inf``."""
-    return table.to_csv(index=False, lineterminator="\n")
+    """One line a row under one line of column names; no number is an empty field, an infinite one ``inf``.
+
+    Text that a spreadsheet would take for a formula has an apostrophe in front.
+    """
+    return plain_cells(table).to_csv(index=False, lineterminator="\n")
+
+
+def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts, column names included, no spreadsheet takes for formulas."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.assign(**{str(name): table[name].map(_plain) for name in texts}).rename(columns=_plain)
+
+
+def _plain(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", " ")  # which would end a row, as it is not quoted
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def as_json(table: pd.DataFrame, directions: Mapping[str, str]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from ganbench.draws import Draw
 
     Weights = Mapping[str, Tensor]
+    Constraint = Callable[[Weights, Draw], Weights]
 
 
 class Critic(Protocol):
@@ -70,6 +72,9 @@ class Objective:
         traceable: True promises that the methods are tensor operations alone, with no counter, print or branch on a
             value in them. They are then recorded once and replayed: faster, with the same numbers to the bit.
         vectorised: False says that ``torch.func.vmap`` cannot run the methods, so that seeds take turns.
+        couples_samples: True says that a loss depends on the batch as a whole, not on the mean over its samples: a
+            statistic of the minibatch, or one random number for all of it. The conformance kit then compares no
+            batch with the same batch twice over.
 
     Attributes:
         n_critic: critic updates per generator update.
@@ -81,6 +86,7 @@ class Objective:
     classifier: ClassVar[bool] = False
     traceable: ClassVar[bool] = False
     vectorised: ClassVar[bool] = True
+    couples_samples: ClassVar[bool] = False
 
     n_critic: int = 1
     optimizer: Optimizer = Optimizer()
@@ -108,8 +114,12 @@ class Objective:
             return js_lower_bound(critic(real), critic(fake))
         return critic(real).mean() - critic(fake).mean()
 
-    def constrain(self, weights: Weights) -> Weights:
-        """The critic's weights after each of its updates, projected where the objective asks for it."""
+    def constrain(self, weights: Weights, draw: Draw | None = None) -> Weights:
+        """The critic's weights after each of its updates, projected where the objective asks for it.
+
+        ``draw`` has the clock and the state: ``draw.step``, ``draw.progress``, ``draw.state``, but no random numbers.
+        An override may take the weights alone.
+        """
         return weights
 
     def critic_steps(self, step: int) -> int:
@@ -123,3 +133,20 @@ class Objective:
     def update_state(self, critic: Critic, real: Tensor, fake: Tensor, draw: Draw) -> dict[str, Tensor]:
         """The next state, computed after each generator update from the current ``draw.state``."""
         return dict(draw.state)
+
+
+def constraint_of(objective: Objective) -> Constraint | None:
+    """An objective's constraint as a function of weights and draw; None where it has none."""
+    if type(objective).constrain is Objective.constrain:
+        return None
+    if _takes_draw(objective.constrain):
+        return objective.constrain
+    return lambda weights, draw: objective.constrain(weights)
+
+
+def _takes_draw(constrain: Callable[..., Weights]) -> bool:
+    """Whether a constraint wants the draw, too: a second argument of another name that has a default is its own."""
+    return any(
+        second.name == "draw" or second.kind is second.VAR_POSITIONAL or second.default is second.empty
+        for second in list(inspect.signature(constrain).parameters.values())[1:2]
+    )

@@ -79,6 +79,8 @@ def read_plugin_files(paths: Iterable[str | Path], where: str = "--plugin") -> t
 
 
 def _read(path: Path, where: str) -> PluginFile:
+    if not str(path).isprintable():
+        raise UsageError(f"{where}: {str(path)!r} has characters that cannot be shown; rename it")
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise UsageError(f"{where}: {path} {what}; name a Python file with an objective and its hook")

@@ -16,7 +16,7 @@ import pluggy
 
 from ganbench import hookspecs
 from ganbench.admission import Plugin as Plugin
-from ganbench.admission import admit_entry, admit_file, key_of, left_out
+from ganbench.admission import admit_entry, admit_file, key_of, left_out, refusal, valid_name
 from ganbench.dataset import Dataset
 from ganbench.errors import PluginError, UnknownNameError
 from ganbench.executor import Executor
@@ -161,6 +161,9 @@ def _checked(cls: Any, base: type[T]) -> type[T]:
         raise PluginError(f"{cls.__name__} is not a frozen dataclass")
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{cls.__name__} has no name")
+    for name in _names(cls):
+        if not valid_name(name):
+            raise PluginError(f"{cls.__name__} is called {name!r}, which cannot be asked for; {refusal(name)}")
     return cls  # type: ignore[return-value]
 
 

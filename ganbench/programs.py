@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganbench.draws import Draw
 from ganbench.errors import ObjectiveError
 from ganbench.flops import flops
-from ganbench.objective import Objective
-from ganbench.passes import Arguments, Passes, Weights
+from ganbench.objective import Objective, constraint_of
+from ganbench.passes import Arguments, Clock, Passes, Weights
 from ganbench.players import Player
 from ganbench.readings import gradient_norm, wide
 from ganbench.tracing import Replayed
@@ -59,6 +60,7 @@ class Programs:
         self.passes = passes
         self.vectorises, self.large = passes.objective.vectorised, False
         self.recorded: dict[str, Replayed] = {}
+        self._constraint = constraint_of(passes.objective)
         self._generator, self._critic = generator, critic
         self._compiled, self._precision = compiled, precision
         self._records = compiled or not captured
@@ -97,7 +99,7 @@ class Programs:
     def _try_all(self, critic: Arguments, generator: Arguments) -> None:
         self.critic_gradient(critic)
         self.generator_gradient(generator)
-        self.projected(critic.critic)
+        self.projected(critic)
         self.next_state(generator)
 
     def operations(self, function: Callable[[Arguments], object], arguments: Arguments) -> int:
@@ -115,13 +117,13 @@ class Programs:
         found: tuple[Tensor, Tensor] = self._run("generator_gradient", self._generator_gradient, arguments)
         return found
 
-    def projected(self, weights: Weights) -> Weights:
-        """The critic's weights as its constraint allows them; the very same where there is none."""
-        objective = self.passes.objective
-        if type(objective).constrain is Objective.constrain:
-            return weights
+    def projected(self, arguments: Arguments) -> Weights:
+        """The critic's weights as its constraint allows them at this clock and state; the very same without one."""
+        if self._constraint is None:
+            return arguments.critic
         with torch.no_grad():
-            found: Weights = self._quickly("constrain", over_seeds(objective.constrain, self.loops))(weights)
+            run = self._quickly("constrain", self._projected)
+            found: Weights = run(arguments.critic, arguments.state, arguments.clock)
         return found
 
     def next_state(self, arguments: Arguments) -> dict[str, Tensor]:
@@ -148,6 +150,14 @@ class Programs:
         gradients, loss = self._for_all(self.passes.generator_gradients, arguments)
         gradient = self._generator.flatten(gradients)
         return gradient, torch.stack([wide(loss), gradient_norm(gradient)], dim=1)
+
+    def _projected(self, weights: Weights, state: dict[str, Tensor], clock: Clock) -> Weights:
+        def of_one_seed(own: Weights, carried: dict[str, Tensor]) -> Weights:
+            assert self._constraint is not None
+            return self._constraint(own, Draw(*clock, carried))
+
+        projected: Weights = over_seeds(of_one_seed, self.loops)(weights, state)
+        return projected
 
     def _next_state(self, arguments: Arguments) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self._for_all(self.passes.next_state, arguments)

@@ -165,3 +165,8 @@ def canonical(value: Any) -> str:
 def slug(text: str) -> str:
     """A file name out of any text: never a path, never empty, never long."""
     return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")[:48] or "x"
+
+
+def printable(text: str) -> str:
+    """Text on one line without control characters, escape sequences or marks of direction; those are written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

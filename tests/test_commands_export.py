@@ -6,6 +6,7 @@ import json
 import re
 from math import inf
 
+import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from test_leaderboard import DIRECTIONS, study, trial
@@ -43,11 +44,19 @@ def one_line(name):
 def test_csv_reads_back_as_it_was():
     table = board()
     rows = list(csv.DictReader(io.StringIO(as_csv(table, DIRECTIONS), newline="")))
-    assert [row["objective"] for row in rows] == NAMES
+    assert [row["objective"] for row in rows] == [*NAMES[:-1], "'=1+1"]
     assert [row["dataset"] for row in rows] == ["d_1 & <b>"] * len(NAMES)
     assert [float(row["fid"]) for row in rows] == list(range(len(NAMES)))
     assert list(rows[0]) == list(table.columns)
     assert rows[0]["fid_low"] == ""  # one seed has no interval
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_no_text_of_a_csv_file_begins_like_a_formula(start):
+    table = pd.DataFrame({f"{start}name": [f"{start}1", "a\r=1", None], "value": [-1.5, 2.0, float("nan")]})
+    (header, *rows) = csv.reader(io.StringIO(as_csv(table, DIRECTIONS), newline=""))
+    assert header == [f"'{start}name", "value"]
+    assert rows == [[f"'{start}1", "-1.5"], ["a =1", "2.0"], ["", ""]]
 
 
 def test_csv_and_json_hold_every_digit():

@@ -150,10 +150,48 @@ def test_check_tells_each_defect_of_a_file_in_one_line(call, tmp_path):
     assert [line.split(":")[1].strip() for line in lines[:-1]] == ["docstring", "fields", "signs", "training"]
     assert all("; " in line for line in lines[:-1])
     assert lines[-1] == "flawed: 4 defects"
-    code, out, _ = call("plugin", "check", "flawed.py", "--json")
+    code, out, err = call("plugin", "check", "flawed.py", "--json")
+    assert "objective flawed: not checked: " in err
     assert code == 1
     assert {row["check"] for row in json.loads(out)} == {"docstring", "fields", "signs", "training"}
     assert all(row["reason"] and row["fix"] and row["objective"] == "flawed" for row in json.loads(out))
+
+
+def test_check_takes_a_dataset_an_architecture_or_a_metric_by_name(call):
+    for kind, name in (("dataset", "swissroll"), ("architecture", "mlp"), ("metric", "modes")):
+        code, out, err = call("plugin", "check", name)
+        assert (code, out) == (0, f"{name}: no defect\n")
+        assert err.startswith(f"{kind} {name}: checked: name, docstring, ")
+        assert f"{kind} {name}: not checked: " in err
+
+
+EXECUTOR = """
+    from dataclasses import dataclass
+    from ganbench import Executor, hookimpl
+
+    @dataclass(frozen=True)
+    class Mine(Executor):
+        "Nowhere."
+        name = "mine"
+
+    @hookimpl
+    def ganbench_executors():
+        return [Mine]
+
+    @hookimpl
+    def ganbench_trial_finished(trial):
+        raise KeyError(trial["trial"])
+"""
+
+
+def test_check_judges_trackers_and_says_that_executors_are_not_judged(call, tmp_path):
+    (tmp_path / "mine.py").write_text(textwrap.dedent(EXECUTOR))
+    code, out, err = call("plugin", "check", "mine.py", "--json")
+    assert code == 1
+    ((row),) = json.loads(out)
+    assert (row["kind"], row["tracker"], row["check"]) == ("tracker", "ganbench_trial_finished", "endings")
+    assert "KeyError" in row["reason"]
+    assert "executor mine: checked: nothing" in err
 
 
 def test_check_takes_an_objective_or_a_plugin_by_name(call, site):
@@ -201,7 +239,7 @@ def test_check_refuses_what_it_cannot_find_or_load(call, tmp_path, site):
         "bare": "has no entry point; add [project.entry-points.ganbench]",
         "bad": "not a readable TOML file",
         "torn": "plugin torn of torn is broken: ModuleNotFoundError",
-        "metrics.py": "offers no objective",
+        "metrics.py": "offers nothing that could be checked",
     }.items():
         code, out, err = call("plugin", "check", target)
         assert (code, out) == (2, ""), target

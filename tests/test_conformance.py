@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 from ganbench import Objective, Optimizer, softplus
 from ganbench.errors import UnknownNameError
 from ganbench.plugins import load_plugins
-from ganbench.testing import Defect, check_objective
+from ganbench.testing import Defect, check_objective, examine
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ class AliasIsText(Clean):
     aliases = "other"
 
 
+@defect("name", "'clean-v1.5' cannot be asked for")
+class NameWithADot(Clean):
+    name = "clean-v1.5"
+
+
 @defect("docstring", "NoDocstring has none", doc=None)
 class NoDocstring(Clean):
     pass
@@ -111,6 +116,17 @@ class FieldOfAnotherType(Clean):
 
     def generator_loss(self, critic, real, fake, draw):
         return self.weight[0] * softplus(-critic(fake)).mean()
+
+
+@defect("serialisable", "slopes is a list, which can be changed in place")
+class ListAsADefault(Clean):
+    slopes: list = field(default_factory=lambda: [0.2, 0.5])
+
+
+@defect("methods", "constrain: too many positional arguments")
+class ConstraintOfNothing(Clean):
+    def constrain(self):
+        return {}
 
 
 @defect("methods", "there is no generator_loss")
@@ -180,6 +196,58 @@ class OneSampleAtATime(Clean):
 class SinglePrecision(Clean):
     def critic_loss(self, critic, real, fake, draw):
         return super().critic_loss(critic, real, fake, draw).float()
+
+
+# -- a mean over samples, and penalties on each of them ----------------------------------------------------------------
+
+
+@defect("batches", "critic_loss adds up the batch: it is")
+class SumOverTheBatch(Clean):
+    def critic_loss(self, critic, real, fake, draw):
+        return softplus(-critic(real)).sum() + softplus(critic(fake)).sum()
+
+
+@defect("batches", "generator_loss divides a sum by a fixed number: it is")
+class SumOverAFixedNumber(Clean):
+    def generator_loss(self, critic, real, fake, draw):
+        return softplus(-critic(fake)).sum() / 64
+
+
+@defect("batches", "critic_loss is multiplied by the size of the batch: it is")
+class TimesTheBatchSize(Clean):
+    def critic_loss(self, critic, real, fake, draw):
+        return len(real) * super().critic_loss(critic, real, fake, draw)
+
+
+class _Penalised(Clean):
+    def critic_loss(self, critic, real, fake, draw):
+        points = real + self.share(real, draw) * (fake - real)
+        norms = self.norms(torch.func.grad(lambda x: critic(x).sum())(points))
+        return critic(fake).mean() - critic(real).mean() + self.weight * (norms - 1).square().mean()
+
+    def share(self, real, draw):
+        return draw.uniform(len(real), *[1] * (real.ndim - 1))
+
+    def norms(self, slopes):
+        return (slopes.flatten(1).square().sum(1) + 1e-12).sqrt()
+
+
+@defect("batches", "the gradient penalty of critic_loss mixes samples")
+class PenaltyOverTheBatch(_Penalised):
+    def norms(self, slopes):
+        return slopes.norm(dim=0)
+
+
+@defect("axes", "the gradient penalty of critic_loss runs over the wrong axis")
+class PenaltyOverTheChannels(_Penalised):
+    def norms(self, slopes):
+        return (slopes.square().sum(1) + 1e-12).sqrt()
+
+
+@defect("draws", "critic_loss draws uniform (1,) once for all samples of a batch")
+class SharedInterpolation(_Penalised):
+    def share(self, real, draw):
+        return draw.uniform(1)
 
 
 # -- randomness ------------------------------------------------------------------------------------------------------
@@ -321,6 +389,32 @@ class ClampInPlace(Clean):
         return {name: w.clamp_(-0.01, 0.01) for name, w in weights.items()}
 
 
+@defect("constrain", "raised ObjectiveError: constrain asked for normal numbers")
+class RandomConstraint(Clean):
+    def constrain(self, weights, draw):
+        return {name: w + draw.normal_like(w) for name, w in weights.items()}
+
+
+@defect("constrain", "'body.2.weight' comes back not finite")
+class ConstraintThatEndsInNothing(Clean):
+    def constrain(self, weights, draw):
+        return {name: w / (1 - draw.progress) for name, w in weights.items()}
+
+
+@defect("recorded", "constrain cannot be recorded")
+class ConstraintThatBranches(Clean):
+    traceable = True
+
+    def constrain(self, weights, draw):
+        return {name: w.clamp(-1, 1) for name, w in weights.items()} if draw.progress > 0.5 else weights
+
+
+@defect("vmap", "constrain cannot be vectorised over seeds")
+class ConstraintOfAValue(Clean):
+    def constrain(self, weights, draw):
+        return {name: w / max(1.0, w.norm().item()) for name, w in weights.items()}
+
+
 @defect("constrain", "wanted ['body.2.bias'")
 class ConstrainsSomeWeights(Clean):
     def constrain(self, weights):
@@ -366,6 +460,18 @@ class GeneratorUpsideDown(Clean):
         return critic(fake).mean()
 
 
+@defect("sides", "critic_loss falls as generated samples score higher")
+class FakeSideTurned(Clean):
+    def critic_loss(self, critic, real, fake, draw):
+        return torch.relu(1 - critic(real)).mean() + torch.relu(1 - critic(fake)).mean()
+
+
+@defect("sides", "critic_loss rises as real samples score higher")
+class RealSideTurned(Clean):
+    def critic_loss(self, critic, real, fake, draw):
+        return torch.relu(1 + critic(real)).mean() + torch.relu(1 + critic(fake)).mean()
+
+
 @defect("training", "a toy generator is")
 class HoldsTheGenerator(Clean):
     def generator_loss(self, critic, real, fake, draw):
@@ -389,8 +495,61 @@ def test_a_defect_is_told_by_its_reason(cls, check, reason):
 
 
 def test_defects_are_many_and_each_has_a_reason_of_its_own():
-    assert len(DEFECTS) >= 40
+    assert len(DEFECTS) >= 60
     assert len({(p.values[1], p.values[2]) for p in DEFECTS}) == len(DEFECTS)
+
+
+def named(name):
+    return next(p.values[0] for p in DEFECTS if p.id == name)
+
+
+@pytest.mark.parametrize("weight", [1.0, 10.0])
+@pytest.mark.parametrize("name", ["PenaltyOverTheBatch", "PenaltyOverTheChannels"])
+def test_a_penalty_over_the_wrong_axis_is_told_of_its_axis_and_of_nothing_else(name, weight):
+    (found,) = check_objective(named(name)(weight=weight))
+    assert found.check in ("batches", "axes")
+    assert "penalty" in found.reason
+    assert "all its own axes" in found.fix
+
+
+def test_a_value_without_annotation_is_told_what_can_be_written():
+    @dataclass(frozen=True)
+    class Slopes(Clean):
+        slopes = [0.2, 0.5]  # noqa: RUF012
+
+    assert "write slopes: tuple[float, ...] = (0.2, 0.5)" in {d.fix for d in check_objective(Slopes, ["training"])}
+
+
+def test_where_the_signs_are_right_nothing_is_said_of_signs():
+    (found,) = [d for d in check_objective(named("HoldsTheGenerator")) if d.check == "training"]
+    assert "the signs are right" in found.fix
+
+
+def test_a_statistic_of_the_batch_may_be_declared():
+    @dataclass(frozen=True)
+    class Spread(Clean):
+        """As above, Goodfellow et al. (2014), with a generator whose scores are to be spread in each batch."""
+
+        couples_samples = True
+
+        def generator_loss(self, critic, real, fake, draw):
+            scores = critic(fake)
+            spread = (scores - scores.mean()).square().sum() / max(1, len(scores) - 1)
+            return super().generator_loss(critic, real, fake, draw) - 0.01 * spread
+
+    assert not check_objective(Spread)
+    object.__setattr__(undeclared := Spread(), "couples_samples", False)
+    assert {d.check for d in check_objective(undeclared)} == {"batches"}
+
+
+def test_what_was_not_checked_is_said():
+    unchecked = {u.check for u in examine(Clean, without=["training"]).unchecked}
+    assert unchecked == {"training", "recorded", "constrain", "state", "dirac", "gpu", "source"}
+    found = examine(named("SumOverTheBatch"))
+    assert [d.check for d in found.defects] == ["batches"]
+    assert {"signs", "sides", "training"} <= {u.check for u in found.unchecked if u.reason == "needs batches"}
+    assert not {u.check for u in found.unchecked} & set(found.checked)
+    assert examine(int, "objective").unchecked
 
 
 # -- what passes -----------------------------------------------------------------------------------------------------
@@ -432,7 +591,25 @@ class WarmUp(Clean):
         return 20 if step <= 3 else self.n_critic
 
 
-@pytest.mark.parametrize("target", [Clean, Clean(weight=2.0), Declared, ClosedForm, NoisyClosedForm, WarmUp], ids=str)
+@dataclass(frozen=True)
+class DecayedClip(Clean):
+    """With a clip that falls to zero: Arjovsky et al. (2017), Algorithm 1.
+
+    Attributes:
+        clip: at the beginning.
+    """
+
+    traceable = True
+    clip: float = 0.5
+
+    def constrain(self, weights, draw):
+        clip = self.clip * (1 - draw.progress)
+        return {name: torch.minimum(torch.maximum(w, -clip), clip) for name, w in weights.items()}
+
+
+@pytest.mark.parametrize(
+    "target", [Clean, Clean(weight=2.0), Declared, ClosedForm, NoisyClosedForm, WarmUp, DecayedClip], ids=str
+)
 def test_a_clean_objective_has_no_defect(target):
     assert not check_objective(target)
 
@@ -444,7 +621,7 @@ def test_first_party_objectives_have_no_defect(name):
 
 
 def test_a_stopped_gradient_may_be_declared():
-    cls = next(p.values[0] for p in DEFECTS if p.id == "StoppedGradient")
+    cls = named("StoppedGradient")
     assert {d.check for d in check_objective(cls)} == {"differences"}
     assert not check_objective(cls, without=["differences"])
     with pytest.raises(UnknownNameError, match="did you mean 'differences'"):

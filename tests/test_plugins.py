@@ -7,6 +7,7 @@ from importlib.metadata import Distribution, EntryPoint
 import pytest
 
 from ganbench import hookspecs
+from ganbench.admission import valid_name
 from ganbench.errors import PluginError, UnknownNameError
 from ganbench.plugins import load_plugins
 
@@ -128,6 +129,70 @@ BROKEN = {
         "subclass",
     ),
 }
+
+
+UNFROZEN = OBJECTIVE.replace("(frozen=True)", "")
+FIELD = OBJECTIVE.replace('"{name}"', '"mine"\n    {field}')
+UNMADE = {
+    "not frozen": (UNFROZEN, "stranger_broken_plugin.py, line 5); write @dataclass(frozen=True) above the class"),
+    "a list as a default": (FIELD.replace("{field}", "slopes: list = [0.2]"), "write a tuple"),
+    "no default behind a default": (FIELD.replace("{field}", "slope: float"), "give every field a default"),
+}
+
+
+@pytest.mark.parametrize("case", UNMADE)
+def test_a_class_that_python_refuses_to_make_is_told_what_to_write(entry, case):
+    source, advice = UNMADE[case]
+    error = state_of(load_plugins([entry("broken", source)]), "broken").error
+    assert advice in error
+    assert not error.startswith(("TypeError", "ValueError"))
+
+
+REFUSED = {
+    "dot": "wgan-v1.5",
+    "colon": "a:b",
+    "comma": "a,b",
+    "equals": "a=b",
+    "bracket": "a[b]",
+    "space": "a b",
+    "capital": "Wgan",
+    "empty": "",
+    "long": "a" * 81,
+    "newline": "a\nb",
+    "trailing newline": "a\n",
+    "escape": "a\x1b[31mb",
+    "bell": "a\x07b",
+    "null": "a\0b",
+    "right to left": "a\u202eb",
+    "no width": "a\u200bb",
+    "letters of another script": "\u0430bc",
+    "slash": "../a",
+    "backslash": "a\\b",
+    "formula": "=1+1",
+}
+
+
+@pytest.mark.parametrize("alias", [False, True], ids=["name", "alias"])
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_name_that_cannot_be_asked_for_is_refused_with_its_plugin(entry, case, alias):
+    names = ("mine", REFUSED[case]) if alias else (REFUSED[case], "other")
+    source = OBJECTIVE.replace('"{name}"', f"{names[0]!r}\n    aliases = ({names[1]!r},)")
+    plugin = state_of(load_plugins([entry("broken", source)]), "broken")
+    assert plugin.state == "broken"
+    assert "cannot be asked for; use small letters, digits, single hyphens and underscores, such as" in plugin.error
+    assert plugin.error.isprintable()
+
+
+def test_a_name_that_enters_is_one_that_can_be_set():
+    for offers in (load_plugins().objectives, load_plugins().datasets, load_plugins().metrics):
+        assert all(valid_name(name) and "." not in name for name in offers.names())
+
+
+def test_what_a_broken_plugin_says_reaches_a_terminal_as_text(entry):
+    source = "raise OSError('\\x1b[2J\\u202eno licence\\x07')"
+    assert state_of(load_plugins([entry("broken", source)]), "broken").error == (
+        "OSError: \\x1b[2J\\u202eno licence\\x07"
+    )
 
 
 @pytest.mark.parametrize("case", BROKEN)

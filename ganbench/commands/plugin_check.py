@@ -1,9 +1,10 @@
-"""``ganbench plugin check``: the conformance kit on an installed objective, a plugin's folder or one file."""
+"""``ganbench plugin check``: the conformance kit on what is installed, on a plugin's folder or on one file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import typer
 
@@ -11,44 +12,70 @@ from ganbench.commands.terminal import print_rows, say
 from ganbench.errors import PluginError, UnknownNameError, UsageError
 from ganbench.objective import Objective
 from ganbench.plugin_files import read_plugin_files
-from ganbench.plugins import Registry, load_plugins
-from ganbench.testing import check_objective
+from ganbench.plugins import Offers, Registry, load_plugins
+from ganbench.testing import Examination, Unchecked, examine
 from ganbench.testing.folder import entries_of
 
 FORMATS = (".png", ".svg", ".pdf")
-Found = list[type[Objective]]
+KINDS = ("objective", "dataset", "architecture", "metric")
+
+
+class Candidate(NamedTuple):
+    """What is judged: a class of one of KINDS, a tracker's function, or an executor, which is not judged."""
+
+    kind: str
+    target: Any
 
 
 def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
-    """Judge every objective of a target and print its defects. Returns whether there are none.
+    """Judge all that a target offers; print its defects and what was not checked. Returns whether there are none.
 
     Raises:
-        UsageError, PluginError: there is no such target, it cannot be loaded, or it offers no objective.
+        UsageError, PluginError: there is no such target, it cannot be loaded, or it offers nothing.
     """
-    classes = _find(target)
+    candidates = _find(target)
     if plot is not None and plot.suffix not in FORMATS:
         raise UsageError(f"--plot is {plot}; wanted a file that ends with {', '.join(FORMATS)}")
-    rows, sound = [], True
-    for cls in classes:
-        defects = check_objective(cls)
-        sound &= not defects
-        rows += [{"objective": cls.name, "check": d.check, "reason": d.reason, "fix": d.fix} for d in defects]
-        if not as_json:
-            for defect in defects:
-                typer.echo(f"{cls.name}: {defect}")
-            typer.echo(f"{cls.name}: {_count(len(defects))}")
+    found = [_judged(candidate) for candidate in candidates]
     if as_json:
-        print_rows(rows, as_json=True)
+        print_rows([row for examination in found for row in _rows(examination)], as_json=True)
+    for examination in found:
+        _tell(examination, typer.echo if not as_json else None)
     if plot is not None:
-        _draw(classes, plot)
-    return sound
+        _draw([c.target for c in candidates if c.kind == "objective"], plot)
+    return not any(examination.defects for examination in found)
+
+
+def _judged(candidate: Candidate) -> Examination:
+    kind, target = candidate
+    if kind == "executor":
+        return Examination(kind, target.name, (), (), (Unchecked("executor", "the kit has no checks of executors"),))
+    return examine(target, kind)
+
+
+def _rows(found: Examination) -> list[dict[str, str]]:
+    """Its defects, one a row; the key that names what is judged is its kind."""
+    return [
+        {found.kind: found.name, "check": d.check, "reason": d.reason, "fix": d.fix, "kind": found.kind}
+        for d in found.defects
+    ]
+
+
+def _tell(found: Examination, answer: Callable[[str], object] | None) -> None:
+    """Defects and their number as the answer; what was and was not checked as a remark."""
+    if answer is not None:
+        for defect in found.defects:
+            answer(f"{found.name}: {defect}")
+        answer(f"{found.name}: {_count(len(found.defects))}")
+    say(f"{found.kind} {found.name}: checked: {', '.join(found.checked) or 'nothing'}")
+    say(f"{found.kind} {found.name}: not checked: {'; '.join(map(str, found.unchecked))}")
 
 
 def _count(n: int) -> str:
     return "no defect" if n == 0 else f"{n} defect{'s' if n > 1 else ''}"
 
 
-def _find(target: str) -> Found:
+def _find(target: str) -> list[Candidate]:
     path = Path(target)
     if path.is_dir() and (path / "pyproject.toml").exists():
         return _in_folder(path)
@@ -57,12 +84,28 @@ def _find(target: str) -> Found:
         return _offered(load_plugins([], files=[file]), file.name, target)
     registry = load_plugins()
     try:
-        return [registry.objectives.find(target, "plugin check")]
+        return [_by_name(registry, target)]
     except UnknownNameError as error:
         return _of_plugin(registry, target, path, error)
 
 
-def _in_folder(path: Path) -> Found:
+def _offers(registry: Registry) -> list[Offers[Any]]:
+    return [registry.objectives, registry.datasets, registry.architectures, registry.metrics]
+
+
+def _by_name(registry: Registry, name: str) -> Candidate:
+    """The first of its kind that answers to a name. Raises UnknownNameError with all names that do."""
+    for offers in _offers(registry):
+        try:
+            return Candidate(offers.kind, offers.find(name, "plugin check"))
+        except UnknownNameError as error:
+            if error.known and offers.elsewhere.get(name.lower()):
+                raise
+    known = [name for offers in _offers(registry) for name in offers.names()]
+    raise UnknownNameError(" or ".join(KINDS), name, known, "plugin check")
+
+
+def _in_folder(path: Path) -> list[Candidate]:
     """What a plugin's folder offers, installed or not."""
     registry = load_plugins(entries_of(path), allowed="")
     for plugin in registry.plugins:
@@ -71,7 +114,7 @@ def _in_folder(path: Path) -> Found:
     return _offered(registry, None, str(path))
 
 
-def _of_plugin(registry: Registry, target: str, path: Path, unknown: UnknownNameError) -> Found:
+def _of_plugin(registry: Registry, target: str, path: Path, unknown: UnknownNameError) -> list[Candidate]:
     """What a plugin offers that is called so, or whose distribution is."""
     plugins = [p for p in registry.plugins if target in (p.name, p.distribution)]
     for plugin in plugins:
@@ -88,16 +131,29 @@ def _of_plugin(registry: Registry, target: str, path: Path, unknown: UnknownName
     raise unknown
 
 
-def _offered(registry: Registry, distribution: str | None, target: str) -> Found:
-    found = [cls for dist, cls in registry.objectives.offered if distribution in (None, dist)]
+def _offered(registry: Registry, distribution: str | None, target: str) -> list[Candidate]:
+    """All that a distribution offers; all that there is, where none is named."""
+    found = [
+        Candidate(offers.kind, cls)
+        for offers in (*_offers(registry), registry.executors)
+        for dist, cls in offers.offered
+        if distribution in (None, dist)
+    ]
+    found += [
+        Candidate("tracker", tracker.function)
+        for tracker in registry.manager.hook.ganbench_trial_finished.get_hookimpls()
+        if distribution in (None, tracker.plugin_name.partition(":")[0])
+    ]
     if not found:
-        raise PluginError(f"{target} offers no objective, and nothing else can be checked")
+        raise PluginError(f"{target} offers nothing that could be checked")
     return found
 
 
 def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
     from ganbench.figures.dirac import draw_dirac
 
+    if not classes:
+        raise UsageError("--plot: there is no objective, and nothing else has a Dirac-GAN; leave it out")
     carries = [cls.name for cls in classes if cls.init_state is not Objective.init_state]
     if carries:
         raise UsageError(
@@ -107,7 +163,7 @@ def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
         draw_dirac([cls() for cls in classes]).savefig(path)
     except OSError as error:
         raise UsageError(f"--plot: {path} cannot be written ({error})") from error
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+    except (Exception, SystemExit) as error:  # a third party's code may raise anything
         names = ", ".join(cls.name for cls in classes)
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PluginError(f"--plot: {names} cannot be drawn ({reason}); mend the defects first") from error

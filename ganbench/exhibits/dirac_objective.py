@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbench.draws import Draw, DrawSpec, RecordingDraw, ReplayingDraw, fill
 from ganbench.exhibits.dynamics import Gradient, VectorField
-from ganbench.objective import Objective
+from ganbench.objective import Objective, constraint_of
 
 Array = NDArray[np.float64]
 Loss = Callable[[Tensor, Tensor, Draw], Tensor]
@@ -83,7 +83,10 @@ def _beginning() -> tuple[Tensor, Tensor]:
 
 
 def _constraint(objective: Objective) -> Callable[[Array], Array]:
-    constrain = torch.func.vmap(lambda psi: objective.constrain({"psi": psi})["psi"])
+    constraint = constraint_of(objective)
+    if constraint is None:
+        return lambda psi: psi
+    constrain = torch.func.vmap(lambda psi: constraint({"psi": psi}, Draw(*_beginning()))["psi"])
 
     def project(psi: Array) -> Array:
         projected: Array = constrain(torch.from_numpy(psi)).numpy()

@@ -19,6 +19,11 @@ class KernelDistance(Metric):
 
     Traps: an unbiased estimate of nothing is negative half of the time, so small negative values are right. A
     cubic kernel compares three moments: what differs beyond them stays unseen.
+
+    Attributes:
+        subsets: random subsets that the estimate is averaged over.
+        subset_size: samples in each of them, at most as many as there are.
+        seed: of the choice of subsets.
     """
 
     name = "kid"

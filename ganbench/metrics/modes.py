@@ -37,6 +37,9 @@ class Modes(Metric):
 
     Traps: for known modes the definition is lenient, one sample of 2,500 suffices; look at ``mode_kl`` beside it.
     The number grows with the number of samples.
+
+    Attributes:
+        share: of its fair share of samples that a class needs to be captured; 0 asks for one sample.
     """
 
     name = "modes"

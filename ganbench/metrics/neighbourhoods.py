@@ -22,6 +22,9 @@ class Precision(Metric):
 
     Traps: equal distributions do not score 1 (about .96 at n = 1,000 in two dimensions); a single real outlier,
     whose ball is huge, lifts the precision of noise: ``density`` mends that.
+
+    Attributes:
+        k: the neighbour whose distance is the radius of a neighbourhood, counted from 1.
     """
 
     name = "precision"
@@ -44,6 +47,9 @@ class Recall(Metric):
 
     Traps: equal distributions do not score 1; fake samples scattered far and wide have huge balls and so a high
     recall: ``coverage`` mends that.
+
+    Attributes:
+        k: the neighbour whose distance is the radius of a neighbourhood, counted from 1.
     """
 
     name = "recall"
@@ -66,6 +72,9 @@ class Density(Metric):
 
     Traps: 1 for equal distributions in expectation, but not bounded by it: samples that crowd into the densest
     region score more than 1.
+
+    Attributes:
+        k: the neighbour whose distance is the radius of a neighbourhood, counted from 1.
     """
 
     name = "density"
@@ -88,6 +97,9 @@ class Coverage(Metric):
 
     Traps: for equal distributions and n fake samples to n real ones it is about 1 - 2^-k = .969, and it falls with
     the number of fake samples whatever they are: compare at one sample count.
+
+    Attributes:
+        k: the neighbour whose distance is the radius of a neighbourhood, counted from 1.
     """
 
     name = "coverage"

@@ -24,6 +24,10 @@ class Wasserstein(Metric):
 
     Traps: far from 0 for equal distributions (.085 on ``ring`` with 1,000 samples), and slow to fall in many
     dimensions: read it against the floor at the same sample count.
+
+    Attributes:
+        samples: compared of each set, at most as many as there are.
+        seed: of their choice.
     """
 
     name = "w1"
@@ -54,6 +58,10 @@ class SlicedWasserstein(Metric):
 
     Traps: a mean over directions shrinks with the number of features about as 1 / sqrt(d), so values of different
     evaluators do not compare. It is above 0 for equal distributions: read it against the floor.
+
+    Attributes:
+        projections: random directions.
+        seed: of the directions.
     """
 
     name = "sliced_w1"

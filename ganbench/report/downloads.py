@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ganbench.formats import plain_cells
+
 MOST_ROWS = 40_000  # of an embedded table; a larger one is thinned to every k-th step, and says so
 PLAIN = 300_000  # bytes; a longer text is compressed
 
@@ -42,7 +44,7 @@ def downloads(tables: Mapping[str, pd.DataFrame]) -> list[Download]:
 def _download(name: str, table: pd.DataFrame) -> Download:
     every, shown = thinned(table)
     note = f"one step in {every} and the last; the parquet files hold all {len(table):,} rows" if every > 1 else ""
-    text = shown.to_csv(index=False, float_format="%.7g", lineterminator="\n").encode()
+    text = plain_cells(shown).to_csv(index=False, float_format="%.7g", lineterminator="\n").encode()
     stem = f"{name}-every-{every}" if every > 1 else name
     if len(text) <= PLAIN:
         return Download(f"{stem}.csv", len(shown), len(table), note, _href("text/csv", text))

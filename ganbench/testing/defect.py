@@ -1,4 +1,4 @@
-"""What is wrong with an objective, in one line: the check that found it, the reason and the fix."""
+"""What the conformance kit says of a plugin: defects, each in one line, and what was checked and what was not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Defect:
-    """One thing that an objective does not keep of its contract.
+    """One thing in which a plugin does not keep its contract.
 
     Attributes:
         check: the check that found it.
@@ -23,6 +23,42 @@ class Defect:
     def __str__(self) -> str:
         """One line, whatever the reason holds."""
         return " ".join(f"{self.check}: {self.reason}; {self.fix}".split())
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A check that was not made, or not to its end.
+
+    Attributes:
+        check: its name.
+        reason: why not.
+    """
+
+    check: str
+    reason: str
+
+    def __str__(self) -> str:
+        """One line, whatever the reason holds."""
+        return " ".join(f"{self.check} ({self.reason})".split())
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that the kit says of one objective, dataset, architecture, metric or tracker.
+
+    Attributes:
+        kind: ``objective``, ``dataset``, ``architecture``, ``metric`` or ``tracker``.
+        name: its name.
+        defects: what is wrong; empty where nothing is.
+        checked: the names of the checks that were made.
+        unchecked: those that were not, and what no check can tell.
+    """
+
+    kind: str
+    name: str
+    defects: tuple[Defect, ...]
+    checked: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
 
 
 def raised(error: BaseException, file: str) -> str:

@@ -16,8 +16,9 @@ from ganbench.draws import Draw, RecordingDraw, ReplayingDraw, fill
 from ganbench.exhibits.dirac_objective import DiracCritic
 from ganbench.exhibits.dynamics import random_starts
 from ganbench.objective import Objective
-from ganbench.testing.defect import Defect
-from ganbench.testing.subject import LOSSES, Subject
+from ganbench.testing.defect import Defect, Unchecked
+from ganbench.testing.rounding import slope_by_score
+from ganbench.testing.subject import LOSSES, Finding, Subject
 
 CLOCK = torch.tensor(1), torch.tensor(0.0, dtype=torch.float64)
 SPREAD = torch.tensor([-0.1, 0.0, 0.1, 0.2], dtype=torch.float64)[:, None]  # so that no statistic of a batch is zero
@@ -69,7 +70,7 @@ class Game:
 
 def signs(subject: Subject) -> Iterator[Defect]:
     """The critic learns to score real samples higher; under such a critic the generator moves towards them."""
-    game = Game(subject.objective, 1 + SPREAD, SPREAD)
+    game = Game(subject.instance, 1 + SPREAD, SPREAD)
     if not game.gradients(UNDECIDED, -1.0)[0] < 0:
         reason = "a step on critic_loss makes an undecided critic score generated samples higher"
         yield Defect("signs", reason, "turn the signs of critic_loss: it is minimised, and a high score means real")
@@ -78,15 +79,44 @@ def signs(subject: Subject) -> Iterator[Defect]:
         yield Defect("signs", reason, "turn the sign of generator_loss: it is minimised, and a high score means real")
 
 
-def dirac(subject: Subject) -> Iterator[Defect]:
+SCORES = (-10.0, -3.0, -1.0, -0.3, 0.0, 0.3, 1.0, 3.0, 10.0)
+
+
+def sides(subject: Subject) -> Iterator[Defect]:
+    """The critic's loss wants a high score of real samples and, of itself, a low one of generated samples."""
+    slopes = {kind: [_slope(subject, kind, score) for score in SCORES] for kind in ("real", "fake")}
+    real_is_wrong = _rises([-slope for slope in reversed(slopes["real"])])
+    fake_is_wrong = _rises(slopes["fake"])
+    if real_is_wrong and not fake_is_wrong:
+        reason = "critic_loss rises as real samples score higher"
+        yield Defect("sides", reason, "turn the sign of the term with critic(real): its score is to rise")
+    if fake_is_wrong and not real_is_wrong:
+        reason = "critic_loss falls as generated samples score higher"
+        yield Defect("sides", reason, "turn the sign of the term with critic(fake): its score is to fall")
+
+
+def _slope(subject: Subject, kind: str, score: float) -> float:
+    return slope_by_score(subject, "critic_loss", kind, torch.tensor(score, dtype=torch.float64))
+
+
+def _rises(slopes: list[float]) -> bool:
+    """Whether a term pushes generated samples up, given its slopes by their score, from low scores to high ones.
+
+    A term may pull scores towards a target from both sides, and it may be zero.
+    """
+    return slopes[-1] < 0 or (max(slopes) <= 0 and min(slopes) < 0)
+
+
+def dirac(subject: Subject) -> Iterator[Finding]:
     """The gradients are those of the closed form that the class gives, if it gives one."""
-    closed = getattr(subject.objective, CLOSED_FORM, None)
+    closed = getattr(subject.instance, CLOSED_FORM, None)
     if closed is None:
+        yield Unchecked("dirac", "no closed form to compare with: the class has no method dirac(self, psi, theta)")
         return
     alone = torch.zeros(1, 1, dtype=torch.float64)
-    random = Game(subject.objective, alone, alone).is_random()
+    random = Game(subject.instance, alone, alone).is_random()
     points = alone.expand(SAMPLES if random else 1, 1)
-    game, tolerance = Game(subject.objective, points, points), 0.05 if random else 1e-6
+    game, tolerance = Game(subject.instance, points, points), 0.05 if random else 1e-6
     starts = zip(*(x.tolist() for x in random_starts(POINTS, np.random.default_rng(0))), strict=True)
     for psi, theta in starts:
         p, t = (torch.tensor(x, dtype=torch.float64) for x in (psi, theta))

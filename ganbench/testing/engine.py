@@ -13,30 +13,33 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from ganbench.cohort import Cohort, Setting
-from ganbench.objective import Optimizer
+from ganbench.draws import Draw
+from ganbench.objective import Optimizer, constraint_of
 from ganbench.passes import Arguments, Passes
 from ganbench.players import FunctionalCritic
-from ganbench.testing.defect import Defect
+from ganbench.testing.defect import Defect, Unchecked
+from ganbench.testing.dirac import sides, signs
 from ganbench.testing.losses import LATE
-from ganbench.testing.subject import Subject
+from ganbench.testing.subject import LOSSES, Finding, Subject
 from ganbench.testing.toys import DOUBLE, Case, Cloud, ToyNetworks
 from ganbench.training import train
 from ganbench.vectorise import over_seeds
 
-CASE = Case(dtype=DOUBLE)
+CASE, END = Case(dtype=DOUBLE), dataclasses.replace(LATE, dtype=DOUBLE, seed=1)
 SEEDS, STEPS, NEARER = (0, 1, 2), 20, 0.9
 CRITIC_STEPS = 5  # at least: a penalty may hold a critic that knows nothing yet to the wrong slope
 QUICKLY = Optimizer("adam", lr=0.02, beta1=0.5)
 PLAIN = "tensor operations, torch.where instead of if, no .item()"
 
 
-def vmap(subject: Subject) -> Iterator[Defect]:
+def vmap(subject: Subject) -> Iterator[Finding]:
     """All seeds run as one vectorised program, with the numbers of each alone; or the class says that they cannot."""
-    if not subject.objective.vectorised:
+    if not subject.instance.vectorised:
+        yield Unchecked("vmap", "vectorised is False: seeds run one after the other")
         return
-    passes = CASE.passes(subject.objective)
+    passes = CASE.passes(subject.instance)
     for loss, function in _functions(passes).items():
-        both = [dataclasses.replace(CASE, seed=seed).arguments(passes, loss) for seed in (0, 1)]
+        both = [_arguments(dataclasses.replace(CASE, seed=seed), passes, loss) for seed in (0, 1)]
         parts = pytree.tree_map(lambda *leaves: torch.stack(leaves), *(_bare(a) for a in both))
         run = _on_parts(function, CASE)
         try:
@@ -49,14 +52,14 @@ def vmap(subject: Subject) -> Iterator[Defect]:
             yield Defect("vmap", f"{loss} gives other numbers vectorised than seed by seed", f"use {PLAIN}")
 
 
-def recorded(subject: Subject) -> Iterator[Defect]:
+def recorded(subject: Subject) -> Iterator[Finding]:
     """What ``traceable = True`` promises: a recording of one step gives the numbers of any other step."""
-    if not (subject.objective.traceable and subject.objective.vectorised):
+    if not (subject.instance.traceable and subject.instance.vectorised):
+        yield Unchecked("recorded", "traceable is False: every step runs as it is written")
         return
-    passes = CASE.passes(subject.objective)
-    late = dataclasses.replace(LATE, dtype=DOUBLE, seed=1)
+    passes = CASE.passes(subject.instance)
     for loss, function in _functions(passes).items():
-        first, other = (case.arguments(passes, loss) for case in (CASE, late))
+        first, other = (_arguments(case, passes, loss) for case in (CASE, END))
         try:
             program = make_fx(_without_signature(function))(first)
         except Exception as error:
@@ -78,7 +81,20 @@ def _without_signature(function: Any) -> Any:
 
 
 def _functions(passes: Passes) -> dict[str, Any]:
-    return {"critic_loss": passes.critic_gradients, "generator_loss": passes.generator_gradients}
+    found: dict[str, Any] = {"critic_loss": passes.critic_gradients, "generator_loss": passes.generator_gradients}
+    constraint = constraint_of(passes.objective)
+    if constraint is not None:
+        found["constrain"] = lambda arguments: dict(constraint(arguments.critic, _draw(arguments)))
+    return found
+
+
+def _draw(arguments: Arguments) -> Draw:
+    """What a constraint is given."""
+    return Draw(*arguments.clock, arguments.state)
+
+
+def _arguments(case: Case, passes: Passes, name: str) -> Arguments:
+    return case.arguments(passes, name if name in LOSSES else LOSSES[0])
 
 
 def _bare(arguments: Arguments) -> dict[str, Any]:
@@ -101,32 +117,43 @@ def _alike(got: Any, wanted: Any) -> bool:
 
 def estimate(subject: Subject) -> Iterator[Defect]:
     """The estimate is a scalar tensor."""
-    passes = CASE.passes(subject.objective)
+    passes = CASE.passes(subject.instance)
     arguments = CASE.arguments(passes)
     critic, fake = (
         FunctionalCritic(passes.critic, arguments.critic),
         passes.generate(arguments.generator, arguments.latent),
     )
-    value = subject.objective.estimate(critic, arguments.real, fake)
+    value = subject.instance.estimate(critic, arguments.real, fake)
     if not isinstance(value, Tensor) or value.shape != ():
         got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         yield Defect("estimate", f"it gave {got}, wanted a scalar tensor", "end it with .mean()")
 
 
-def constrain(subject: Subject) -> Iterator[Defect]:
-    """It gives all weights back, of the same shapes, finite, and changes nothing in place."""
-    passes = CASE.passes(subject.objective)
-    weights = CASE.arguments(passes).critic
-    before = {name: w.clone() for name, w in weights.items()}
-    after = subject.objective.constrain(weights)
-    if any(not torch.equal(w, before[name]) for name, w in weights.items()):
-        yield Defect("constrain", "it changes weights in place", "return new tensors: w.clamp(...), not w.clamp_(...)")
-    yield from _same_tensors("constrain", before, after)
+def constrain(subject: Subject) -> Iterator[Finding]:
+    """At the first step and at the last, it gives all weights back, of the same shapes, finite and as new tensors."""
+    constraint = constraint_of(subject.instance)
+    if constraint is None:
+        yield Unchecked("constrain", "it has no constraint")
+        return
+    for case in (CASE, END):
+        arguments = case.arguments(case.passes(subject.instance))
+        before = {name: w.clone() for name, w in arguments.critic.items()}
+        after = constraint(arguments.critic, _draw(arguments))
+        if any(not torch.equal(w, before[name]) for name, w in arguments.critic.items()):
+            fix = "return new tensors: w.clamp(...), not w.clamp_(...)"
+            yield Defect("constrain", "it changes weights in place", fix)
+        found = list(_same_tensors("constrain", before, after))
+        yield from found
+        if found:
+            return
 
 
-def state(subject: Subject) -> Iterator[Defect]:
+def state(subject: Subject) -> Iterator[Finding]:
     """The state keeps its names and shapes from step to step, and stays finite."""
-    passes = CASE.passes(subject.objective)
+    if not (subject.overrides("init_state") or subject.overrides("update_state")):
+        yield Unchecked("state", "it keeps no state")
+        return
+    passes = CASE.passes(subject.instance)
     arguments = CASE.arguments(passes, "generator_loss")
     for _ in range(3):
         after = passes.next_state(arguments)
@@ -152,7 +179,7 @@ def _same_tensors(check: str, before: Any, after: Any) -> Iterator[Defect]:
 def critic_steps(subject: Subject) -> Iterator[Defect]:
     """At least one critic update precedes each generator update."""
     for step in (1, 2, 10, 100, 100_000):
-        n = subject.objective.critic_steps(step)
+        n = subject.instance.critic_steps(step)
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             yield Defect("critic_steps", f"it is {n!r} at step {step}", "return a whole number of at least 1")
             return
@@ -163,8 +190,8 @@ def critic_steps(subject: Subject) -> Iterator[Defect]:
 
 def training(subject: Subject) -> Iterator[Defect]:
     """A few steps bring a toy generator nearer to its data, in the engine and with all readings finite."""
-    n_critic = max(subject.objective.n_critic, CRITIC_STEPS)
-    objective = dataclasses.replace(subject.objective, optimizer=QUICKLY, n_critic=n_critic)
+    n_critic = max(subject.instance.n_critic, CRITIC_STEPS)
+    objective = dataclasses.replace(subject.instance, optimizer=QUICKLY, n_critic=n_critic)
     object.__setattr__(objective, "traceable", False)  # recording pays in longer runs only
     setting = Setting(Cloud(), ToyNetworks(), objective, STEPS, batch_size=32)
     with warnings.catch_warnings():
@@ -176,9 +203,12 @@ def training(subject: Subject) -> Iterator[Defect]:
         yield Defect("training", f"a reading is not finite within {STEPS} steps on a toy", "look for log, sqrt and /")
     elif not (after := _distance(cohort)) < NEARER * before:
         reason = f"after {STEPS} steps a toy generator is {after:.2f} from its data, where it began {before:.2f} away"
-        yield Defect(
-            "training", reason, "look at the signs of both losses: each is minimised, and a high score is real"
-        )
+        turned = any((*signs(subject), *sides(subject)))
+        yield Defect("training", reason, FIX_SIGNS if turned else FIX_HELD)
+
+
+FIX_SIGNS = "look at the signs of both losses: each is minimised, and a high score is real"
+FIX_HELD = "the signs are right: look for what outweighs the scores, such as a penalty's weight or a constraint"
 
 
 def _distance(cohort: Cohort) -> float:

@@ -35,7 +35,7 @@ WANTED = {"critic": "compute it from critic(real) and critic(fake)", "generator"
 
 def players(subject: Subject) -> Iterator[Defect]:
     """Each loss has a finite gradient by its own player's weights, and the critic's none by the generator's."""
-    passes = CASE.passes(subject.objective)
+    passes = CASE.passes(subject.instance)
     for player, run in _passes(passes).items():
         gradients, _ = run(CASE.arguments(passes, f"{player}_loss"))
         if not all(g.isfinite().all() for g in gradients.values()):
@@ -54,7 +54,7 @@ def _reaches_generator(subject: Subject, passes: Passes) -> bool:
     shown = {name: w.clone().requires_grad_() for name, w in arguments.generator.items()}
     fake = passes.generate(arguments.generator, arguments.latent)
     critic, draw = FunctionalCritic(passes.critic, arguments.critic), arguments._replace(generator=shown).draw()
-    value = subject.objective.critic_loss(critic, arguments.real, fake, draw)
+    value = subject.instance.critic_loss(critic, arguments.real, fake, draw)
     if not value.requires_grad:
         return False
     gradients = torch.autograd.grad(value, list(shown.values()), allow_unused=True)
@@ -63,7 +63,7 @@ def _reaches_generator(subject: Subject, passes: Passes) -> bool:
 
 def differences(subject: Subject) -> Iterator[Defect]:
     """Gradients equal central differences of the loss in double precision, along most of some random directions."""
-    passes = CASE.passes(subject.objective)
+    passes = CASE.passes(subject.instance)
     for player, run in _passes(passes).items():
         arguments = CASE.arguments(passes, f"{player}_loss")
         pairs = [_slopes(run, arguments, player, k) for k in range(DIRECTIONS)]

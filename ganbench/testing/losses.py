@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +15,10 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from ganbench.draws import DrawSpec
-from ganbench.passes import Passes
-from ganbench.testing.defect import Defect
-from ganbench.testing.subject import LOSSES, Subject
+from ganbench.passes import Arguments, Passes
+from ganbench.players import FunctionalCritic
+from ganbench.testing.defect import Defect, Unchecked
+from ganbench.testing.subject import LOSSES, Finding, Subject
 from ganbench.testing.toys import DOUBLE, Case, value_of
 
 VECTORS, GREY, COLOUR = (2,), (1, 8, 8), (3, 8, 8)
@@ -41,8 +45,8 @@ def scalar(subject: Subject) -> Iterator[Defect]:
 
 
 def _value(subject: Subject, loss: str, case: Case) -> Tensor:
-    passes = case.passes(subject.objective)
-    return value_of(subject.objective, passes, loss, case.arguments(passes, loss)).detach()
+    passes = case.passes(subject.instance)
+    return value_of(subject.instance, passes, loss, case.arguments(passes, loss)).detach()
 
 
 def precision(subject: Subject) -> Iterator[Defect]:
@@ -57,11 +61,11 @@ def precision(subject: Subject) -> Iterator[Defect]:
 def repeatable(subject: Subject) -> Iterator[Defect]:
     """The same seed gives the same numbers, and the random numbers of Python and NumPy stay untouched."""
     case = Case()
-    passes = case.passes(subject.objective)
+    passes = case.passes(subject.instance)
     for loss in LOSSES:
-        arguments, before = case.arguments(passes, loss), _foreign_randomness()
-        first, again = (value_of(subject.objective, passes, loss, arguments).item() for _ in range(2))
-        touched = [name for name, found in _foreign_randomness().items() if found != before[name]]
+        arguments, before = case.arguments(passes, loss), foreign_randomness()
+        first, again = (value_of(subject.instance, passes, loss, arguments).item() for _ in range(2))
+        touched = [name for name, found in foreign_randomness().items() if found != before[name]]
         if touched:
             fix = "draw from draw.normal_like(x) or draw.uniform(*shape)"
             yield Defect("repeatable", f"{loss} uses Python's {touched[0]}", fix)
@@ -70,7 +74,7 @@ def repeatable(subject: Subject) -> Iterator[Defect]:
             yield Defect("repeatable", reason, "no counter, clock or randomness but draw; carry state in init_state")
 
 
-def _foreign_randomness() -> dict[str, object]:
+def foreign_randomness() -> dict[str, object]:
     """Where the generators stand that a loss may not use."""
     _, key, position, *_ = np.random.get_state()
     return {"random": random.getstate(), "numpy.random": (bytes(key), position)}  # type: ignore[arg-type]
@@ -79,11 +83,11 @@ def _foreign_randomness() -> dict[str, object]:
 def inputs(subject: Subject) -> Iterator[Defect]:
     """Losses change none of their arguments."""
     case = Case()
-    passes = case.passes(subject.objective)
+    passes = case.passes(subject.instance)
     for loss in LOSSES:
         used = case.arguments(passes, loss)
         fresh = case.begun(passes)._replace(numbers=[n.clone() for n in used.numbers])
-        value_of(subject.objective, passes, loss, used)
+        value_of(subject.instance, passes, loss, used)
         for part, what in CHANGED.items():
             pairs = zip(*(pytree.tree_leaves(getattr(a, part)) for a in (used, fresh)), strict=True)
             if not all(torch.equal(a, b) for a, b in pairs):
@@ -99,15 +103,26 @@ CHANGED = {
 
 
 def draws(subject: Subject) -> Iterator[Defect]:
-    """A loss draws the same shapes at every step, for they are drawn ahead."""
+    """A loss draws the same shapes at every step, for they are drawn ahead, and numbers of its own for each sample."""
     early = Case()
-    passes = early.passes(subject.objective)
+    passes = early.passes(subject.instance)
     for loss in LOSSES:
         arguments = early.arguments(passes, loss)
         first, last = (passes.rehearse(loss, arguments._replace(clock=case.clock())) for case in (early, LATE))
         if first != last:
             reason = f"{loss} draws {_shapes(first)} at the first step and {_shapes(last)} at the last"
             yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted")
+        elif not subject.instance.couples_samples and (shared := _shared(subject, loss, first)):
+            reason = f"{loss} draws {_shapes(shared)} once for all samples of a batch"
+            yield Defect("draws", reason, "draw for each sample: draw.uniform(len(real), *[1] * (real.ndim - 1))")
+
+
+def _shared(subject: Subject, loss: str, specs: Sequence[DrawSpec]) -> list[DrawSpec]:
+    """The draws that do not grow with the batch."""
+    smaller = Case(batch=5)
+    passes = smaller.passes(subject.instance)
+    others = passes.rehearse(loss, smaller.begun(passes))
+    return [spec for spec, other in zip(specs, others, strict=False) if spec == other]
 
 
 def _shapes(specs: Sequence[DrawSpec]) -> str:
@@ -117,13 +132,127 @@ def _shapes(specs: Sequence[DrawSpec]) -> str:
 def devices(subject: Subject) -> Iterator[Defect]:
     """Losses make no tensor on a device of their own."""
     case = Case(device="meta")
-    passes: Passes = case.passes(subject.objective)
+    passes: Passes = case.passes(subject.instance)
     for loss in LOSSES:
         try:
-            value_of(subject.objective, passes, loss, case.arguments(passes, loss))
+            value_of(subject.instance, passes, loss, case.arguments(passes, loss))
         except RuntimeError as error:
             if "device" in str(error):
                 reason = f"{loss} mixes a tensor on the CPU with samples that lie elsewhere"
                 yield Defect("devices", reason, "make constants with x.new_zeros(...) or torch.zeros_like(x)")
         except Exception:  # tensors without numbers cannot do all that others can; other checks have run the loss
             continue
+
+
+# -- a loss is a mean over samples -------------------------------------------------------------------------------------
+
+
+def batches(subject: Subject) -> Iterator[Finding]:
+    """The loss of a batch is the loss of the same batch twice over."""
+    if subject.instance.couples_samples:
+        yield Unchecked("batches", "couples_samples is True")
+        return
+    once = Case(dtype=DOUBLE)
+    passes = once.passes(subject.instance)
+    for loss in LOSSES:
+        arguments = once.arguments(passes, loss)
+        doubled = _doubled(passes, loss, arguments)
+        if doubled is None:
+            yield Unchecked("batches", f"{loss} draws other shapes for a batch of another size")
+            continue
+        one, two = (_level(subject, passes, loss, a) for a in (arguments, doubled))
+        if _close(one.value, two.value):
+            continue
+        found = f"it is {one.value:.4g} for {once.batch} samples and {two.value:.4g} for the same ones twice over"
+        if one.penalised and _close(one.without, two.without):
+            yield Defect("batches", f"the gradient penalty of {loss} mixes samples: {found}", FIX_AXIS)
+        else:
+            reason, fix = _growth(subject, loss)
+            yield Defect("batches", f"{loss} {reason}: {found}", fix)
+
+
+def axes(subject: Subject) -> Iterator[Finding]:
+    """A gradient penalty on images is that on the same numbers as vectors."""
+    for loss in LOSSES:
+        levels = []
+        for shape in (COLOUR, (3 * 8 * 8,)):
+            case = Case(shape, 5, DOUBLE)
+            passes = case.passes(subject.instance)
+            levels.append(_level(subject, passes, loss, case.arguments(passes, loss)))
+        images, vectors = levels
+        if _close(images.value, vectors.value) or not images.penalised:
+            continue
+        if not _close(images.without, vectors.without):
+            yield Unchecked("axes", f"{loss} treats images otherwise than vectors")
+            continue
+        found = f"{images.value:.4g} for images and {vectors.value:.4g} for the same numbers as vectors"
+        yield Defect("axes", f"the gradient penalty of {loss} runs over the wrong axis: {found}", FIX_AXIS)
+
+
+FIX_AXIS = "take the norm of each sample's gradient over all its own axes, .flatten(1).norm(dim=1), and then .mean()"
+
+# What makes a loss grow with the batch, by the words of its source: the reason and the fix.
+GROWTH = (
+    (r"sum\([^()]*\)\s*/\s*\d", "divides a sum by a fixed number", "take .mean(): batches have any size"),
+    (r"sum\(", "adds up the batch", "take .mean() instead of .sum()"),
+    (r"len\(|\.shape|\.size\(", "is multiplied by the size of the batch", "leave that factor out: .mean() is enough"),
+    (r"std\(|var\(|cov\(", "has a statistic of the batch", "take correction=0, or declare couples_samples = True"),
+)
+
+
+def _growth(subject: Subject, loss: str) -> tuple[str, str]:
+    try:
+        source = inspect.getsource(getattr(subject.cls, loss))
+    except (OSError, TypeError):
+        source = ""
+    for pattern, reason, fix in GROWTH:
+        if re.search(pattern, source):
+            return reason, fix
+    return "is no mean over samples", "take .mean(), or declare couples_samples = True where the paper couples samples"
+
+
+class _Level(NamedTuple):
+    """A loss, and what it is without its gradient penalty, if it has one."""
+
+    value: float
+    without: float  # under a critic whose scores have no slope at the points of the penalty
+    penalised: bool
+
+
+class _LevelCritic(FunctionalCritic):
+    """A critic with the same scores, and no slope by samples that a loss differentiates by."""
+
+    differentiated = False
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Raw scores (batch,)."""
+        if not x.requires_grad:
+            return super().__call__(x)
+        self.differentiated = True
+        return super().__call__(x.detach()) + 0 * x.flatten(1).sum(1)
+
+
+def _level(subject: Subject, passes: Passes, loss: str, arguments: Arguments) -> _Level:
+    fake = passes.generate(arguments.generator, arguments.latent)
+    critic = _LevelCritic(passes.critic, arguments.critic)
+    without: Tensor = getattr(subject.instance, loss)(critic, arguments.real, fake, arguments.draw())
+    value = value_of(subject.instance, passes, loss, arguments)
+    return _Level(value.item(), without.item(), critic.differentiated)
+
+
+def _close(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-9 * max(1.0, abs(a), abs(b))
+
+
+def _doubled(passes: Passes, loss: str, arguments: Arguments) -> Arguments | None:
+    """Every sample twice, with its random numbers; None where these fit no batch of that size."""
+    real, latent = (torch.cat([x, x]) for x in (arguments.real, arguments.latent))
+    doubled = arguments._replace(real=real, latent=latent)
+    specs = passes.rehearse(loss, doubled)
+    numbers = []
+    for number, spec in zip(arguments.numbers, specs, strict=False):
+        whole = number if tuple(number.shape) == spec.shape else torch.cat([number, number]) if number.ndim else number
+        if tuple(whole.shape) != spec.shape:
+            return None
+        numbers.append(whole)
+    return doubled._replace(numbers=numbers) if len(specs) == len(numbers) == len(arguments.numbers) else None

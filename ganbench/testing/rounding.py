@@ -23,7 +23,7 @@ def rounding(subject: Subject) -> Iterator[Defect]:
     """Gradients by the scores are the same in single and in double precision, however sure the critic is."""
     for loss, kind in TERMS:
         for score in SCORES:
-            exact, single = (_gradient(subject, loss, kind, torch.tensor(score, dtype=d)) for d in PRECISIONS)
+            exact, single = (slope_by_score(subject, loss, kind, torch.tensor(score, dtype=d)) for d in PRECISIONS)
             if abs(exact) < LARGEST and not abs(single - exact) <= max(CLOSE * abs(exact), VANISHED):
                 found = (
                     f"{loss}: at {kind} score {score:g} the gradient is {single:.3g} in float32, {exact:.3g} in float64"
@@ -35,7 +35,7 @@ def rounding(subject: Subject) -> Iterator[Defect]:
 PRECISIONS = (DOUBLE, torch.float32)
 
 
-def _gradient(subject: Subject, loss: str, kind: str, score: Tensor) -> float:
+def slope_by_score(subject: Subject, loss: str, kind: str, score: Tensor) -> float:
     """The derivative of a loss by the score of its only real or generated sample; the other sample scores 0.
 
     Under the critic x ↦ x a sample is its own score.
@@ -43,12 +43,12 @@ def _gradient(subject: Subject, loss: str, kind: str, score: Tensor) -> float:
     one, zero = score.new_ones(()), score.new_zeros(1, 1)
     critic = DiracCritic(one)
     clock, theta = (torch.tensor(1), score.new_zeros(())), {"theta": one}
-    state = subject.objective.init_state(critic, RecordingDraw(*clock, {}, theta))
+    state = subject.instance.init_state(critic, RecordingDraw(*clock, {}, theta))
 
     def value(x: Tensor) -> Tensor:
         points = {"real": zero, "fake": zero, kind: x.reshape(1, 1)}
         draw = RecordingDraw(*clock, state, theta)
-        result: Tensor = getattr(subject.objective, loss)(critic, points["real"], points["fake"], draw)
+        result: Tensor = getattr(subject.instance, loss)(critic, points["real"], points["fake"], draw)
         return result
 
     gradient: Tensor = torch.func.grad(value)(score)
