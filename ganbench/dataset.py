@@ -73,8 +73,16 @@ class Population(ABC):
         """A population to train on, and real samples that it never gives: (at most n, *sample_shape), on the CPU.
 
         Where the reference lies apart from what is drawn (a test split, a distribution), that is the population itself.
+
+        Raises:
+            DataError: too few different samples to hold any out.
         """
         return self, self.reference(n)
+
+    @property
+    def reference_is_apart(self) -> bool:
+        """Whether ``reference`` lies apart from what is drawn: in a test split, or fresh from a distribution."""
+        return self.hold_out(1)[0] is self
 
     @abstractmethod
     def evaluator(self) -> Evaluator:

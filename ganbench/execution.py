@@ -205,6 +205,7 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
     try:
         registry, setting = lab()
+        spec = replace(spec, probe=replace(spec.probe, cut=not setting.population.reference_is_apart))
         ((component, reference),) = variants(registry.objectives, references.OBJECTIVE, {})
         shelf = references.open_references(where, spec, replace(setting, objective=reference), component)
         generators = shelf.generators(spec.seeds, spec.probe.generator_steps, contact.pause)

@@ -86,7 +86,7 @@ def comparisons(
         purpose: of the random numbers; another one gives other pairs.
     """
     n = examiner.n_samples
-    if population.hold_out(1)[0] is population:
+    if population.reference_is_apart:
         for k in range(REPETITIONS):
             fake = population.take(population.draw((n,), generator(k, purpose)))
             sizes = f"{n} training samples against {len(examiner.real)} held-out ones"

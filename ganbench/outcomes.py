@@ -113,7 +113,7 @@ def store_probed(
     run = store.run(trial)
     assert run is not None
     assert spec.probe is not None
-    changed = {**run, "probe": asdict(spec.probe), "wall_seconds": run["wall_seconds"] + wall_seconds}
+    changed = {**run, "probe": spec.probe.settings(), "wall_seconds": run["wall_seconds"] + wall_seconds}
     tables: dict[str, pd.DataFrame] = {"probes": probes_table(trial, spec.seeds, moments)}
     store.add(trial, changed, tables)
     return outcome_of(trial, run)

@@ -101,8 +101,8 @@ KINDS = ("dataset", "architecture", "objective")
 
 def check_same_sources(
     spec: CohortSpec, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
-) -> None:
-    """Raises UsageError or DataError where the code or the data are not those that the trial was made with."""
+) -> Population:
+    """The trial's data. Raises UsageError or DataError where they or the code are not what the trial was made with."""
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
         if code_of(find_again(offers, component, origins)) != component.code:
             raise UsageError(
@@ -115,6 +115,12 @@ def check_same_sources(
             f"{spec.dataset.label}: the data below {data_root} are not those that the trial was made with: name the "
             "right folder with --data-root"
         )
+    return population
+
+
+def is_outdated(probe: ProbeProtocol | None, population: Population) -> bool:
+    """Whether a stored probe was read on samples that its critic was trained on, as those of earlier versions were."""
+    return probe is not None and probe.cut == population.reference_is_apart
 
 
 def compare(stored: Described, repeated: Store) -> list[Agreement]:

@@ -75,18 +75,25 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         n_samples=request.n_samples,
         precision=request.precision,
     )
-    probe = ProbeProtocol(_ages(request.steps), max(1, request.steps // 4)) if request.probe else None
     objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
     cohorts = []
     for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
         population: Population = dataset.load(data_root)
-        data = replace(component, code=population.fingerprint)
+        data, probe = replace(component, code=population.fingerprint), _probe(request, population)
         for architecture in _architectures(request, registry, swept, dataset, population):
             cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
     device = executor.device(request.device) or resolve_device(request.device)
     if request.precision == "tf32" and not device.startswith("cuda"):
         raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
     return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device, executor)
+
+
+def _probe(request: Request, population: Population) -> ProbeProtocol | None:
+    """The probe that is asked for, if any. Raises DataError where the data have nothing to hold out for it."""
+    if not request.probe:
+        return None
+    population.hold_out(1)
+    return ProbeProtocol(_ages(request.steps), max(1, request.steps // 4), cut=not population.reference_is_apart)
 
 
 def _ages(steps: int) -> tuple[int, ...]:

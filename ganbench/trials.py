@@ -72,15 +72,24 @@ class ProbeProtocol:
     Attributes:
         generator_steps: the ages of the generators that are frozen, in steps of the reference objective.
         critic_steps: updates of each fresh critic.
+        cut: whether the samples that readings are taken on are cut out of the training table, as there is no test
+            split. Records of such data without it are of probes that were read on training samples.
     """
 
     generator_steps: tuple[int, ...]
     critic_steps: int
+    cut: bool = False
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any] | None) -> ProbeProtocol | None:
         """The protocol that ``run.json`` records; None where a trial has no probe."""
-        return cls(tuple(recorded["generator_steps"]), recorded["critic_steps"]) if recorded else None
+        if not recorded:
+            return None
+        return cls(tuple(recorded["generator_steps"]), recorded["critic_steps"], bool(recorded.get("cut")))
+
+    def settings(self) -> dict[str, Any]:
+        """All of it; ``cut`` only where it is true, as it was not always recorded."""
+        return {name: value for name, value in vars(self).items() if name != "cut" or value}
 
     def moments(self) -> list[int]:
         """The critic steps at which readings are taken: 0, 1, 2, 5, 10, 20, 50, ... and the last."""

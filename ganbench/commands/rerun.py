@@ -21,7 +21,7 @@ from ganbench.executors.local import run_local
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import load_plugins
 from ganbench.provenance import loaded, origins, source
-from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences
+from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences, is_outdated
 from ganbench.store import Store
 from ganbench.study import resolve_device
 from ganbench.surroundings import Surroundings
@@ -41,7 +41,10 @@ def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] =
     registry = load_plugins(files=files)
     warn_of_broken(registry.plugins)
     below = data_root(root)
-    check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
+    population = check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
+    if is_outdated(stored.spec.probe, population):
+        say("its probe was read on samples that the critic was trained on, which is mended: only the training is compared")
+        stored = replace(stored, spec=replace(stored.spec, probe=None))
     (trial,) = stored.spec.trials()
     say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
     with TemporaryDirectory(prefix="ganbench-rerun-", ignore_cleanup_errors=True) as elsewhere:
