@@ -42,12 +42,14 @@ class Population(ABC):
         n_modes: how many modes or classes are known.
         n_samples: how many samples an evaluation draws unless the study says otherwise.
         fingerprint: changes whenever the data change; enters the hash of every trial.
+        remarks: what a user should know of the reading, such as files that were skipped: one sentence each.
     """
 
     sample_shape: tuple[int, ...]
     n_modes: int
     n_samples: int
     fingerprint: str
+    remarks: tuple[str, ...] = ()
 
     @abstractmethod
     def draw(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:

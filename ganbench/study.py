@@ -28,12 +28,14 @@ class Study:
         out: the results folder.
         device: where cohorts run.
         executor: which engine runs them.
+        remarks: what a user should know of the data, one sentence each.
     """
 
     cohorts: tuple[CohortSpec, ...]
     out: Path
     device: str
     executor: Executor
+    remarks: tuple[str, ...] = ()
 
     def store(self) -> Store:
         """The results folder."""
@@ -76,16 +78,18 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         precision=request.precision,
     )
     objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
-    cohorts = []
+    cohorts: list[CohortSpec] = []
+    remarks: list[str] = []
     for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
         population: Population = dataset.load(data_root)
+        remarks += population.remarks
         data, probe = replace(component, code=population.fingerprint), _probe(request, population)
         for architecture in _architectures(request, registry, swept, dataset, population):
             cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
     device = executor.device(request.device) or resolve_device(request.device)
     if request.precision == "tf32" and not device.startswith("cuda"):
         raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
-    return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device, executor)
+    return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device, executor, tuple(remarks))
 
 
 def _probe(request: Request, population: Population) -> ProbeProtocol | None:
