@@ -19,11 +19,15 @@ class Dataset(ABC):
     """What is real. Subclasses are frozen dataclasses: their fields are the distribution's parameters.
 
     Making one touches no file; ``load`` does.
+
+    ``places`` names the fields that are paths of the data. They are stored absolute and may change: a trial's address
+    has the data's fingerprint instead.
     """
 
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     architecture: ClassVar[str] = "dcgan"  # used where the study names none
+    places: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def load(self, root: Path) -> Population:

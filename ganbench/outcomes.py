@@ -67,6 +67,7 @@ def store_trained(
         "cohort": list(spec.seeds),
         "compile": asdict(pace) if pace else None,
         "probe": None,
+        "places": {c.kind: dict(c.place) for c in spec.components() if c.place},
         "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
         **_made(where),
     }

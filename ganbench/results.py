@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ganbench import schema
 from ganbench.durable import SEAL, accepted, checksum, parse, read_bytes, read_record
 from ganbench.errors import DamageError, UsageError
+from ganbench.protocol_text import NOT_COMPUTED, split_protocol
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _read_tables(places: list[tuple[Path, dict[str, Any]]], name: str, columns: 
     import pyarrow.parquet as pq
 
     contents = [read_file(folder, record, f"{name}.parquet") for folder, record in places]
-    found = [pq.read_table(pa.BufferReader(content)) for content in contents if content is not None]
+    found = [complete(pq.read_table(pa.BufferReader(c)), columns) for c in contents if c is not None]
     if not found:
         return typed(pd.DataFrame(columns=list(columns)), columns)
     table: pd.DataFrame = pa.concat_tables(found).to_pandas()
@@ -137,9 +139,32 @@ def read_floors(path: Path) -> pd.DataFrame:
     return _read_tables([(path, study)], "floors", schema.FLOORS)
 
 
+def complete(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    """The content of one file with exactly these columns: those that it lacks are empty."""
+    import pyarrow as pa
+
+    for name, kind in columns.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.repeat(schema.EMPTY[kind], len(table)))
+    return table.select(list(columns)).replace_schema_metadata(None)
+
+
 def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table with exactly these columns, in this order and of these types."""
+    """A table with exactly these columns, in this order and of these types; those that it lacks are empty."""
+    table = table.assign(**{name: schema.EMPTY[kind] for name, kind in columns.items() if name not in table})
+    if "reason" in columns:
+        table = _with_reasons(table)
     return table[list(columns)].astype({c: (object if t == "str" else t) for c, t in columns.items()})
+
+
+def _with_reasons(table: pd.DataFrame) -> pd.DataFrame:
+    """The reasons that earlier versions kept behind the protocol, in their own column."""
+    protocols, reasons = table["protocol"].astype(object), table["reason"].fillna("")
+    old = protocols.str.contains(NOT_COMPUTED, regex=False).fillna(False).astype(bool)
+    if old.any():
+        parts = protocols[old].map(split_protocol)
+        protocols, reasons = protocols.where(~old, parts.str[0]), reasons.where(~old, parts.str[1])
+    return table.assign(protocol=protocols, reason=reasons)
 
 
 def check_version(path: Path) -> None:

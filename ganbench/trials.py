@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 ENGINE = 4  # raised whenever the same settings would give other numbers, so that old results are not taken for new ones
@@ -25,6 +25,8 @@ class Component:
         label: what tables call it: the name, with the settings that were swept or differ from the default.
         fields: every hyper-parameter.
         code: fingerprint of the class's source, or of the data: an edited plugin makes new trials.
+        place: fields that say where the data lie. They determine no number and are in no address; the code tells
+            whether the data are the same.
     """
 
     kind: str
@@ -32,9 +34,10 @@ class Component:
     label: str
     fields: Mapping[str, Any]
     code: str
+    place: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
-        """What determines numbers: all but the label."""
+        """What determines numbers: all but the label and the place."""
         return {"name": self.name, "fields": dict(self.fields), "code": self.code}
 
 

@@ -60,7 +60,9 @@ def exact(fake, real, k):
     inside = [[d < r for d, r in zip(row, real_radii, strict=True)] for row in apart]
     return {
         "precision": np.mean([any(d <= r for d, r in zip(row, real_radii, strict=True)) for row in apart]),
-        "recall": np.mean([any(row[j] <= r for row, r in zip(apart, fake_radii, strict=True)) for j in range(len(real))]),
+        "recall": np.mean(
+            [any(d <= r for d, r in zip(row, fake_radii, strict=True)) for row in zip(*apart, strict=True)]
+        ),
         "density": np.sum(inside) / (k * len(fake)),
         "coverage": np.any(inside, axis=0).mean(),
     }
@@ -82,7 +84,8 @@ def test_ties_and_copies_are_decided_as_in_exact_arithmetic(k, offset, metric, m
 def test_a_set_compared_with_itself_scores_exactly_one(scale):
     features = np.random.default_rng(0).normal(5, 1, size=(200, 64)) * scale
     shuffled = features[np.random.default_rng(1).permutation(200)]
-    assert [m().value(measured(shuffled), measured(features)) for m in (Precision, Recall, Density, Coverage)] == [1] * 4
+    values = [m().value(measured(shuffled), measured(features)) for m in (Precision, Recall, Density, Coverage)]
+    assert values == [1, 1, 1, 1]
     twice = np.repeat(features, 2, axis=0)
     assert [m().value(measured(twice), measured(twice)) for m in (Precision, Recall)] == [1, 1]
 

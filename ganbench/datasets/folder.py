@@ -22,8 +22,8 @@ MOST_SAMPLES = 10_000
 class ImageFolder(Dataset):
     """All image files of a folder and the folders in it, in the order of their paths.
 
-    Links to folders are followed, each folder once. Hidden files and all that lies in hidden folders are left out, as is
-    whatever does not end like an image that Pillow decodes; the run says how much that was.
+    Links to folders are followed, each folder once. Hidden files and all that lies in hidden folders are left out, as
+    is whatever does not end like an image that Pillow decodes; the run says how much that was.
 
     Every image becomes RGB (grey is repeated, transparency shows black, an animation gives its first frame). Fractions
     from 0 to 1 and 12 or 16 bits become 8; whole numbers of 32 bits are refused, as nothing says which is white. The
@@ -31,11 +31,12 @@ class ImageFolder(Dataset):
     sub-folders are not used as classes. There is no test split: metrics compare with the training images.
 
     Attributes:
-        path: the folder; a relative one starts from the current directory.
+        path: the folder; a relative one starts from the current directory. It may be moved: what is in it counts.
         size: height and width that training sees, in pixels.
     """
 
     name = "image-folder"
+    places = ("path",)
     path: str = ""
     size: int = 32
 
@@ -67,7 +68,7 @@ class ImageFolder(Dataset):
             )
         folder = Path(self.path).expanduser()
         if not folder.is_dir():
-            raise DataError(f"image-folder: {folder.absolute()} is not a folder: set path to one that holds images")
+            raise DataError(f"image-folder: {folder.absolute()} is not a folder: use --set image-folder.path=FOLDER")
         from ganbench.datasets.pictures import readable_suffixes
 
         search = Search(readable_suffixes())
@@ -75,8 +76,8 @@ class ImageFolder(Dataset):
         if not search.files:
             skipped = f" (skipped: {search.left_out()})" if search.skipped else ""
             raise DataError(
-                f"image-folder: {folder.absolute()} holds no file that ends in .png, .jpg or as other images do{skipped}: "
-                "set another path"
+                f"image-folder: {folder.absolute()} holds no file that ends in .png, .jpg or as other images do"
+                f"{skipped}: use --set image-folder.path=FOLDER"
             )
         return search
 
@@ -101,7 +102,7 @@ class Search:
         return ", ".join(f"{number} {kind}" for kind, number in self.skipped.most_common())
 
     def walk(self, folder: Path) -> None:
-        """Take in a folder. Links come after all that is no link, so that no folder is read through one in its place."""
+        """Take in a folder. Links come last, so that a folder which can be read without one is read without."""
         waiting = [folder]
         while waiting:
             waiting = sorted(link for start in waiting for link in self._below(start))

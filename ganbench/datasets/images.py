@@ -53,9 +53,9 @@ class Table:
         return Table(self.images.to(device), self.labels.to(device), self.white)
 
     def keys(self) -> Tensor:
-        """One number an image, (n,), int64, on the CPU: equal pixels give equal numbers, others the same by chance only.
+        """One number an image, (n,), int64, on the CPU: the same for equal pixels.
 
-        The chance is 2^-64 for each pair.
+        Two images that differ have the same one by chance only, which is 2^-64.
         """
         pixels = self.images.flatten(1)
         factors = torch.randint(-(2**63), 2**63 - 1, pixels.shape[1:], generator=generator(0, "image-keys"))

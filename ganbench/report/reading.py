@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ganbench import schema
 from ganbench.errors import UsageError
-from ganbench.results import check_version, read_file, read_floors, read_run, trial_row
+from ganbench.results import check_version, complete, read_file, read_floors, read_run, trial_row
 from ganbench.store import Results, typed
 
 LABELS = ("trial", "dataset", "architecture", "objective", "metric", "protocol")
@@ -51,8 +51,7 @@ def _read(runs: Mapping[Path, Mapping[str, Any]], name: str, columns: Mapping[st
 
 
 def _parse(content: bytes, columns: Mapping[str, str]) -> pa.Table:
-    table = pq.read_table(pa.BufferReader(content), columns=list(columns), read_dictionary=_labels(columns))
-    return table.replace_schema_metadata(None)
+    return complete(pq.read_table(pa.BufferReader(content), read_dictionary=_labels(columns)), columns)
 
 
 def _labels(columns: Mapping[str, str]) -> Sequence[str]:
