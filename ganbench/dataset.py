@@ -79,6 +79,7 @@ class Population(ABC):
         """A population to train on, and real samples that it never gives: (at most n, *sample_shape), on the CPU.
 
         Where the reference lies apart from what is drawn (a test split, a distribution), that is the population itself.
+        A population whose reference is what it draws must override this.
 
         Raises:
             DataError: too few different samples to hold any out.

@@ -211,7 +211,7 @@ def _stored_datasets(out: Path) -> list[tuple[str, Mapping[str, Any]]]:
         with suppress(DamageError, KeyError, TypeError):  # which is said where the trial itself is looked at
             described = parse(path, read_bytes(path) or b"{}")
             found[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
-    return [tuple(json.loads(text)) for text, _ in found.most_common()]
+    return [(label, settings) for label, settings in (json.loads(text) for text, _ in found.most_common())]
 
 
 def _same_data(asked: Component, label: str, stored: Mapping[str, Any]) -> Component | None:

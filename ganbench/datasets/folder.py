@@ -61,6 +61,8 @@ class ImageFolder(Dataset):
         return population
 
     def _search(self) -> Search:
+        from ganbench.datasets.pictures import readable_suffixes
+
         if not self.path or self.size < 1:
             raise UsageError(
                 f"image-folder needs a folder and a size of at least 1, but path is {self.path!r} and size is "
@@ -69,8 +71,6 @@ class ImageFolder(Dataset):
         folder = Path(self.path).expanduser()
         if not folder.is_dir():
             raise DataError(f"image-folder: {folder.absolute()} is not a folder: use --set image-folder.path=FOLDER")
-        from ganbench.datasets.pictures import readable_suffixes
-
         search = Search(readable_suffixes())
         search.walk(folder)
         if not search.files:
