@@ -98,6 +98,6 @@ VERDICTS = {
 TABLES = {"steps": STEPS, "evaluations": EVALUATIONS, "modes": MODES, "probes": PROBES}
 
 # What a column has in the rows of files that were written before it was there.
-EMPTY = {"str": "", "int64": 0, "float64": float("nan"), "bool": False}
+EMPTY: dict[str, str | int | float | bool] = {"str": "", "int64": 0, "float64": float("nan"), "bool": False}
 
 STATUSES = ("completed", "diverged", "failed")

@@ -72,8 +72,8 @@ def _protocols(material: Material) -> Grid:
     names = ["dataset", "protocol", "reason"]
     counts = evaluations[names].astype({"protocol": "category", "reason": "category"})
     rows = []
-    for (dataset, protocol, reason), n in counts.groupby(names, observed=True).size().items():
-        rows.append([text(dataset), _code(protocol), number(n, f"{n:,}"), _long(reason)])
+    for (dataset, protocol, reason), own in counts.groupby(names, observed=True):
+        rows.append([text(dataset), _code(str(protocol)), number(len(own), f"{len(own):,}"), _long(str(reason))])
     known: Any = floors.itertuples()
     for row in known:
         told = row.reason or f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
