@@ -199,7 +199,7 @@ def test_a_file_that_cannot_be_shown_is_one_sentence_with_its_mode(name, tmp_pat
     write(tmp_path / name)
     with pytest.raises(DataError) as caught:
         ImageFolder(str(tmp_path)).load(NOWHERE)
-    assert f"{tmp_path / name} (" in str(caught.value)
+    assert f"{tmp_path / name} cannot be read as an image (" in str(caught.value)
     assert mode in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -90,7 +90,7 @@ def _read_picture(path: Path, size: int) -> NDArray[np.uint8]:
     except Exception as error:  # decoders raise whatever a broken file leads them to
         reason = " ".join(str(error).split())
         raise DataError(
-            f"{path} ({about}) cannot be read as an image ({reason}): mend it or take it out of the folder"
+            f"{path} cannot be read as an image ({about}: {reason}): mend it or take it out of the folder"
         ) from error
     return np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC))
 
