@@ -97,6 +97,7 @@ def _top(
 
 Option = typer.Option
 PLUGIN = "A plugin in one file that nobody installed; repeatable."
+MOVED = "Where moved data lie now, such as image-folder.path=FOLDER; repeatable."
 
 Settings = Annotated[
     list[str] | None, Option("--set", metavar="NAME.FIELD=V[,V]", help="A setting, or several to sweep; repeatable.")
@@ -185,11 +186,12 @@ def evaluate(
         Path | None, Option(help="Weights of inception-v3-compat [default: GANBENCH_INCEPTION or torch's cache].")
     ] = None,
     plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+    settings: Annotated[list[str] | None, Option("--set", metavar="NAME.FIELD=PATH", help=MOVED)] = None,
 ) -> None:
     """Compute metrics of the generators that a study has stored; train nothing."""
     from ganbench.commands.evaluate import evaluate as evaluate_stored
 
-    evaluate_stored(results, metrics, n_samples, data_root, inception_weights, plugin or [])
+    evaluate_stored(results, metrics, n_samples, data_root, inception_weights, plugin or [], settings or [])
 
 
 @app.command()
@@ -303,11 +305,12 @@ def rerun(
         Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
     ] = None,
     plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+    settings: Annotated[list[str] | None, Option("--set", metavar="NAME.FIELD=PATH", help=MOVED)] = None,
 ) -> None:
     """Train one trial again, elsewhere, and say whether its numbers agree with the stored ones."""
     from ganbench.commands.rerun import rerun as rerun_trial
 
-    raise typer.Exit(DONE if rerun_trial(trial, probe, data_root, plugin or []) else FAILED)
+    raise typer.Exit(DONE if rerun_trial(trial, probe, data_root, plugin or [], settings or []) else FAILED)
 
 
 @app.command("list")

@@ -6,10 +6,11 @@ import hashlib
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from ganbench.errors import PluginError, UnknownNameError, UsageError
+from ganbench.errors import DataError, PluginError, UnknownNameError, UsageError
 from ganbench.plugin_files import digest_of
 from ganbench.plugins import Offers
 from ganbench.trials import Component, canonical, printable
@@ -74,7 +75,60 @@ def _variant(
     label = printable(label)  # settings may be any text, and tables, figures and terminals show it
     shared = len([1 for other in offers if other.name == cls.name]) > 1
     name = f"{offers.origin(cls)}:{cls.name}" if shared else cls.name
-    return Component(offers.kind, name, label, asdict(instance), code_of(cls)), instance
+    described = asdict(instance)
+    place = {key: _absolute(described.pop(key)) for key in getattr(cls, "places", ())}
+    return Component(offers.kind, name, label, described, code_of(cls), place), instance
+
+
+def _absolute(path: Any) -> str:
+    """A path that means the same in every current directory; none stays none."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+Places = Mapping[str, Mapping[str, str]]  # by the name of a dataset, its fields that say where the data lie now
+
+
+def read_places(settings: Mapping[str, Sequence[Any]], datasets: Offers[Any]) -> Places:
+    """Where data have been moved to, from settings such as ``image-folder.path``.
+
+    Raises:
+        UsageError: a setting that says something else, or several places for one dataset.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, values in settings.items():
+        name, _, setting = key.partition(".")
+        cls = datasets.find(name, f"--set {key}")
+        if setting not in cls.places:
+            known = ", ".join(f"{c.name}.{place}" for c in datasets for place in c.places)
+            raise UsageError(f"--set {key} would change the trials; here only places of data can be set: {known}")
+        if len(values) != 1:
+            raise UsageError(f"--set {key} gives {len(values)} places; the data are in one")
+        found.setdefault(cls.name, {})[setting] = _absolute(values[0])
+    return found
+
+
+def placed(component: Component, recorded: Mapping[str, Any], moved: Places) -> Component:
+    """A stored component with the place of its data: the recorded one, unless they have been moved.
+
+    Args:
+        component: as its trial describes it.
+        recorded: the trial's ``run.json``.
+        moved: where data lie now.
+    """
+    known = recorded.get("places", {}).get(component.kind, {})
+    return replace(component, place={**known, **moved.get(component.name.rpartition(":")[2], {})})
+
+
+def other_data(component: Component, data_root: Path) -> DataError:
+    """The error for data that are not those that a trial was made with."""
+    place, option = f"below {data_root}", "--data-root"
+    if component.place:
+        setting, folder = next(iter(component.place.items()))
+        place, option = f"in {folder}", f"--set {component.name}.{setting}=FOLDER"
+    return DataError(
+        f"{component.label}: the data {place} are not those that the study was made with, so numbers would not "
+        f"compare: name the right folder with {option}"
+    )
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -107,7 +161,7 @@ def instantiate(offers: Offers[Any], component: Component, origins: Mapping[str,
     Raises:
         UsageError: nothing answers to its name any more; where it came from, if ``run.json`` says so, is told.
     """
-    return build(find_again(offers, component, origins), component.fields)
+    return build(find_again(offers, component, origins), {**component.fields, **component.place})
 
 
 def find_again(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None) -> type[Any]:

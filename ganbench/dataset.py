@@ -19,11 +19,15 @@ class Dataset(ABC):
     """What is real. Subclasses are frozen dataclasses: their fields are the distribution's parameters.
 
     Making one touches no file; ``load`` does.
+
+    ``places`` names the fields that are paths of the data. They are stored absolute and may change: a trial's address
+    has the data's fingerprint instead.
     """
 
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     architecture: ClassVar[str] = "dcgan"  # used where the study names none
+    places: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def load(self, root: Path) -> Population:
@@ -42,12 +46,14 @@ class Population(ABC):
         n_modes: how many modes or classes are known.
         n_samples: how many samples an evaluation draws unless the study says otherwise.
         fingerprint: changes whenever the data change; enters the hash of every trial.
+        remarks: what a user should know of the reading, such as files that were skipped: one sentence each.
     """
 
     sample_shape: tuple[int, ...]
     n_modes: int
     n_samples: int
     fingerprint: str
+    remarks: tuple[str, ...] = ()
 
     @abstractmethod
     def draw(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
@@ -73,8 +79,17 @@ class Population(ABC):
         """A population to train on, and real samples that it never gives: (at most n, *sample_shape), on the CPU.
 
         Where the reference lies apart from what is drawn (a test split, a distribution), that is the population itself.
+        A population whose reference is what it draws must override this.
+
+        Raises:
+            DataError: too few different samples to hold any out.
         """
         return self, self.reference(n)
+
+    @property
+    def reference_is_apart(self) -> bool:
+        """Whether ``reference`` lies apart from what is drawn: in a test split, or fresh from a distribution."""
+        return self.hold_out(1)[0] is self
 
     @abstractmethod
     def evaluator(self) -> Evaluator:

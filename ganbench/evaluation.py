@@ -17,7 +17,6 @@ from ganbench.errors import DataError, MetricError
 from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics.defined import not_finite
 from ganbench.metrics.modes import Modes, captured, histogram
-from ganbench.protocol_text import NOT_COMPUTED
 from ganbench.streams import generator
 
 # Samples are drawn in batches of this size, always: a generator with batch normalisation gives other samples in others.
@@ -51,10 +50,11 @@ class Findings(NamedTuple):
 
 
 class Absent(NamedTuple):
-    """An evaluator that cannot be had: its name and the reason."""
+    """An evaluator that cannot be had: its name, the reason, and how many modes it would tell apart."""
 
     name: str
     reason: str
+    n_modes: int
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ class Examiner:
             return cls(evaluator, metrics, evaluator.measure(reference), n)
         except DataError as error:
             raw = RawValues()
-            return cls(raw, metrics, raw.measure(reference), n, Absent(evaluator.name, str(error)))
+            return cls(raw, metrics, raw.measure(reference), n, Absent(evaluator.name, str(error), evaluator.n_modes))
 
     def examine(self, samples: Tensor) -> list[dict[str, Any]]:
         """One row a metric for the samples of one seed, (n, *sample_shape)."""
         return self.rows(self.evaluator.measure(samples))
 
     def rows(self, fake: Measured) -> list[dict[str, Any]]:
-        """One row a metric: its name, its value, how many samples were measured, and the protocol."""
+        """One row a metric: name, value or the reason why there is none, number of samples measured, and protocol."""
         return [self._row(metric, fake) for metric in self.metrics]
 
     def findings(self, samples: Tensor) -> Findings:
@@ -113,16 +113,18 @@ class Examiner:
         return metric.protocol(name, n_samples)
 
     def _row(self, metric: Metric, fake: Measured) -> dict[str, Any]:
-        protocol = self.protocol(metric, len(fake))
+        protocol, reason = self.protocol(metric, len(fake)), ""
         try:
             value = self._value(metric, fake)
         except Exception as error:  # a stranger's metric may raise anything, and a run of hours must survive it
-            reason = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
-            value, protocol = math.nan, f"{protocol}{NOT_COMPUTED}{' '.join(reason.split())})"
-        return {"metric": metric.name, "value": value, "n_samples": len(fake), "protocol": protocol}
+            text = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
+            value, reason = math.nan, " ".join(text.split())
+        return {"metric": metric.name, "value": value, "n_samples": len(fake), "protocol": protocol, "reason": reason}
 
     def _value(self, metric: Metric, fake: Measured) -> float:
         if self.absent and metric.needs_features:
+            if metric.needs_modes and not self.absent.n_modes:
+                raise MetricError(f"{metric.name} needs known modes or classes, and {self.absent.name} has none")
             raise MetricError(self.absent.reason)
         return float(metric.value(fake, self.real))
 

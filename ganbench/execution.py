@@ -205,16 +205,17 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
     try:
         registry, setting = lab()
+        protocol = replace(spec.probe, cut=not setting.population.reference_is_apart)
         ((component, reference),) = variants(registry.objectives, references.OBJECTIVE, {})
         shelf = references.open_references(where, spec, replace(setting, objective=reference), component)
-        generators = shelf.generators(spec.seeds, spec.probe.generator_steps, contact.pause, contact.say)
-        moments = list(probe(setting, spec.seeds, spec.probe, generators, report))
+        generators = shelf.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
+        moments = list(probe(setting, spec.seeds, protocol, generators, report))
     except Stopped:
         raise
     except Exception as error:  # whatever became of the probe, what was trained before stays
         return [unprobed(trial, where, Failure.of(error)) for trial in spec.trials()]
-    seconds = time.perf_counter() - began
-    return [store_probed(trial, spec, where, moments, seconds) for trial in spec.trials()]
+    seconds, probed = time.perf_counter() - began, replace(spec, probe=protocol)
+    return [store_probed(trial, probed, where, moments, seconds) for trial in spec.trials()]
 
 
 # -- processes that died -----------------------------------------------------------------------------------------------

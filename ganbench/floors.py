@@ -32,7 +32,6 @@ from ganbench.errors import UsageError
 from ganbench.evaluation import Examiner
 from ganbench.measured import Measured, Metric
 from ganbench.plugins import Registry
-from ganbench.protocol_text import split_protocol
 from ganbench.store import Store, typed
 from ganbench.streams import generator
 from ganbench.trials import Component, canonical, slug
@@ -55,6 +54,7 @@ class Floor:
         repetitions: how many there were.
         n_samples: of the evaluations that this floor belongs to.
         protocol: that of these evaluations, and behind a colon which real samples were compared.
+        reason: why the metric is not defined; empty where it is.
     """
 
     metric: str
@@ -63,6 +63,7 @@ class Floor:
     repetitions: int
     n_samples: int
     protocol: str
+    reason: str = ""
 
 
 def measure_floors(population: Population, examiner: Examiner) -> list[Floor]:
@@ -86,7 +87,7 @@ def comparisons(
         purpose: of the random numbers; another one gives other pairs.
     """
     n = examiner.n_samples
-    if population.hold_out(1)[0] is population:
+    if population.reference_is_apart:
         for k in range(REPETITIONS):
             fake = population.take(population.draw((n,), generator(k, purpose)))
             sizes = f"{n} training samples against {len(examiner.real)} held-out ones"
@@ -107,10 +108,8 @@ def _some(samples: Measured, indices: Any) -> Measured:
 def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], examiner: Examiner, comparison: str) -> Floor:
     n, values = examiner.n_samples, [row["value"] for row in rows]
     protocol = f"{examiner.protocol(metric, n)}: {comparison}"
-    bad = next((row["protocol"] for row in rows if math.isnan(row["value"])), None)
-    if bad is not None:
-        protocol += bad.removeprefix(split_protocol(bad)[0])
-    return Floor(metric.name, float(np.mean(values)), float(np.std(values, ddof=1)), len(values), n, protocol)
+    reason = next((row["reason"] for row in rows if math.isnan(row["value"])), "")
+    return Floor(metric.name, float(np.mean(values)), float(np.std(values, ddof=1)), len(values), n, protocol, reason)
 
 
 # -- kept --------------------------------------------------------------------------------------------------------------

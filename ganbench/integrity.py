@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def condition(store: Store, trial: Trial, probe: ProbeProtocol | None = None) ->
         return "damaged"
     if run["status"] == "failed":
         return "failed"
-    wanted = asdict(probe) if probe else None
+    wanted = probe.settings() if probe else None
     if broken or (wanted is not None and canonical(run.get("probe")) != canonical(wanted)):
         return "unprobed"
     return str(run["status"])

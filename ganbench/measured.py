@@ -81,12 +81,14 @@ class Metric(ABC):
 
     A metric that sets ``needs_features`` to False makes sense on raw values, too. Where the evaluator of some data
     cannot be had, because its weights are missing, such a metric is computed on those, under a protocol of its own.
+    ``needs_modes`` says that the metric is not defined where an evaluator knows no modes.
     """
 
     name: ClassVar[str]
     direction: ClassVar[Literal["lower", "higher"]]
     unit: ClassVar[str]
     needs_features: ClassVar[bool] = True
+    needs_modes: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, fake: Measured, real: Measured) -> float:

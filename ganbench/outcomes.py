@@ -66,6 +66,7 @@ def store_trained(
         "cohort": list(spec.seeds),
         "compile": asdict(pace) if pace else None,
         "probe": None,
+        "places": {c.kind: dict(c.place) for c in spec.components() if c.place},
         "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
         **_made(where),
     }
@@ -112,7 +113,7 @@ def store_probed(
     run = store.run(trial)
     assert run is not None
     assert spec.probe is not None
-    changed = {**run, "probe": asdict(spec.probe), "wall_seconds": run["wall_seconds"] + wall_seconds}
+    changed = {**run, "probe": spec.probe.settings(), "wall_seconds": run["wall_seconds"] + wall_seconds}
     tables: dict[str, pd.DataFrame] = {"probes": probes_table(trial, spec.seeds, moments)}
     store.add(trial, changed, tables)
     return outcome_of(trial, run)

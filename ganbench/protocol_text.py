@@ -1,4 +1,4 @@
-"""The protocol of a row of the evaluations table: what was measured how, and why there is no value where there is none.
+"""The protocol of a row as earlier versions wrote it: with the reason behind it where there is no value.
 
 Apart from the evaluation itself, because who only reads tables needs no PyTorch.
 """

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -20,16 +21,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganbench import schema
-from ganbench.components import code_of, instantiate
+from ganbench.components import Places, code_of, instantiate, other_data, placed
 from ganbench.dataset import Population
 from ganbench.durable import accepted
-from ganbench.errors import DamageError, DataError, UsageError
+from ganbench.errors import DamageError, UsageError
 from ganbench.evaluation import Examiner, draw_samples, evaluation_latents
 from ganbench.execution import keys
 from ganbench.measured import Metric
 from ganbench.networks.architecture import Architecture
 from ganbench.plugins import Registry
-from ganbench.protocol_text import split_protocol
 from ganbench.results import read_file
 from ganbench.store import Store, load, typed
 from ganbench.study import resolve_device
@@ -46,15 +46,18 @@ class Stored:
     Attributes:
         trial: its description.
         run: what happened to it: the content of ``run.json``.
+        moved: where data lie now that are no longer where ``run.json`` says.
     """
 
     trial: Trial
     run: dict[str, Any]
+    moved: Places = field(default_factory=dict)
 
     def component(self, kind: str) -> Component:
         """Its dataset or its architecture."""
         parts = json.loads(self.trial.settings)[kind]
-        return Component(kind, parts["name"], getattr(self.trial, kind), parts["fields"], parts["code"])
+        stored = Component(kind, parts["name"], getattr(self.trial, kind), parts["fields"], parts["code"])
+        return placed(stored, self.run, self.moved)
 
     @property
     def n_samples(self) -> int:
@@ -66,8 +69,12 @@ class Stored:
         return bool(accepted(self.run, GENERATOR))
 
 
-def finished(store: Store) -> list[Stored]:
+def finished(store: Store, moved: Places = MappingProxyType({})) -> list[Stored]:
     """All trials of a study that have ended.
+
+    Args:
+        store: the results folder.
+        moved: where data lie now.
 
     Raises:
         UsageError: the folder is no results folder.
@@ -75,7 +82,7 @@ def finished(store: Store) -> list[Stored]:
     rows = load(store.path).trials
     columns = (rows[name] for name in ("dataset", "architecture", "objective", "seed", "settings"))
     trials = [Trial(d, a, o, int(s), canonical(json.loads(text))) for d, a, o, s, text in zip(*columns, strict=True)]
-    return [Stored(trial, store.run(trial) or {}) for trial in trials]
+    return [Stored(trial, store.run(trial) or {}, moved) for trial in trials]
 
 
 def reevaluate(
@@ -123,10 +130,7 @@ def _load(
 ) -> Population:
     population: Population = instantiate(registry.datasets, component, origins).load(data_root)
     if population.fingerprint != component.code:
-        raise DataError(
-            f"{component.label}: the data below {data_root} are not those that the study was made with, so its new "
-            "metrics would not compare with the old ones: name the right folder with --data-root"
-        )
+        raise other_data(component, data_root)
     return population
 
 
@@ -192,6 +196,5 @@ def _add(store: Store, stored: Stored, rows: Sequence[dict[str, Any]], say: Call
         old = store.read(trial)[1]["evaluations"]
         new = pd.DataFrame([{**keys(trial), "step": step, **row} for row in rows], columns=list(schema.EVALUATIONS))
         table = pd.concat([old, typed(new, schema.EVALUATIONS)], ignore_index=True)
-        same = table.assign(protocol=[split_protocol(text)[0] for text in table["protocol"]])
-        table = table[~same.duplicated(["step", "metric", "protocol"], keep="last")]
+        table = table[~table.duplicated(["step", "metric", "protocol"], keep="last")]
         store.add(trial, store.run(trial) or stored.run, {"evaluations": table})

@@ -72,7 +72,8 @@ QUICK: dict[str, Any] = {"steps": 200, "seeds": (0, 1, 2)}  # what --quick means
 
 COMPILE = ("auto", "on", "off")
 
-LARGEST = 10**9  # of any whole number but a seed
+LARGEST = 10**9  # of any whole number in a study but a seed
+LARGEST_INTEGER = 2**63 - 1  # what a column of whole numbers holds
 MOST_SEEDS = 10_000
 LONGEST = 4_000  # characters of a text
 
@@ -152,7 +153,7 @@ def read_seeds(value: Any, where: str = "--seeds") -> tuple[int, ...]:
     """Seeds from ``5`` (0 to 4), ``3,7``, ``10-19``, or a mixture, or a list of integers.
 
     Raises:
-        UsageError: no seed, a seed twice, or something that is no number.
+        UsageError: no seed, a seed twice, one above LARGEST_INTEGER, or something that is no number.
     """
     if len(str(value)) > LONGEST:
         raise UsageError(f"{where} has {len(str(value))} characters; wanted a number of seeds, a list or a range")
@@ -190,10 +191,14 @@ def _distinct(seeds: tuple[int, ...], where: str) -> tuple[int, ...]:
         raise UsageError(f"{where} names seed {twice[0]} twice; every seed is one replication")
     if not seeds or min(seeds) < 0:
         raise UsageError(f"{where} is {list(seeds)}; wanted seeds of 0 or more")
+    if max(seeds) > LARGEST_INTEGER:
+        raise UsageError(f"{where} names seed {max(seeds)}; wanted seeds of at most {LARGEST_INTEGER}")
     return seeds
 
 
-def _at_least(least: int) -> Any:
+def read_whole(least: int) -> Any:
+    """A reader of whole numbers from ``least`` to LARGEST; it takes the value and its option, and raises UsageError."""
+
     def read(value: Any, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise UsageError(f"{where} is {value!r}; wanted a whole number of at least {least}")
@@ -243,7 +248,7 @@ def _files(value: Any, where: str) -> tuple[str, ...]:
     return found
 
 
-def _settings(value: Any, where: str) -> dict[str, tuple[Any, ...]]:
+def read_settings(value: Any, where: str = "--set") -> dict[str, tuple[Any, ...]]:
     """``name.field`` to values, from ``["wgan.clip=0.01,0.1"]`` or from the nested tables of a study file."""
     if isinstance(value, Mapping):
         return _flatten(value, "", where)
@@ -276,20 +281,20 @@ _READERS: dict[str, Any] = {
     "datasets": _names,
     "architectures": _names,
     "seeds": read_seeds,
-    "steps": _at_least(1),
-    "batch_size": _at_least(2),
-    "evaluate_every": _at_least(1),
-    "n_samples": _at_least(2),
-    "settings": _settings,
+    "steps": read_whole(1),
+    "batch_size": read_whole(2),
+    "evaluate_every": read_whole(1),
+    "n_samples": read_whole(2),
+    "settings": read_settings,
     "probe": _flag,
     "device": _text,
     "precision": _one_of(*PRECISIONS),
     "compile": _one_of(*COMPILE),
-    "jobs": _at_least(1),
+    "jobs": read_whole(1),
     "executor": _text,
     "address": _text,
     "gpus_per_cohort": _share,
-    "cpus_per_cohort": _at_least(1),
+    "cpus_per_cohort": read_whole(1),
     "trial_timeout": _seconds,
     "out": _text,
     "data_root": _text,

@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ganbench import schema
-from ganbench.components import code_of, find_again, instantiate
+from ganbench.components import Places, code_of, find_again, instantiate, other_data, placed
 from ganbench.dataset import Population
-from ganbench.errors import DataError, UsageError
+from ganbench.errors import UsageError
 from ganbench.integrity import check_files
 from ganbench.plugins import Registry
 from ganbench.results import check_version, read_file, read_run, read_trial
@@ -65,8 +66,12 @@ class Described:
     run: Mapping[str, Any]
 
 
-def describe(folder: Path) -> Described:
+def describe(folder: Path, moved: Places = MappingProxyType({})) -> Described:
     """The trial that lies in a folder, ``RESULTS/trials/TRIAL``.
+
+    Args:
+        folder: the trial's.
+        moved: where data lie now.
 
     Raises:
         UsageError: no finished trial lies there, or another ganbench computed it.
@@ -87,7 +92,8 @@ def describe(folder: Path) -> Described:
             f"gives other numbers: install ganbench {run['versions']['ganbench']}"
         )
     dataset, architecture, objective = (
-        Component(k, settings[k]["name"], text[k], settings[k]["fields"], settings[k]["code"]) for k in KINDS
+        placed(Component(k, settings[k]["name"], text[k], settings[k]["fields"], settings[k]["code"]), run, moved)
+        for k in KINDS
     )
     protocol = Protocol(**{f.name: settings[f.name] for f in fields(Protocol) if f.name in settings})
     probe = ProbeProtocol.of(run.get("probe"))
@@ -100,8 +106,8 @@ KINDS = ("dataset", "architecture", "objective")
 
 def check_same_sources(
     spec: CohortSpec, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
-) -> None:
-    """Raises UsageError or DataError where the code or the data are not those that the trial was made with."""
+) -> Population:
+    """The trial's data. Raises UsageError or DataError where they or the code are not what the trial was made with."""
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
         if code_of(find_again(offers, component, origins)) != component.code:
             raise UsageError(
@@ -110,10 +116,13 @@ def check_same_sources(
             )
     population: Population = instantiate(registry.datasets, spec.dataset, origins).load(data_root)
     if population.fingerprint != spec.dataset.code:
-        raise DataError(
-            f"{spec.dataset.label}: the data below {data_root} are not those that the trial was made with: name the "
-            "right folder with --data-root"
-        )
+        raise other_data(spec.dataset, data_root)
+    return population
+
+
+def is_outdated(probe: ProbeProtocol | None, population: Population) -> bool:
+    """Whether a stored probe was read on samples that its critic was trained on, as those of earlier versions were."""
+    return probe is not None and probe.cut == population.reference_is_apart
 
 
 def compare(stored: Described, repeated: Store) -> list[Agreement]:

@@ -14,6 +14,7 @@ from ganbench import records, schema
 from ganbench.durable import SEAL, accepted, arrow_types, checksum, parse, read_record
 from ganbench.errors import DamageError, UsageError
 from ganbench.files import read_bytes
+from ganbench.protocol_text import NOT_COMPUTED, split_protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 ASKED = ("trial", "dataset", "architecture", "objective", "seed", "settings")  # columns that trial.json determines
 LABELS = ("trial", "dataset", "architecture", "objective", "metric", "protocol")  # few different texts in many rows
-FILLS: dict[str, Any] = {"str": "", "int64": 0, "float64": float("nan"), "bool": False}  # where a column is missing
 THREADS = 4  # that read files
 Owners: TypeAlias = Mapping[Path, tuple[str, int]]  # by folder, the trial and the seed that its rows are of
 
@@ -178,7 +178,7 @@ def trial_row(folder: Path) -> dict[str, Any]:
 
 
 def _row(asked: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    row = {c: (asked if c in ASKED else run).get(c, FILLS[kind]) for c, kind in schema.TRIALS.items()}
+    row = {c: (asked if c in ASKED else run).get(c, schema.EMPTY[kind]) for c, kind in schema.TRIALS.items()}
     row |= {name: json.dumps(row[name], sort_keys=True) for name in ("settings", "versions")}
     if run["log"]:
         row["error"] = f"{run['error']} (log: {run['log']})"
@@ -203,8 +203,21 @@ def read_floors(path: Path) -> pd.DataFrame:
 
 
 def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table with exactly these columns, in this order and of these types."""
+    """A table with exactly these columns, in this order and of these types; those that it lacks are empty."""
+    table = table.assign(**{name: schema.EMPTY[kind] for name, kind in columns.items() if name not in table})
+    if "reason" in columns:
+        table = _with_reasons(table)
     return table[list(columns)].astype({c: (object if t == "str" else t) for c, t in columns.items()})
+
+
+def _with_reasons(table: pd.DataFrame) -> pd.DataFrame:
+    """The reasons that earlier versions kept behind the protocol, in their own column."""
+    protocols, reasons = table["protocol"].astype(object), table["reason"].fillna("")
+    old = protocols.str.contains(NOT_COMPUTED, regex=False).fillna(False).astype(bool)
+    if old.any():
+        parts = protocols[old].map(split_protocol)
+        protocols, reasons = protocols.where(~old, parts.str[0]), reasons.where(~old, parts.str[1])
+    return table.assign(protocol=protocols, reason=reasons)
 
 
 def check_version(path: Path) -> None:
@@ -318,7 +331,7 @@ def _filled(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
 
     for place, (name, kind) in enumerate(columns.items()):
         if table[name].null_count and kind != "float64":
-            column = pc.fill_null(table[name].cast(arrow_types()[kind]), FILLS[kind])
+            column = pc.fill_null(table[name].cast(arrow_types()[kind]), schema.EMPTY[kind])
             table = table.set_column(place, name, column.dictionary_encode() if name in LABELS else column)
     return table
 

@@ -41,6 +41,7 @@ EVALUATIONS = {
     "value": "float64",
     "n_samples": "int64",
     "protocol": "str",
+    "reason": "str",  # why there is no value; empty where there is one
 }
 
 # How many samples each mode or class has, and whether the metric ``modes`` counts it as captured.
@@ -72,6 +73,7 @@ FLOORS = {
     "repetitions": "int64",
     "n_samples": "int64",
     "protocol": "str",
+    "reason": "str",
 }
 
 # What the claims suite decided: one row a rule. ``holm`` says whether the verdict's p value holds over the whole suite.
@@ -94,5 +96,8 @@ VERDICTS = {
 }
 
 TABLES = {"steps": STEPS, "evaluations": EVALUATIONS, "modes": MODES, "probes": PROBES}
+
+# What a column has in the rows of files that were written before it was there.
+EMPTY: dict[str, str | int | float | bool] = {"str": "", "int64": 0, "float64": float("nan"), "bool": False}
 
 STATUSES = ("completed", "diverged", "failed")

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from ganbench.measured import Metric
-from ganbench.protocol_text import split_protocol
 from ganbench.statistics import worst_last
 from ganbench.summary import one_protocol
 
@@ -42,7 +41,7 @@ def unknown_metrics(evaluations: pd.DataFrame, known: Mapping[str, str]) -> list
 def protocol_of(last: pd.DataFrame, metric: str) -> str:
     """The protocol that most values of a metric have; empty where there is no value."""
     rows = one_protocol(last, metric)
-    return split_protocol(str(rows["protocol"].iloc[0]))[0] if len(rows) else ""
+    return str(rows["protocol"].iloc[0]) if len(rows) else ""
 
 
 def scores(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, direction: str) -> pd.Series[float]:

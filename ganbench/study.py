@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ganbench.components import variants
 from ganbench.dataset import Dataset, Population
-from ganbench.errors import UnknownNameError, UsageError
+from ganbench.durable import parse
+from ganbench.errors import DamageError, UnknownNameError, UsageError
 from ganbench.executor import Executor
 from ganbench.executors.choice import choose, is_meant
+from ganbench.files import read_bytes
 from ganbench.integrity import condition
 from ganbench.plugins import Offers, Registry
-from ganbench.request import Request
+from ganbench.request import LARGEST_INTEGER, Request
 from ganbench.store import Store
-from ganbench.trials import CohortSpec, Component, ProbeProtocol, Protocol, Trial, slug
+from ganbench.trials import CohortSpec, Component, ProbeProtocol, Protocol, Trial, canonical, slug
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,14 @@ class Study:
         out: the results folder.
         device: where cohorts run.
         executor: which engine runs them.
+        remarks: what a user should know of the data, one sentence each.
     """
 
     cohorts: tuple[CohortSpec, ...]
     out: Path
     device: str
     executor: Executor
+    remarks: tuple[str, ...] = ()
 
     def store(self) -> Store:
         """The results folder."""
@@ -76,18 +83,42 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
         n_samples=request.n_samples,
         precision=request.precision,
     )
-    probe = ProbeProtocol(_ages(request.steps), max(1, request.steps // 4)) if request.probe else None
     objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
-    cohorts = []
+    for component, objective in objectives:
+        _check_clock(request, component, objective.n_critic)
+    cohorts: list[CohortSpec] = []
+    remarks: list[str] = []
     for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
         population: Population = dataset.load(data_root)
-        data = replace(component, code=population.fingerprint)
+        remarks += population.remarks
+        data, probe = replace(component, code=population.fingerprint), _probe(request, population)
+        twin = next((c.dataset for c in cohorts if c.dataset.settings() == data.settings()), None)
+        if twin is not None:
+            raise UsageError(f"--set: {twin.label} and {data.label} hold the same data; name one of them")
         for architecture in _architectures(request, registry, swept, dataset, population):
             cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
     device = executor.device(request.device) or resolve_device(request.device)
     if request.precision == "tf32" and not device.startswith("cuda"):
         raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
-    return Study(tuple(cohorts), Path(request.out or _default_out(cohorts)), device, executor)
+    out = Path(request.out) if request.out else _default_out(cohorts)
+    return Study(tuple(as_stored(cohorts, out)), out, device, executor, tuple(remarks))
+
+
+def _check_clock(request: Request, objective: Component, n_critic: int) -> None:
+    """Raises UsageError where the last sample's number is above what a column of whole numbers holds."""
+    if request.steps * request.batch_size * n_critic > LARGEST_INTEGER:
+        raise UsageError(
+            f"{objective.label}: {request.steps} steps of {n_critic} critic updates on {request.batch_size} samples "
+            f"are more than {LARGEST_INTEGER} samples; ask for fewer"
+        )
+
+
+def _probe(request: Request, population: Population) -> ProbeProtocol | None:
+    """The probe that is asked for, if any. Raises DataError where the data have nothing to hold out for it."""
+    if not request.probe:
+        return None
+    population.hold_out(1)
+    return ProbeProtocol(_ages(request.steps), max(1, request.steps // 4), cut=not population.reference_is_apart)
 
 
 def _ages(steps: int) -> tuple[int, ...]:
@@ -144,10 +175,53 @@ def _canonical_name(registry: Registry, name: str) -> str:
     return name
 
 
-def _default_out(cohorts: list[CohortSpec]) -> str:
+def _default_out(cohorts: Sequence[CohortSpec]) -> Path:
+    """Named after datasets and architectures, unless trials on data that have been moved lie in another folder."""
     datasets = dict.fromkeys(slug(c.dataset.label) for c in cohorts)
     architectures = dict.fromkeys(slug(c.architecture.label) for c in cohorts)
-    return str(Path("results") / f"{'+'.join(datasets)}-{'+'.join(architectures)}")
+    named = Path("results") / f"{'+'.join(datasets)}-{'+'.join(architectures)}"
+    if named.exists() or not any(cohort.dataset.place for cohort in cohorts):
+        return named
+    return next((out for out in sorted(named.parent.glob("*/")) if _finished(as_stored(cohorts, out), out)), named)
+
+
+def _finished(cohorts: Sequence[CohortSpec], out: Path) -> int:
+    """How many of the trials lie in a results folder."""
+    return sum((Store(out).folder(t) / "run.json").is_file() for cohort in cohorts for t in cohort.trials())
+
+
+def as_stored(cohorts: Sequence[CohortSpec], out: Path) -> list[CohortSpec]:
+    """The cohorts with their datasets described as a results folder describes the same data already.
+
+    Data that were moved keep the label that they had, and trials of versions that had the place in a trial's address
+    keep theirs.
+    """
+    if not any(cohort.dataset.place for cohort in cohorts):
+        return list(cohorts)
+    known = _stored_datasets(out)
+    found = []
+    for cohort in cohorts:
+        same = [replace(cohort, dataset=d) for parts in known if (d := _same_data(cohort.dataset, *parts)) is not None]
+        found.append(max(same, key=lambda c: _finished([c], out), default=cohort))
+    return found
+
+
+def _stored_datasets(out: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    """Label and settings of every dataset in a results folder, the most frequent first."""
+    found: Counter[str] = Counter()
+    for path in sorted(out.glob("trials/*/trial.json")):
+        with suppress(DamageError, KeyError, TypeError):  # which is said where the trial itself is looked at
+            described = parse(path, read_bytes(path) or b"{}")
+            found[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
+    return [(label, settings) for label, settings in (json.loads(text) for text, _ in found.most_common())]
+
+
+def _same_data(asked: Component, label: str, stored: Mapping[str, Any]) -> Component | None:
+    """A dataset under a stored label and with stored fields, if it is the one that was asked for wherever it lies."""
+    fields = {name: value for name, value in stored["fields"].items() if name not in asked.place}
+    if canonical({**stored, "fields": fields}) != canonical(asked.settings()):
+        return None
+    return replace(asked, label=label, fields=stored["fields"])
 
 
 def resolve_device(name: str) -> str:

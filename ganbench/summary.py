@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from ganbench.protocol_text import split_protocol
 from ganbench.store import Results
 
 COLUMNS = ("objective", "seeds", "completed", "diverged", "failed", "modes", "FID", "‖∇G‖ median")
@@ -57,9 +56,8 @@ def one_protocol(evaluations: pd.DataFrame, metric: str) -> pd.DataFrame:
 def gaps(evaluations: pd.DataFrame) -> list[str]:
     """One sentence for every reason why metrics among these rows could not be computed."""
     rows = evaluations[evaluations["value"].isna()]
-    reasons = rows["protocol"].map(lambda protocol: split_protocol(protocol)[1])
     sentences = []
-    for (dataset, reason), group in rows.groupby(["dataset", reasons], sort=False):
+    for (dataset, reason), group in rows.groupby(["dataset", "reason"], sort=False):
         names, trials = ", ".join(group["metric"].unique()), group["trial"].nunique()
         sentences.append(f"{names} of {trials} {dataset} trials could not be computed: {reason}")
     return sentences

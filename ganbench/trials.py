@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 ENGINE = 4  # raised whenever the same settings would give other numbers, so that old results are not taken for new ones
@@ -25,6 +25,8 @@ class Component:
         label: what tables call it: the name, with the settings that were swept or differ from the default.
         fields: every hyper-parameter.
         code: fingerprint of the class's source, or of the data: an edited plugin makes new trials.
+        place: fields that say where the data lie. They determine no number and are in no address; the code tells
+            whether the data are the same.
     """
 
     kind: str
@@ -32,9 +34,10 @@ class Component:
     label: str
     fields: Mapping[str, Any]
     code: str
+    place: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
-        """What determines numbers: all but the label."""
+        """What determines numbers: all but the label and the place."""
         return {"name": self.name, "fields": dict(self.fields), "code": self.code}
 
 
@@ -72,15 +75,24 @@ class ProbeProtocol:
     Attributes:
         generator_steps: the ages of the generators that are frozen, in steps of the reference objective.
         critic_steps: updates of each fresh critic.
+        cut: whether the samples that readings are taken on are cut out of the training table, as there is no test
+            split. Records of such data without it are of probes that were read on training samples.
     """
 
     generator_steps: tuple[int, ...]
     critic_steps: int
+    cut: bool = False
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any] | None) -> ProbeProtocol | None:
         """The protocol that ``run.json`` records; None where a trial has no probe."""
-        return cls(tuple(recorded["generator_steps"]), recorded["critic_steps"]) if recorded else None
+        if not recorded:
+            return None
+        return cls(tuple(recorded["generator_steps"]), recorded["critic_steps"], bool(recorded.get("cut")))
+
+    def settings(self) -> dict[str, Any]:
+        """All of it; ``cut`` only where it is true, as it was not always recorded."""
+        return {name: value for name, value in vars(self).items() if name != "cut" or value}
 
     def moments(self) -> list[int]:
         """The critic steps at which readings are taken: 0, 1, 2, 5, 10, 20, 50, ... and the last."""

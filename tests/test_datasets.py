@@ -288,6 +288,84 @@ def test_stacks_are_three_digits_in_three_channels():
     assert (moved.take(tickets).device.type, population.triples.device.type) == ("meta", "cpu")
 
 
+# ------------------------------------------------------------------------------------------------------ held out
+
+
+def colour_table(n: int, first: int = 0) -> images.Table:
+    grey = grey_table(n, first)
+    return images.Table(grey.images.repeat(1, 3, 1, 1), grey.labels)
+
+
+def splits(table, *_):
+    """Training images 0 to 99 and test images 80 to 129: twenty are in both."""
+    return table(100), table(50, first=80)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch, tmp_path):
+    """Small data for the datasets that are files; an image folder that holds one image three times."""
+    for cls in (datasets.Mnist, datasets.FashionMnist):
+        monkeypatch.setattr(cls, "tables", lambda self, root: splits(grey_table))
+    for cls, train in ((datasets.Cifar10, True), (datasets.Celeba, "train")):
+        monkeypatch.setattr(cls, "_check", lambda self, root: None)
+        monkeypatch.setattr(cls, "_table", lambda self, root, split, t=train: splits(colour_table)[split != t])
+    for k in range(40):
+        Image.new("RGB", (8, 8), (k % 14, 0, 0)).save(tmp_path / f"{k}.png")
+    return tmp_path
+
+
+def rows(samples: torch.Tensor) -> set[bytes]:
+    return {row.numpy().tobytes() for row in samples.cpu()}
+
+
+def drawn(population) -> set[bytes]:
+    """All that training can draw of a finite set; much of what it can of an endless one."""
+    finite = next((len(t) for n in ("triples", "table", "real") if (t := getattr(population, n, None)) is not None), 0)
+    tickets = torch.arange(finite) if finite else population.draw((20_000,), seeded())
+    return rows(population.take(tickets))
+
+
+DEVICES = {
+    "as loaded": lambda p: p,
+    "moved": lambda p: p.to(torch.device("cpu")),
+    "moved twice": lambda p: p.to(torch.device("cpu")).to(torch.device("cpu")),
+    "on a GPU": lambda p: p.to(torch.device("cuda")) if torch.cuda.is_available() else pytest.skip("no GPU here"),
+}
+
+
+@pytest.mark.parametrize("move", DEVICES.values(), ids=DEVICES)
+@pytest.mark.parametrize("dataset", datasets.DATASETS, ids=lambda d: d.name)
+def test_held_out_samples_are_no_training_rows(dataset, move, stand_ins):
+    made = dataset(str(stand_ins), size=8) if dataset is datasets.ImageFolder else dataset()
+    population = move(made.load(NOWHERE))
+    rest, held = population.hold_out(512)
+    assert len(rows(held)) > 0
+    assert held.device.type == "cpu"
+    assert not rows(held) & drawn(rest)
+    assert drawn(rest) <= drawn(population)
+    assert (rest is population) == population.reference_is_apart
+
+
+def test_digits_hold_a_quarter_out_wherever_they_are():
+    for population in (datasets.Digits().load(NOWHERE), datasets.Digits().load(NOWHERE).to(torch.device("cpu"))):
+        rest, held = population.hold_out(512)
+        assert (len(rest.real), len(held)) == (1348, 449)
+        assert drawn(rest) | rows(held) == drawn(population)
+
+
+def test_copies_of_a_held_out_image_are_no_training_rows_and_one_image_alone_is_refused():
+    pixels = torch.tensor([0, 0, 0, 0, 0, 9]).to(torch.uint8).view(6, 1, 1, 1)
+    table = images.Table(pixels, torch.zeros(6, dtype=torch.int64))
+    rest, held = images.Images(table, table, 0, 6, "").hold_out(512)
+    assert len(held) == 1
+    assert not rows(held) & drawn(rest)
+    alike = images.Table(pixels[:5], table.labels[:5])
+    with pytest.raises(DataError, match="--no-probe"):
+        images.Images(alike, alike, 0, 5, "").hold_out(512)
+    with pytest.raises(DataError, match="--no-probe"):
+        images.Images(table, alike, 0, 5, "").hold_out(512)
+
+
 # ---------------------------------------------------------------------------------------------------------- MNIST
 
 MNIST_FILES = [f"{s}-{w}-ubyte" for s in ("train", "t10k") for w in ("images-idx3", "labels-idx1")]

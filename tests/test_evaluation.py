@@ -14,7 +14,6 @@ from ganbench.evaluators.coordinates import NearestMode
 from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
 from ganbench.metrics.modes import captured
-from ganbench.protocol_text import split_protocol
 
 
 class Missing(Evaluator):
@@ -67,13 +66,12 @@ def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_compute
     examiner = Examiner.of(known(), [Strange(), Modes(), Undefined()])
     strange, modes, undefined = examiner.examine(3 + torch.randn(100, 2))
     assert math.isnan(strange["value"])
-    assert strange["protocol"] == "strange@coordinates/100 (not computed: ZeroDivisionError: of course)"
-    assert modes == {"metric": "modes", "value": 1.0, "n_samples": 100, "protocol": "modes@coordinates/100"}
-    assert split_protocol(undefined["protocol"]) == (
-        "undefined@coordinates/100",
-        "undefined is (on principle) not defined",
-    )
-    assert split_protocol(modes["protocol"]) == ("modes@coordinates/100", "")
+    assert (strange["protocol"], strange["reason"]) == ("strange@coordinates/100", "ZeroDivisionError: of course")
+    assert modes == {
+        "metric": "modes", "value": 1.0, "n_samples": 100, "protocol": "modes@coordinates/100", "reason": "",
+    }  # fmt: skip
+    assert undefined["protocol"] == "undefined@coordinates/100"
+    assert undefined["reason"] == "undefined is (on principle) not defined"
 
 
 def test_what_is_found_of_every_mode_is_what_the_metric_counts():
@@ -106,9 +104,9 @@ def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_nu
     spoiled[7, 1] = torch.nan
     for row in Examiner.of(known(), metrics).examine(spoiled):
         assert math.isnan(row["value"])
-        assert "1 of 100 fake ones are not" in row["protocol"]
+        assert "1 of 100 fake ones are not" in row["reason"]
     fid, sliced = Examiner.of(known(), metrics, 2).examine(3 + torch.randn(2, 2))
-    assert "needs more samples than the 2 features" in fid["protocol"]
+    assert "needs more samples than the 2 features" in fid["reason"]
     assert math.isfinite(sliced["value"])
 
 
@@ -116,14 +114,23 @@ def test_without_its_evaluator_a_population_is_measured_by_raw_values_where_that
     metrics = [FrechetDistance(), SlicedWasserstein(), Modes(), Wasserstein()]
     samples = 3 + torch.randn(100, 2, generator=torch.Generator().manual_seed(1))
     examiner = Examiner.of(Cloud(Missing()), metrics)
-    assert examiner.absent == ("famous-net", "no weights at home")
+    assert examiner.absent == ("famous-net", "no weights at home", 0)
     fid, sliced, modes, w1 = examiner.examine(samples)
-    assert fid["protocol"] == "fid@famous-net/100 (not computed: no weights at home)"
-    assert modes["protocol"] == "modes@famous-net/100 (not computed: no weights at home)"
+    assert (fid["protocol"], fid["reason"]) == ("fid@famous-net/100", "no weights at home")
+    assert modes["protocol"] == "modes@famous-net/100"
+    assert modes["reason"].startswith("modes needs known modes")  # which the weights would not bring
     assert sliced["protocol"] == "sliced_w1[projections=200]@raw/100"
     assert w1["protocol"] == "w1[samples=100]@raw/100"
     expected = Examiner.of(known(), metrics).examine(samples)  # whose features are the raw values
     assert [sliced["value"], w1["value"]] == [expected[1]["value"], expected[3]["value"]]
+
+
+def test_modes_that_an_absent_evaluator_would_tell_apart_lack_the_evaluator():
+    class Classifier(Missing):
+        n_modes = 10
+
+    (row,) = Examiner.of(Cloud(Classifier()), [Modes()]).examine(torch.randn(100, 2))
+    assert row["reason"] == "no weights at home"
 
 
 def test_raw_values_of_images_are_their_pixels():

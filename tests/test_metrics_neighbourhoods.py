@@ -47,6 +47,49 @@ def test_against_brute_force(metric, k, monkeypatch):
     assert 0 < expected < 1
 
 
+def exact(fake, real, k):
+    """The four metrics of integer features in exact arithmetic: balls of precision and recall hold their surface."""
+
+    def squares(a, b):
+        return [[sum((int(p) - int(q)) ** 2 for p, q in zip(x, y, strict=True)) for y in b] for x in a]
+
+    def radii(x):
+        return [sorted(row[:i] + row[i + 1 :])[k - 1] for i, row in enumerate(squares(x, x))]
+
+    apart, real_radii, fake_radii = squares(fake, real), radii(real), radii(fake)
+    inside = [[d < r for d, r in zip(row, real_radii, strict=True)] for row in apart]
+    return {
+        "precision": np.mean([any(d <= r for d, r in zip(row, real_radii, strict=True)) for row in apart]),
+        "recall": np.mean(
+            [any(d <= r for d, r in zip(row, fake_radii, strict=True)) for row in zip(*apart, strict=True)]
+        ),
+        "density": np.sum(inside) / (k * len(fake)),
+        "coverage": np.any(inside, axis=0).mean(),
+    }
+
+
+@pytest.mark.parametrize("metric", [Precision, Recall, Density, Coverage], ids=lambda m: m.name)
+@pytest.mark.parametrize("offset", [0, 1_000_003])
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_ties_and_copies_are_decided_as_in_exact_arithmetic(k, offset, metric, monkeypatch):
+    monkeypatch.setattr(neighbourhoods, "MEBIBYTES", 0.003)  # several chunks
+    rng = np.random.default_rng(k)
+    real = rng.integers(0, 4, size=(60, 3)) + offset  # 64 places: many copies and equal distances
+    fake = np.concatenate([rng.integers(0, 6, size=(30, 3)) + offset, real[:20]])
+    value = metric(k=k).value(measured(fake.astype(np.float64)), measured(real.astype(np.float64)))
+    assert value == pytest.approx(exact(fake, real, k)[metric.name], abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
+def test_a_set_compared_with_itself_scores_exactly_one(scale):
+    features = np.random.default_rng(0).normal(5, 1, size=(200, 64)) * scale
+    shuffled = features[np.random.default_rng(1).permutation(200)]
+    values = [m().value(measured(shuffled), measured(features)) for m in (Precision, Recall, Density, Coverage)]
+    assert values == [1, 1, 1, 1]
+    twice = np.repeat(features, 2, axis=0)
+    assert [m().value(measured(twice), measured(twice)) for m in (Precision, Recall)] == [1, 1]
+
+
 @pytest.mark.parametrize("k", [1, 3])
 def test_precision_and_recall_agree_with_torch_fidelity(k):
     from torch_fidelity.metric_prc import calculate_precision_recall_full

@@ -1,6 +1,7 @@
 """The frozen-generator experiment: what moves, what does not, and whether its numbers are the ones defined."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.wgan import WassersteinClip
 from toys import Gaussian, make_cohort
 
+from ganbench.cohort import Cohort
+from ganbench.datasets import Digits
+from ganbench.networks.mlp import Mlp
 from ganbench.probing import Minibatches, gradient_noise, probe
 from ganbench.trials import ProbeProtocol
 
@@ -137,6 +141,17 @@ def test_held_out_samples_are_never_trained_on():
 
     readings(Watching(), population=Split())
     assert {10, 16} <= set(seen)
+
+
+def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees():
+    """Accuracies count 449 held-out digits and as many generated ones; training samples would come 512 at a time."""
+    digits = Digits().load(Path("nowhere")).to(torch.device("cpu"))
+    setting = replace(make_cohort(Minimax(), (0, 1)).setting, population=digits, architecture=Mlp(width=4))
+    weights = Cohort(setting, (0, 1)).generator.weights
+    generators = {1: [{n: w[k] for n, w in weights.items()} for k in range(2)]}
+    found = list(probe(setting, (0, 1), ProbeProtocol((1,), 5), generators, noise=Minibatches(0)))
+    counts = np.concatenate([reading.critic_accuracy * 2 * 449 for reading in found])
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-3)
 
 
 def test_a_failed_probe_leaves_a_trained_trial_as_it_was(tmp_path):

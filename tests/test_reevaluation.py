@@ -148,7 +148,7 @@ def test_a_value_takes_the_place_of_the_nan_that_stood_for_it(store):
         rows = evaluations(store).query("metric == 'late'")
         assert len(rows) == 4
         assert rows["value"].isna().all() == broken
-        assert rows["protocol"].str.contains("not computed: OSError: not yet", regex=False).all() == broken
+        assert rows["reason"].eq("OSError: not yet" if broken else "").all()
 
 
 def test_a_trial_whose_generator_is_another_file_is_refused(store):
@@ -197,7 +197,9 @@ def test_colour_images_are_trained_on_without_inception_and_measured_with_it_lat
     assert last["value"].isna().to_dict() == {
         "fid": True, "high_quality": True, "mode_kl": True, "modes": True, "sliced_w1": False,
     }  # fmt: skip
-    assert last.loc["fid", "protocol"].startswith("fid@inception-v3-compat/10 (not computed: no Inception weights at ")
+    assert last.loc["fid", "protocol"] == "fid@inception-v3-compat/10"
+    assert last.loc["fid", "reason"].startswith("no Inception weights at ")
+    assert "Inception weights" not in last.loc["modes", "reason"]
     assert last.loc["sliced_w1", "protocol"] == "sliced_w1[projections=200]@raw/10"
 
     call(store, "fid,w1")  # still without
@@ -217,6 +219,29 @@ def test_colour_images_are_trained_on_without_inception_and_measured_with_it_lat
     known = ganbench.load(store.path).floors["protocol"].str.split(": ").str[0]
     assert "fid@inception-v3-compat/10" in known.tolist()
     assert os.environ["GANBENCH_INCEPTION"] == str(tmp_path / "weights.pth")
+
+
+def test_moved_pictures_are_named_by_set_and_nothing_is_trained_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("img").mkdir()
+    for i in range(12):
+        Image.new("RGB", (8, 8), (20 * i, 10, 250 - 20 * i)).save(f"img/{i}.png")
+    settings = {"image-folder.path": ("img",), "image-folder.size": (8,)}
+    store = train(tmp_path / "o", datasets=("image-folder",), settings=settings, n_samples=10, seeds=(0,), steps=2)
+    (folder,) = store.path.glob("trials/*")
+    os.rename("img", "pics")
+    for command in (["evaluate", "o", "--metrics", "w1"], ["rerun", str(folder)]):
+        with pytest.raises(DataError, match=f"{tmp_path / 'img'} is not a folder: use --set image-folder.path=FOLDER"):
+            cli.app(command, standalone_mode=False)
+        Path("other").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save("other/0.png")
+        with pytest.raises(DataError, match=rf"{tmp_path / 'other'} are not those .* --set image-folder\.path=FOLDER"):
+            cli.app([*command, "--set", "image-folder.path=other"], standalone_mode=False)
+        cli.app([*command, "--set", "image-folder.path=pics"], standalone_mode=False)
+    assert "agree to the bit" in capsys.readouterr().out
+    assert (evaluations(store).query("metric == 'w1'")["value"] > 0).all()
+    with pytest.raises(UsageError, match="--n-samples"):
+        cli.app(["evaluate", "o", "--metrics", "w1", "--n-samples", str(2**63)], standalone_mode=False)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -26,6 +26,29 @@ def test_bad_seeds_are_refused_by_name(text):
         read_seeds(text)
 
 
+LARGEST = 2**63 - 1
+
+
+def test_a_seed_fits_into_a_column_of_whole_numbers(tmp_path):
+    assert read_seeds(f"{LARGEST},0") == read_seeds([LARGEST, 0]) == (LARGEST, 0)
+    assert read_seeds(f"{LARGEST - 1}-{LARGEST}") == (LARGEST - 1, LARGEST)
+    file = tmp_path / "study.toml"
+    for seeds in (f"{LARGEST + 1},1", f"{2**64 - 1},1", f"{LARGEST}-{LARGEST + 1}", [0, LARGEST + 1], str(2**64 - 1)):
+        with pytest.raises(UsageError, match="--seeds"):
+            read_seeds(seeds)
+        file.write_text(f"seeds = {seeds!r}\n")
+        with pytest.raises(UsageError, match=r"study\.toml:1: seeds"):
+            make_request(file, {}, quick=False)
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "evaluate_every", "n_samples", "jobs", "cpus_per_cohort"])
+def test_whole_numbers_fit_into_a_column(name):
+    assert make_request(None, {name: 10**9}, quick=False)
+    for number in (10**9 + 1, LARGEST, LARGEST + 1, 10**30):
+        with pytest.raises(UsageError, match="--" + name.replace("_", "-")):
+            make_request(None, {name: number}, quick=False)
+
+
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text('objectives = ["gan", "wgan"]\nseeds = "3,7"\nbatch-size = 32\n[set]\nwgan.clip = [0.01, 0.1]\n')

@@ -14,12 +14,14 @@ from ganbench import cli
 from ganbench.durable import json_bytes, read_record, replace_files, write_record
 from ganbench.errors import DataError, UsageError
 from ganbench.execution import execute
+from ganbench.integrity import condition
 from ganbench.plugins import load_plugins
 from ganbench.request import Request
-from ganbench.rerun import check_same_sources, compare, describe, differences
+from ganbench.rerun import check_same_sources, compare, describe, differences, is_outdated
 from ganbench.store import Store
 from ganbench.study import make_study
 from ganbench.surroundings import Surroundings
+from ganbench.trials import ProbeProtocol
 
 REGISTRY = load_plugins()
 SMALL = {"steps": 8, "batch_size": 8, "evaluate_every": 4, "n_samples": 60, "device": "cpu"}
@@ -47,6 +49,20 @@ def test_a_trial_is_described_by_its_own_folder(two):
     assert found.spec.trials() == [trial]
     assert found.spec.probe.generator_steps == (1, 4)
     check_same_sources(found.spec, REGISTRY, Path("nowhere"))
+
+
+def test_a_probe_that_was_read_on_training_samples_is_outdated_and_made_again(two):
+    digits, ring = (REGISTRY.datasets.find(name)().load(Path("nowhere")) for name in ("digits", "ring"))
+    old = ProbeProtocol.of({"generator_steps": [1, 4], "critic_steps": 2})
+    assert (is_outdated(old, digits), is_outdated(old, ring), is_outdated(None, digits)) == (True, False, False)
+    request = Request(datasets=("digits", "ring"), seeds=(0,), objectives=("gan",), **SMALL)
+    cohorts = make_study(request, REGISTRY, Path("nowhere")).cohorts
+    assert [is_outdated(c.probe, d) for c, d in zip(cohorts, (digits, ring), strict=True)] == [False, False]
+    assert [ProbeProtocol.of(c.probe.settings()) == c.probe for c in cohorts] == [True, True]
+    store, trial, _ = two
+    assert store.run(trial)["probe"] == {"generator_steps": [1, 4], "critic_steps": 2}
+    assert condition(store, trial, replace(old, generator_steps=(1, 4))) == "completed"
+    assert condition(store, trial, replace(old, cut=True)) == "unprobed"
 
 
 def test_a_repetition_agrees_to_the_bit_in_all_that_is_a_number(two):

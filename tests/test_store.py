@@ -7,7 +7,9 @@ import torch
 
 import ganbench
 from ganbench import schema
+from ganbench.durable import parquet_bytes, replace_files
 from ganbench.errors import UsageError
+from ganbench.results import read_study
 from ganbench.store import Store, typed
 from ganbench.trials import CohortSpec, Component, Protocol, Trial, slug
 
@@ -62,6 +64,33 @@ def test_what_is_written_is_read_back_with_exactly_the_columns_of_the_schema(tmp
     assert results.steps["generator_loss"].isna().sum() == 2
     assert set(results.trials["seed"]) == {0, 1}
     assert json.loads(results.trials["settings"][0])["steps"] == 2
+
+
+def test_reasons_of_older_folders_move_into_their_column_and_other_rows_have_none(tmp_path):
+    old, new = spec().trials()
+    for trial in (old, new):
+        store = stored(tmp_path / "s", trial)
+    earlier = {name: kind for name, kind in schema.EVALUATIONS.items() if name != "reason"}
+    rows = pd.concat([tables(old)["evaluations"]] * 2, ignore_index=True)[list(earlier)]
+    rows.loc[1, ["metric", "value", "protocol"]] = "modes", np.nan, "modes@x/8 (not computed: x has (no) modes)"
+    content = {"evaluations.parquet": parquet_bytes(rows, earlier)}
+    replace_files(store.folder(old) / "run.json", {"trial": old.id, **(store.run(old) or {})}, content)
+    for results in (ganbench.load(store.path), read_study(store.path)):
+        found = results.evaluations
+        assert list(found) == list(schema.EVALUATIONS)
+        by_seed = found.groupby("seed")["protocol"].agg(list).to_dict()
+        assert by_seed == {0: ["fid@x/8", "modes@x/8"], 1: ["fid@x/8"]}
+        assert found.set_index("protocol")["reason"].to_dict() == {"fid@x/8": "", "modes@x/8": "x has (no) modes"}
+    assert store.read(old)[1]["evaluations"]["reason"].tolist() == ["", "x has (no) modes"]
+
+
+def test_columns_that_a_table_lacks_are_empty():
+    columns = {"trial": "str", "step": "int64", "value": "float64", "captured": "bool"}
+    table = typed(pd.DataFrame({"trial": ["a"]}), columns)
+    assert table.iloc[0, [0, 1, 3]].tolist() == ["a", 0, False]
+    assert np.isnan(table["value"][0])
+    assert typed(pd.DataFrame(), columns).empty
+    assert list(typed(pd.DataFrame(), schema.EVALUATIONS)) == list(schema.EVALUATIONS)
 
 
 def test_tables_are_plain_parquet(tmp_path):

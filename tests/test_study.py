@@ -1,6 +1,13 @@
-import pytest
+import os
+from dataclasses import replace
 
-from ganbench.errors import GanbenchError
+import pytest
+import test_store
+from PIL import Image
+
+from ganbench.components import placed, read_places
+from ganbench.datasets import Dataset
+from ganbench.errors import DataError, GanbenchError, UsageError
 from ganbench.plugins import load_plugins
 from ganbench.request import Request
 from ganbench.study import make_study, resolve_device
@@ -86,3 +93,122 @@ def test_what_cannot_be_is_one_sentence(registry, tmp_path, changes, message):
 def test_auto_is_a_device_that_is_there():
     assert resolve_device("auto") in ("cpu", "cuda")
     assert resolve_device("cpu") == "cpu"
+
+
+# -- data that are moved -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A folder of images that can be renamed, below the current directory."""
+    monkeypatch.chdir(tmp_path)
+    for k in range(4):
+        os.makedirs("img", exist_ok=True)
+        Image.new("RGB", (8, 8), (k, 0, 0)).save(f"img/{k}.png")
+    return tmp_path
+
+
+def on_pictures(registry, path, **changes):
+    settings = {"image-folder.path": (str(path),), "image-folder.size": (8,)}
+    request = {"objectives": ("gan",), "datasets": ("image-folder",), "settings": settings, "seeds": (0, 1)}
+    return make_study(Request(**{**request, "device": "cpu", "steps": 2, "probe": False, **changes}), registry, "")
+
+
+def store_all(study, out):
+    """Trials as if they had been trained."""
+    for trial in study.trials():
+        test_store.stored(out, trial)
+
+
+def with_the_path_in_the_address(study):
+    """The study as versions described it that had the path among what determines numbers."""
+    old = [replace(c, dataset=replace(c.dataset, fields={"path": "img", "size": 8})) for c in study.cohorts]
+    return replace(study, cohorts=tuple(old))
+
+
+def test_the_place_of_data_is_absolute_and_in_no_address(registry, pictures):
+    made = on_pictures(registry, "img")
+    (cohort,) = made.cohorts
+    assert cohort.dataset.place == {"path": str(pictures / "img")}
+    assert cohort.dataset.settings()["fields"] == {"size": 8}
+    os.rename("img", "pics")
+    assert [t.id for t in on_pictures(registry, "pics").trials()] == [t.id for t in made.trials()]
+    Image.new("RGB", (8, 8), (9, 9, 9)).save("pics/0.png")
+    assert not {t.id for t in on_pictures(registry, "pics").trials()} & {t.id for t in made.trials()}
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["of today", "with the path in the address"])
+@pytest.mark.parametrize("out", ["o", None], ids=["named folder", "default folder"])
+def test_a_moved_folder_trains_nothing_again(registry, pictures, out, legacy):
+    made = on_pictures(registry, "img", out=out)
+    before = with_the_path_in_the_address(made) if legacy else made
+    assert ({t.id for t in before.trials()} == {t.id for t in made.trials()}) != legacy
+    store_all(before, made.out)
+    assert on_pictures(registry, "img", out=out).missing() == []
+    os.rename("img", "pics")
+    after = on_pictures(registry, "pics", out=out)
+    assert (after.missing(), after.out) == ([], made.out)
+    assert after.trials() == before.trials()  # under the label that they had
+    assert after.cohorts[0].dataset.place == {"path": str(pictures / "pics")}
+    (more,) = on_pictures(registry, "pics", out=out, seeds=(0, 1, 2)).missing()
+    assert (more.seeds, more.dataset.label) == ((2,), before.cohorts[0].dataset.label)
+
+
+def test_other_data_in_the_old_place_are_trained_on(registry, pictures):
+    store_all(on_pictures(registry, "img", out="o"), pictures / "o")
+    Image.new("RGB", (8, 8), (9, 9, 9)).save("img/0.png")
+    assert [cohort.seeds for cohort in on_pictures(registry, "img", out="o").missing()] == [(0, 1)]
+
+
+def test_a_damaged_description_hides_no_other_trial(registry, pictures):
+    made = on_pictures(registry, "img", out="o")
+    store_all(with_the_path_in_the_address(made), pictures / "o")
+    first, second = sorted((pictures / "o" / "trials").iterdir())
+    (first / "trial.json").write_text("[]")
+    os.rename("img", "pics")
+    assert [len(cohort.seeds) for cohort in on_pictures(registry, "pics", out="o").missing()] == [1]
+    assert second.name in [trial.id for trial in on_pictures(registry, "pics", out="o").trials()]
+
+
+def test_two_places_of_the_same_data_are_one_dataset(registry, pictures):
+    os.symlink("img", "same")
+    with pytest.raises(UsageError, match="hold the same data"):
+        on_pictures(registry, "img", settings={"image-folder.path": ("img", "same"), "image-folder.size": (8,)})
+
+
+def test_places_alone_can_be_set_afterwards(registry, tmp_path):
+    places = read_places({"image-folder.path": (str(tmp_path),)}, registry.datasets)
+    assert places == {"image-folder": {"path": str(tmp_path)}}
+    for settings in (
+        {"image-folder.size": (8,)},
+        {"ring.sigma": (1,)},
+        {"image-folder.path": ("a", "b")},
+        {"x.y": (1,)},
+    ):
+        with pytest.raises(UsageError, match="--set"):
+            read_places(settings, registry.datasets)
+    stored = test_store.component("dataset", "image-folder", path="img", size=8)
+    assert placed(stored, {}, {}).place == {}
+    recorded = {"places": {"dataset": {"path": "/then"}}}
+    assert placed(stored, recorded, {}).place == {"path": "/then"}
+    assert placed(stored, recorded, places).place == {"path": str(tmp_path)}
+    assert {cls.name: cls.places for cls in registry.datasets if cls.places} == {"image-folder": ("path",)}
+    assert Dataset.places == ()
+
+
+# -- what a probe and a table can hold ---------------------------------------------------------------------------------
+
+
+def test_a_probe_needs_something_to_hold_out(registry, pictures):
+    for k in range(4):
+        Image.new("RGB", (8, 8)).save(f"img/{k}.png")
+    assert on_pictures(registry, "img").cohorts
+    with pytest.raises(DataError, match="--no-probe"):
+        on_pictures(registry, "img", probe=True)
+
+
+def test_more_samples_than_a_column_holds_are_refused(registry, tmp_path):
+    largest = {"steps": 10**9, "batch_size": 10**9, "objectives": ("gan",), "datasets": ("ring",)}
+    assert study(registry, tmp_path, **largest, settings={"gan.n_critic": (9,)}).cohorts
+    with pytest.raises(UsageError, match="9223372036854775807"):
+        study(registry, tmp_path, **largest, settings={"gan.n_critic": (10,)})

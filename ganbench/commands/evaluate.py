@@ -10,6 +10,7 @@ import pandas as pd
 import typer
 
 from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.components import read_places
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.evaluators import VARIABLE
@@ -17,6 +18,7 @@ from ganbench.floors import ensure_floors, find_floor
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import Registry, load_plugins
 from ganbench.reevaluation import finished, reevaluate
+from ganbench.request import read_settings, read_whole
 from ganbench.store import Results, Store, load
 from ganbench.summary import gaps, last_evaluations, one_protocol, spread
 
@@ -30,6 +32,7 @@ def evaluate(
     root: Path | None,
     weights: Path | None,
     plugin: Sequence[Path] = (),
+    settings: Sequence[str] = (),
 ) -> None:
     """Compute metrics for every stored generator of a study, add them to its tables, and print them.
 
@@ -40,12 +43,12 @@ def evaluate(
     registry = load_plugins(files=read_plugin_files(plugin))
     warn_of_broken(registry.plugins)
     names = _names(metrics, registry)
-    if n_samples < 0 or n_samples == 1:
-        raise UsageError(f"--n-samples is {n_samples}; wanted a whole number of at least 2")
+    if n_samples:
+        read_whole(2)(n_samples, "--n-samples")
     if weights is not None:
         _use_weights(weights)
     store = Store(results)
-    trials = finished(store)
+    trials = finished(store, read_places(read_settings(settings), registry.datasets))
     store.check("RESULTS")
     stored = sorted((t for t in trials if t.has_generator()), key=lambda t: (t.trial.dataset, t.trial.objective))
     if len(stored) < len(trials):

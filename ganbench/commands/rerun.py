@@ -14,13 +14,15 @@ import typer
 
 from ganbench.commands.terminal import print_table, say, warn_of_broken
 from ganbench.compilation import missing_compiler
+from ganbench.components import read_places
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.executors.local import run_local
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import load_plugins
 from ganbench.provenance import loaded, origins, source
-from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences
+from ganbench.request import read_settings
+from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences, is_outdated
 from ganbench.scratch import scratch_folder
 from ganbench.store import Store
 from ganbench.study import resolve_device
@@ -29,19 +31,24 @@ from ganbench.surroundings import Surroundings
 COLUMNS = ("table", "column", "values", "differing", "largest relative difference", "first at")
 
 
-def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] = ()) -> bool:
+def rerun(
+    folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] = (), settings: Sequence[str] = ()
+) -> bool:
     """Train a stored trial again in a temporary folder and compare. Returns whether all is the same to the bit.
 
     Raises:
         UsageError, DataError: there is no such trial, or the code or the data have changed.
     """
-    stored = describe(folder)
-    stored = replace(stored, spec=stored.spec if probe else replace(stored.spec, probe=None))
     files = read_plugin_files(plugin)
     registry = load_plugins(files=files)
     warn_of_broken(registry.plugins)
+    stored = describe(folder, read_places(read_settings(settings), registry.datasets))
+    stored = replace(stored, spec=stored.spec if probe else replace(stored.spec, probe=None))
     below = data_root(root)
-    check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
+    population = check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
+    if is_outdated(stored.spec.probe, population):
+        say("its probe was read on samples that its critic was trained on, unlike those of today: it is left out")
+        stored = replace(stored, spec=replace(stored.spec, probe=None))
     (trial,) = stored.spec.trials()
     say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
     with scratch_folder("ganbench-rerun-") as elsewhere:

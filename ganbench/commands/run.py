@@ -40,6 +40,8 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     warn_of_broken(registry.plugins)
     root = data_root(Path(request.data_root) if request.data_root else None)
     study = make_study(request, registry, root)
+    for remark in study.remarks:
+        say(remark)
     if plan:
         _print_plan(study)
         return []

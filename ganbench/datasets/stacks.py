@@ -7,7 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ganbench.dataset import Population
 from ganbench.datasets.images import Images, Table
+from ganbench.errors import DataError
 from ganbench.streams import generator
 
 
@@ -47,5 +49,31 @@ class Stacks(Images):
 
     def reference(self, n: int) -> Tensor:
         """Triples of held-out images, drawn from a stream of their own: (n, 3, height, width), on the CPU."""
-        triples = torch.randint(len(self.held_out), (n, 3), generator=generator(0, "reference"))
-        return self.held_out.scaled(triples).squeeze(-3)
+        return self.held_out.scaled(self._reference_triples(n)).squeeze(-3)
+
+    def _reference_triples(self, n: int) -> Tensor:
+        return torch.randint(len(self.held_out), (n, 3), generator=generator(0, "reference"))
+
+    @property
+    def reference_is_apart(self) -> bool:
+        """Always: the reference's triples are drawn apart from those of training."""
+        return True
+
+    def hold_out(self, n: int) -> tuple[Population, Tensor]:
+        """The reference's triples without those that training draws, too.
+
+        Raises:
+            DataError: training draws them all.
+        """
+        triples = self._reference_triples(n)
+        seen = _triple_keys(self.real.keys(), self.triples.cpu())
+        unseen = triples[~torch.isin(_triple_keys(self.held_out.keys(), triples), seen)]
+        if not len(unseen):
+            raise DataError(f"training draws all {n} reference triples, too: say --no-probe")
+        return self, self.held_out.scaled(unseen).squeeze(-3)
+
+
+def _triple_keys(keys: Tensor, triples: Tensor) -> Tensor:
+    """One number a triple, (n,), as ``Table.keys`` gives images: their order counts."""
+    factors = torch.randint(-(2**63), 2**63 - 1, (3,), generator=generator(0, "triple-keys"))
+    return (keys[triples] * factors).sum(dim=1)

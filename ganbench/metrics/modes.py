@@ -45,6 +45,7 @@ class Modes(Metric):
     name = "modes"
     direction = "higher"
     unit = "modes"
+    needs_modes = True
 
     share: float = 0.25
 
@@ -69,6 +70,7 @@ class HighQuality(Metric):
     name = "high_quality"
     direction = "higher"
     unit = "share"
+    needs_modes = True
 
     def value(self, fake: Measured, real: Measured) -> float:
         """Share of good samples, 0 to 1. Raises MetricError without modes or finite samples."""
@@ -93,6 +95,7 @@ class ModeKL(Metric):
     name = "mode_kl"
     direction = "lower"
     unit = "nats"
+    needs_modes = True
 
     def value(self, fake: Measured, real: Measured) -> float:
         """Divergence of the mode histograms. Raises MetricError where a mode has fake samples but no real one."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench.protocol_text import split_protocol
 from ganbench.report.material import Material
 from ganbench.report.tables import Cell, Grid, number, text
 
@@ -70,14 +69,14 @@ def _fields(settings: Mapping[str, Any], prefix: str = "") -> str:
 
 def _protocols(material: Material) -> Grid:
     evaluations, floors = material.results.evaluations, material.results.floors
-    counts = evaluations.assign(protocol=evaluations["protocol"].astype("category"))
+    names = ["dataset", "protocol", "reason"]
+    counts = evaluations[names].astype({"protocol": "category", "reason": "category"})
     rows = []
-    for (dataset, whole), own in counts.groupby(["dataset", "protocol"], observed=True):
-        (protocol, reason), n = split_protocol(str(whole)), len(own)
-        rows.append([text(dataset), _code(protocol), number(n, f"{n:,}"), _long(reason)])
+    for (dataset, protocol, reason), own in counts.groupby(names, observed=True):
+        rows.append([text(dataset), _code(str(protocol)), number(len(own), f"{len(own):,}"), _long(str(reason))])
     known: Any = floors.itertuples()
     for row in known:
-        told = f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
+        told = row.reason or f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
         rows.append([text(row.dataset), _code(str(row.protocol)), number(row.repetitions), _long(told)])
     note = "A value is defined by its protocol; values of two protocols do not compare."
     return Grid("Protocols", ["dataset", "protocol", "values", "remark"], rows, note)

@@ -13,7 +13,6 @@ from ganbench.figures.palette import short
 from ganbench.figures.plates import Panel, Plate
 from ganbench.floors import find_floor
 from ganbench.formats import number_text
-from ganbench.protocol_text import split_protocol
 from ganbench.report.material import Section
 from ganbench.report.measures import Measure
 from ganbench.report.story import Story, draw, groups, lacking, panel, seeds_in_words
@@ -78,7 +77,7 @@ def course_story(section: Section, measure: Measure) -> Story:
     if rows["step"].nunique() < 2:
         return lacking(f"{measure.title} over time is not drawn: it was measured at fewer than two moments.")
     table = with_clocks(rows, section.results.steps)
-    protocol = split_protocol(str(rows["protocol"].iloc[0]))[0]
+    protocol = str(rows["protocol"].iloc[0])
     floors = find_floor(section.results.floors, str(rows["dataset"].iloc[0]), protocol)
     clocks = [clock for clock in OVER if table[clock].notna().any()]
     parts = groups(section.objectives)
