@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import warn_of_broken
+from ganbench.commands.terminal import tell, warn_of_broken
 from ganbench.datasets.download import Download
 from ganbench.datasets.root import data_root
 from ganbench.fidelity import INCEPTION, inception
@@ -22,13 +20,13 @@ def fetch(name: str, root: Path | None) -> None:
     """
     if name == INCEPTION:
         inception(download=True)
-        typer.echo(f"the weights of {INCEPTION} are there and whole")
+        tell(f"the weights of {INCEPTION} are there and whole")
         return
     registry = load_plugins()
     warn_of_broken(registry.plugins)
     dataset, folder = registry.datasets.find(name, "data fetch")(), data_root(root).absolute()
     if isinstance(dataset, Download):
         dataset.fetch(folder)
-        typer.echo(f"{dataset.name} is in {folder}")
+        tell(f"{dataset.name} is in {folder}")
     else:
-        typer.echo(f"{dataset.name} needs no download")
+        tell(f"{dataset.name} needs no download")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import print_rows, say
+from ganbench.commands.terminal import print_rows, say, tell
 from ganbench.errors import PluginError, UnknownNameError, UsageError
 from ganbench.objective import Objective
 from ganbench.plugin_files import read_plugin_files
@@ -35,8 +33,8 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
         rows += [{"objective": cls.name, "check": d.check, "reason": d.reason, "fix": d.fix} for d in defects]
         if not as_json:
             for defect in defects:
-                typer.echo(f"{cls.name}: {defect}")
-            typer.echo(f"{cls.name}: {_count(len(defects))}")
+                tell(f"{cls.name}: {defect}")
+            tell(f"{cls.name}: {_count(len(defects))}")
     if as_json:
         print_rows(rows, as_json=True)
     if plot is not None:

@@ -11,9 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import typer
-
-from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.compilation import missing_compiler
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
@@ -66,7 +64,7 @@ def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] =
             raise UsageError(f"{trial.id} could not be run again; the reason stands above")
         changed = differences(stored.run, run)
         same = _print(compare(stored, repeated)) and run["status"] == stored.run["status"]
-    typer.echo(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
+    tell(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
     for sentence in changed:
         say(sentence)
     return same

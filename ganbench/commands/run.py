@@ -11,9 +11,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.commands.progress import show
+from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.compilation import require_compiler
 from ganbench.datasets.root import data_root
 from ganbench.execution import DEFAULT_METRICS
@@ -22,7 +21,6 @@ from ganbench.mending import mend, sweep
 from ganbench.notification import notify
 from ganbench.plugin_files import PluginFile, read_plugin_files
 from ganbench.plugins import Registry, load_plugins
-from ganbench.progress import show
 from ganbench.provenance import loaded, origins, source
 from ganbench.request import Request
 from ganbench.store import load
@@ -129,7 +127,7 @@ def _print_plan(study: Study) -> None:
     ]
     print_table(("trial", "dataset", "architecture", "objective", "seed", "state"), rows)
     waiting = sum(row[-1] in WAITING.values() for row in rows)
-    typer.echo(f"{waiting} of {len(rows)} trials would run on {study.device}, into {study.out}")
+    tell(f"{waiting} of {len(rows)} trials would run on {study.device}, into {study.out}")
 
 
 WAITING = {
@@ -147,9 +145,9 @@ def _state(state: str) -> str:
 def _print_summary(study: Study) -> None:
     results, trials = load(study.out), [trial.id for trial in study.trials()]
     for where, rows in summarise(results, trials).items():
-        typer.echo(where)
+        tell(where)
         print_table(COLUMNS, rows)
     for sentence in gaps(last_evaluations(results, trials)):
         say(sentence)
     tables = ", ".join(f".{name}" for name in ("trials", "steps", "evaluations", "modes", "probes"))
-    typer.echo(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')
+    tell(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')
