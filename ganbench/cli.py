@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -130,6 +131,24 @@ def _top(
         raise UsageError("the current folder does not exist any more; go to one that does, such as `cd ~`") from None
 
 
+def _completed(kind: str) -> Callable[[str], list[str]]:
+    """Completes a comma-separated list of names: what was typed, with every name that its last part may become."""
+
+    def complete(incomplete: str) -> list[str]:
+        from ganbench.commands.list import names_of
+
+        typed, comma, last = incomplete.rpartition(",")
+        return [typed + comma + name for name in names_of(kind) if name.startswith(last)]
+
+    return complete
+
+
+def _complete_kind(incomplete: str) -> list[str]:
+    from ganbench.listing import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
 def path(text: str) -> Path:
     """A path as it was typed, with the home folder in the place of ``~``."""
     from ganbench.request import expand_home
@@ -167,10 +186,17 @@ def run(
     study_file: Annotated[
         Path | None, typer.Argument(parser=path, metavar="[STUDY.toml]", help="Study file; options win over it.")
     ] = None,
-    objectives: Annotated[str | None, Option(help="Comma-separated names, such as gan,wgan.")] = None,
+    objectives: Annotated[
+        str | None, Option(autocompletion=_completed("objectives"), help="Comma-separated names, such as gan,wgan.")
+    ] = None,
     seeds: Annotated[str | None, Option(help="5 means seeds 0 to 4; also 3,7 and 10-19.")] = None,
-    datasets: Annotated[str | None, Option(help="Comma-separated names [default: digits].")] = None,
-    architectures: Annotated[str | None, Option(help="Comma-separated names [default: the dataset's own].")] = None,
+    datasets: Annotated[
+        str | None, Option(autocompletion=_completed("datasets"), help="Comma-separated names [default: digits].")
+    ] = None,
+    architectures: Annotated[
+        str | None,
+        Option(autocompletion=_completed("architectures"), help="Comma-separated names [default: the dataset's own]."),
+    ] = None,
     steps: Annotated[int | None, Option(help="Generator updates [default: 2000].")] = None,
     batch_size: Annotated[int | None, Option(help="Samples in a batch [default: 64].")] = None,
     evaluate_every: EvaluateEvery = None,
@@ -218,7 +244,9 @@ def run(
 @app.command()
 def evaluate(
     results: Annotated[Path, typer.Argument(parser=path, metavar="RESULTS", help="A results folder.")],
-    metrics: Annotated[str, Option(help="Comma-separated names, such as kid,coverage.")],
+    metrics: Annotated[
+        str, Option(autocompletion=_completed("metrics"), help="Comma-separated names, such as kid,coverage.")
+    ],
     n_samples: Annotated[int, Option(help="Samples to draw [default: as many as the study did].")] = 0,
     data_root: Annotated[
         Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
@@ -250,7 +278,7 @@ def report(
     ] = None,
 ) -> None:
     """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
-    from ganbench.datasets.root import cache_folder
+    from ganbench.cache import cache_folder
 
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # else it makes ~/.config/...
     from ganbench.commands.report import report as write_report
@@ -269,7 +297,14 @@ def _data() -> None:
 
 @data.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, or inception-v3-compat for its weights.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=_completed("datasets"),
+            metavar="NAME",
+            help="A dataset, or inception-v3-compat for its weights.",
+        ),
+    ],
     data_root: Annotated[
         Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
     ] = None,
@@ -280,10 +315,20 @@ def fetch(
     fetch_dataset(name, data_root)
 
 
+@data.command("list")
+def list_datasets(json: Annotated[bool, Option("--json", help="Machine-readable.")] = False) -> None:
+    """Which datasets there are, and which of them have to be downloaded."""
+    from ganbench.commands.data import list_datasets as print_datasets
+
+    print_datasets(json)
+
+
 @app.command()
 def reproduce(
     profile: Annotated[str, Option(help="quick (minutes, two cores) or full.")] = "quick",
-    claims: Annotated[str | None, Option(help="Comma-separated ids or numbers [default: all].")] = None,
+    claims: Annotated[
+        str | None, Option(autocompletion=_completed("claims"), help="Comma-separated ids or numbers [default: all].")
+    ] = None,
     seeds: Annotated[str | None, Option(help="Other seeds than each rule's own number of them.")] = None,
     jobs: Annotated[int, Option(min=0, help="Parallel processes [default: one a core].")] = 0,
     out: Annotated[
@@ -357,30 +402,19 @@ def rerun(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|executors|claims")],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            autocompletion=_complete_kind, metavar="[objectives|datasets|architectures|metrics|executors|claims]"
+        ),
+    ] = None,
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
     plugin: Annotated[list[Path] | None, Option(parser=path, metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
-    """What can be compared, on what, with which networks, by which measures."""
-    from ganbench.commands.terminal import print_rows, warn_of_broken
-    from ganbench.errors import UnknownNameError
-    from ganbench.listing import describe
-    from ganbench.plugin_files import read_plugin_files
-    from ganbench.plugins import load_plugins
+    """What can be compared, on what, with which networks, by which measures; without a kind, all names."""
+    from ganbench.commands.list import list_kinds
 
-    kinds = ("objectives", "datasets", "architectures", "metrics", "executors", "claims")
-    if what not in kinds:
-        raise UnknownNameError("kind of thing", what, kinds, "ganbench list")
-    if what == "claims":
-        from ganbench.claims.catalogue import CLAIMS
-
-        print_rows(
-            [{"number": c.number, "claim": c.id, "sentence": c.sentence, "source": c.source} for c in CLAIMS], json
-        )
-        return
-    registry = load_plugins(files=read_plugin_files(plugin or []))
-    warn_of_broken(registry.plugins)
-    print_rows(describe(getattr(registry, what)), json)
+    list_kinds(what, plugin or [], json)
 
 
 @app.command()

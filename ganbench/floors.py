@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from ganbench import schema
+from ganbench.cache import cache_folder
 from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
-from ganbench.datasets.root import cache_folder
 from ganbench.durable import read_record, write_record
 from ganbench.errors import DamageError
 from ganbench.evaluation import Examiner

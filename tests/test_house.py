@@ -36,13 +36,13 @@ LAYERS = {
     ],
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
-        "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
+        "cache", "components", "provenance", "evaluators", "datasets", "durable", "results", "store",
         "integrity", "checkpoints", "floors", "executor",
         "figures",
     ],
     "use": [
         "references", "study", "tables", "surroundings", "failures", "fitting", "locks", "mending", "trainer",
-        "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary", "progress",
+        "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary",
         "listing", "scores", "leaderboard", "comparison", "formats",
         "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",
     ],

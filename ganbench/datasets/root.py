@@ -5,19 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from ganbench.cache import NOWHERE, cache_folder
 from ganbench.errors import DataError
 from ganbench.request import expand_home
 
 VARIABLE = "GANBENCH_DATA"
-NOWHERE = Path(os.devnull) / "ganbench"  # no file can lie below it: the cache of a user without a home folder
-
-
-def cache_folder() -> Path:
-    """Ganbench's folder in the user's cache; NOWHERE for a user without a home folder."""
-    folder = user_cache_path("ganbench")
-    return folder if folder.is_absolute() else NOWHERE
 
 
 def data_root(option: Path | None = None) -> Path:
