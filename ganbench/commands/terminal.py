@@ -111,8 +111,9 @@ def settle_streams() -> None:
 def discard(stream: TextIO | None) -> None:
     """Let a stream that cannot be written to any more lead nowhere, with what its buffer still holds."""
     with suppress(OSError, ValueError, AttributeError):
+        number = stream.fileno()  # type: ignore[union-attr]
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.dup2(nowhere, number)
         os.close(nowhere)
 
 
