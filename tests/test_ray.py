@@ -25,6 +25,7 @@ from clusters import (
 )
 
 import ganbench
+from ganbench.errors import UsageError
 from ganbench.integrity import inspect
 
 pytest.importorskip("ray", reason='Ray is not installed: pip install "ganbench[cluster]"')
@@ -149,6 +150,19 @@ def test_a_cluster_of_ones_own_is_closed_to_other_machines_and_users(alone, site
     assert "127.0.0.1" in seen
     assert {address for address in asked(site) | seen if not address.startswith("127.")} <= LOOPBACK
     assert {address.removeprefix("::ffff:") for address in partners.listening} <= {"127.0.0.1", "::1"}
+
+
+def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
+    from ganbench.executors import ray_connection
+
+    def fail(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray_connection.ray, "init", fail)
+    connection = ray_connection.Connection("", 1, 0.0, "cuda")
+    with pytest.raises(UsageError, match="timed out during startup"):
+        connection.wait()
+    connection.close()
 
 
 @pytest.mark.parametrize("victim", ["trainer", "watcher"])
