@@ -12,5 +12,8 @@ NOWHERE = Path(os.devnull) / "ganbench"  # no file can lie below it
 
 def cache_folder() -> Path:
     """Ganbench's folder in the user's cache, which need not exist; NOWHERE for a user without a home folder."""
-    folder = user_cache_path("ganbench")
+    try:
+        folder = user_cache_path("ganbench")
+    except RuntimeError:  # of newer versions of platformdirs; older ones give a path that begins with ~
+        return NOWHERE
     return folder if folder.is_absolute() else NOWHERE

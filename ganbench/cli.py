@@ -60,6 +60,16 @@ def _run() -> None:
         sys.exit(code)
 
 
+ADVICE = {  # what to do about an error of the operating system, wherever it comes from
+    errno.EACCES: "make it readable and writable, or name another path",
+    errno.EPERM: "make it readable and writable, or name another path",
+    errno.EROFS: "name a path on a disk that can be written to",
+    errno.EMFILE: "raise the number of files that a process may open (ulimit -n), or lower --jobs",
+    errno.ENFILE: "close other programs, or lower --jobs",
+    errno.EAGAIN: "raise the number of processes that may run (ulimit -u), or lower --jobs",
+}
+
+
 def _explain(error: Exception) -> tuple[str, int] | None:
     """The sentence and the exit code of an error that is meant for a user; None of any other."""
     number = error.errno if isinstance(error, OSError) else None
@@ -69,6 +79,11 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         return str(error), USAGE
     if isinstance(error, OSError) and number == errno.ENAMETOOLONG:
         return f"{str(error.filename)[:40]}...: {error.strerror}; give a shorter path", USAGE
+    if isinstance(error, OSError) and number in ADVICE:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; {ADVICE[number]}", USAGE
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # tempfile's
+        return f"{error.strerror}; make one of them writable, or name another folder with TMPDIR", USAGE
     return None
 
 

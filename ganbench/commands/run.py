@@ -37,6 +37,8 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     root = data_root(Path(request.data_root) if request.data_root else None)
     study = make_study(request, registry, root)
     if plan:
+        if not study.out.is_dir():  # one that is there may be read-only, as nothing is written
+            study.store().check()
         _print_plan(study)
         return []
     study.executor.check()

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
-import typer
-
 from ganbench.errors import UsageError
 
 UNREAD = 141  # the exit code where the reader of a pipe has left: 128 + SIGPIPE, as a shell reports it
@@ -57,7 +55,7 @@ def tell_document(text: str) -> None:
 
 def _write(text: str) -> None:
     try:
-        typer.echo(text, nl=False)
+        print(text, end="", flush=True)
     except BrokenPipeError:
         discard(sys.stdout)
         raise SystemExit(UNREAD) from None
@@ -66,7 +64,7 @@ def _write(text: str) -> None:
 def say(text: str) -> None:
     """A remark, on standard error. One that cannot be written is lost, and nothing else is."""
     try:
-        typer.echo(printable(text), err=True)
+        print(printable(text), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         discard(sys.stderr)
 
