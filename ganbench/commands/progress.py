@@ -35,17 +35,14 @@ def _live(totals: dict[str, int]) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     rate = TextColumn("{task.fields[rate]:>7.0f} seed-steps/s")
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        rate,
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    more = (rate, TimeRemainingColumn()) if console.width >= WIDE else ()
+    room = max(8, console.width - (45 if more else 20))  # for a name, so that rich cuts no percentage
+    with Progress(*columns, *more, console=console) as progress:
         tasks: dict[str, TaskID] = {
-            n: progress.add_task(printable(n), total=t, rate=0.0, start=False) for n, t in totals.items()
+            n: progress.add_task(_cut(printable(n), room), total=t, rate=0.0, start=False) for n, t in totals.items()
         }
 
         def advance(cohort: CohortSpec, done: int) -> None:
@@ -55,6 +52,10 @@ def _live(totals: dict[str, int]) -> Iterator[Advance]:
             progress.update(task.id, advance=done, rate=task.speed or 0.0)
 
         yield advance
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 @contextmanager
