@@ -88,7 +88,7 @@ def _explain(error: Exception) -> tuple[str, int] | None:
 
 
 def _report(error: Exception) -> tuple[str, int]:
-    """Print the traceback of an error that nobody has foreseen."""
+    """Print the traceback of an unexpected error."""
     import traceback
 
     for line in traceback.format_exc().splitlines():
