@@ -48,7 +48,7 @@ def _place(cls: type[Any], owner: str, into: dict[str, Any], key: str, value: An
         raise UnknownNameError(f"setting of {owner}", key, names, where, _whole_name(owner, key, names))
     if not rest:
         if is_dataclass(known[head]) and not (isinstance(value, Mapping) or is_dataclass(value)):
-            inner = ", ".join(f"{owner}.{head}.{f.name}" for f in fields(known[head]))
+            inner = ", ".join(f"{owner}.{head}.{f.name}" for f in fields(type(known[head])))
             raise UsageError(f"{where + ': ' if where else ''}{owner}.{head} is not one value; set one of {inner}")
         into[head] = value
         return
@@ -64,7 +64,7 @@ def setting_defaults(cls: type[Any]) -> dict[str, Any]:
     A setting without a default is left out.
     """
     defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
-    return _flat({name: asdict(value) if is_dataclass(value) else value for name, value in defaults.items()})
+    return _flat({name: asdict(value) if is_dataclass(value) else value for name, value in defaults.items()})  # type: ignore[arg-type]
 
 
 def _whole_name(owner: str, key: str, names: Iterable[str]) -> str:

@@ -143,8 +143,8 @@ def failure_sentences(trials: pd.DataFrame, learnt: bool = True) -> list[str]:
     """What diverged and what failed; that nothing failed is said only where everything has learnt."""
     total, bad = len(trials), trials[trials["status"] != "completed"]
     if bad.empty:
-        told = f"all {total} trials completed" if total != 1 else "the trial completed"
-        return [f"Nothing failed: {told}." if learnt else f"{told[0].upper()}{told[1:]}, whether they learnt or not."]
+        all_of_them = f"all {total} trials completed" if total != 1 else "the trial completed"
+        return [f"Nothing failed: {all_of_them}." if learnt else f"{all_of_them.capitalize()}, but see above."]
     told = []
     for status, rows in bad.groupby("status", sort=True):
         counts = rows["objective"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
