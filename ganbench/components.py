@@ -48,7 +48,7 @@ def _place(cls: type[Any], owner: str, into: dict[str, Any], key: str, value: An
         raise UnknownNameError(f"setting of {owner}", key, names, where, _whole_name(owner, key, names))
     if not rest:
         if is_dataclass(known[head]) and not (isinstance(value, Mapping) or is_dataclass(value)):
-            inner = ", ".join(f"{owner}.{head}.{f.name}" for f in fields(type(known[head])))
+            inner = ", ".join(f"{owner}.{head}.{name}" for name in setting_defaults(type(known[head])))
             raise UsageError(f"{where + ': ' if where else ''}{owner}.{head} is not one value; set one of {inner}")
         into[head] = value
         return
