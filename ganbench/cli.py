@@ -195,23 +195,32 @@ Address = Annotated[
 Gpus = Annotated[float | None, Option(metavar="N", help="On a cluster; 0.5 lets two share one [default: 0].")]
 Cpus = Annotated[int | None, Option(metavar="N", help="On a cluster [default: 1].")]
 
+Objectives = Annotated[
+    str | None, Option(autocompletion=_completed("objectives"), help="Comma-separated names, such as gan,wgan.")
+]
+Datasets = Annotated[
+    str | None, Option(autocompletion=_completed("datasets"), help="Comma-separated names [default: digits].")
+]
+Architectures = Annotated[
+    str | None,
+    Option(autocompletion=_completed("architectures"), help="Comma-separated names [default: the dataset's own]."),
+]
+DataRoot = Annotated[str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")]
+StudyFile = Annotated[
+    Path | None, typer.Argument(parser=path, metavar="[STUDY.toml]", help="Study file; options win over it.")
+]
+Root = Annotated[
+    Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+]
+
 
 @app.command()
 def run(
-    study_file: Annotated[
-        Path | None, typer.Argument(parser=path, metavar="[STUDY.toml]", help="Study file; options win over it.")
-    ] = None,
-    objectives: Annotated[
-        str | None, Option(autocompletion=_completed("objectives"), help="Comma-separated names, such as gan,wgan.")
-    ] = None,
+    study_file: StudyFile = None,
+    objectives: Objectives = None,
     seeds: Annotated[str | None, Option(help="5 means seeds 0 to 4; also 3,7 and 10-19.")] = None,
-    datasets: Annotated[
-        str | None, Option(autocompletion=_completed("datasets"), help="Comma-separated names [default: digits].")
-    ] = None,
-    architectures: Annotated[
-        str | None,
-        Option(autocompletion=_completed("architectures"), help="Comma-separated names [default: the dataset's own]."),
-    ] = None,
+    datasets: Datasets = None,
+    architectures: Architectures = None,
     steps: Annotated[int | None, Option(help="Generator updates [default: 2000].")] = None,
     batch_size: Annotated[int | None, Option(help="Samples in a batch [default: 64].")] = None,
     evaluate_every: EvaluateEvery = None,
@@ -230,9 +239,7 @@ def run(
     cpus_per_cohort: Cpus = None,
     trial_timeout: Timeout = None,
     out: Annotated[str | None, Option(help="Results folder [default: results/DATASET-ARCHITECTURE].")] = None,
-    data_root: Annotated[
-        str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: DataRoot = None,
     plugin: Annotated[list[str] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
     quick: Annotated[
         bool, Option("--quick", help="200 steps, 3 seeds: does everything once, decides nothing.")
@@ -263,9 +270,7 @@ def evaluate(
         str, Option(autocompletion=_completed("metrics"), help="Comma-separated names, such as kid,coverage.")
     ],
     n_samples: Annotated[int, Option(help="Samples to draw [default: as many as the study did].")] = 0,
-    data_root: Annotated[
-        Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: Root = None,
     inception_weights: Annotated[
         Path | None,
         Option(parser=path, help="Weights of inception-v3-compat [default: GANBENCH_INCEPTION or torch's cache]."),
@@ -288,9 +293,7 @@ def report(
         Path | None,
         Option(parser=path, help="The report's folder [default: RESULTS/report, or report beside several]."),
     ] = None,
-    data_root: Annotated[
-        Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: Root = None,
 ) -> None:
     """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
     from ganbench.cache import cache_folder
@@ -320,9 +323,7 @@ def fetch(
             help="A dataset, or inception-v3-compat for its weights.",
         ),
     ],
-    data_root: Annotated[
-        Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: Root = None,
 ) -> None:
     """Download ahead; what is there and whole stays."""
     from ganbench.commands.data import fetch as fetch_dataset
@@ -404,9 +405,7 @@ def rerun(
         Path, typer.Argument(parser=path, metavar="TRIAL", help="A trial's folder: RESULTS/trials/TRIAL.")
     ],
     probe: Annotated[bool, Option("--probe/--no-probe", help="Repeat its probe too, where it has one.")] = True,
-    data_root: Annotated[
-        Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: Root = None,
     plugin: Annotated[list[Path] | None, Option(parser=path, metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
     """Train one trial again, elsewhere, and say whether its numbers agree with the stored ones."""
