@@ -79,8 +79,8 @@ def recall() -> dict[str, Rows] | None:
 
 
 def remember(registry: Registry, rows: Mapping[str, Rows]) -> None:
-    """Keep the rows of every kind, unless a plugin is broken, which is to be said every time."""
-    if any(plugin.error or plugin.file for plugin in registry.plugins):
+    """Keep the rows of every kind, unless a plugin is broken, which is to be said every time, or docstrings are off."""
+    if sys.flags.optimize > 1 or any(plugin.error or plugin.file for plugin in registry.plugins):
         return
     kept = {"key": _key(), "files": _stamps(_sources()), "rows": rows}
     with suppress(OSError):  # no room or no right: the plugins are loaded again the next time
