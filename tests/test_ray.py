@@ -1,5 +1,6 @@
 """A real Ray cluster on the loopback address: the same tables, whatever is killed."""
 
+import contextlib
 import os
 import re
 import signal
@@ -134,14 +135,22 @@ def test_two_nodes_give_the_tables_of_one_machine_and_talk_to_nobody_else(nodes,
     assert inspect(tmp_path / "a") == []
 
 
+def temporary_folder(run):
+    """Where the cluster of a run keeps its sockets, as the commands of its processes say; None while it is not there."""
+    for process in descendants(run.pid):
+        with contextlib.suppress(psutil.Error):
+            if found := re.search(r"(/[^=:\s]*/gb-[^/\s]+)/r/", " ".join(process.cmdline())):
+                return found[1]
+    return None
+
+
 @pytest.mark.slow
 def test_a_cluster_of_ones_own_is_closed_to_other_machines_and_users(alone, site):
     """It contacts no other address (Ray's dashboard would), listens on loopback alone, in a folder of this user."""
     asked(site)
     own = alone("--objectives", "gan", *SHORT, "--no-probe", OWN_CLUSTER="1")
     with Conversations([own]) as partners:
-        (raylet,) = until(lambda: [p for p in descendants(own.pid) if p.name() == "raylet"])
-        folder = re.search(r"(/[^=\s]*/gb-[^/]+)/r/session_", " ".join(raylet.cmdline()))[1]
+        folder = until(lambda: temporary_folder(own))
         closed = stat.S_IMODE(os.stat(folder).st_mode) & 0o077 == 0
         code, out = done(own)
     assert code == 0, out
