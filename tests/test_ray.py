@@ -136,7 +136,7 @@ def test_two_nodes_give_the_tables_of_one_machine_and_talk_to_nobody_else(nodes,
 
 
 def temporary_folder(run):
-    """Where the cluster of a run keeps its sockets, as the commands of its processes say; None while it is not there."""
+    """Where the cluster of a run keeps its sockets, by the commands of its processes; None while it is not there."""
     for process in descendants(run.pid):
         with contextlib.suppress(psutil.Error):
             if found := re.search(r"(/[^=:\s]*/gb-[^/\s]+)/r/", " ".join(process.cmdline())):
