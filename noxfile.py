@@ -4,8 +4,8 @@
 """The checks: ``nox`` runs all of them except ``soak`` and ``coverage``, ``nox -s tests-3.12`` one.
 
 Every environment holds PyTorch with its CUDA libraries, about 6 GB. uv links the files of its cache into each of them,
-so that only the first costs time and disk. Where `CI` is set the cache lies in `.nox` and is removed at the end, and each
-environment is removed as soon as its session ends. Where uv is missing, pip installs the same without a cache.
+so that only the first costs time and disk. Where `CI` is set the cache lies in `.nox` and is removed at the end; each
+environment is removed when its session ends. Where uv is missing, pip installs the same without a cache.
 """
 
 from __future__ import annotations

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from ganbench import __version__
-from ganbench.commands.terminal import say
+from ganbench.commands.terminal import UNREAD, discard, prepare_streams, say, settle_streams, tell
 from ganbench.errors import GanbenchError, ObstructedError, StorageError, UsageError
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -28,35 +31,81 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script: turns every error that is meant for a user into one sentence and an exit code."""
+    prepare_streams()
+    _show_warnings()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend is not there in other processes
+    try:
+        _run()
+    finally:
+        settle_streams()
+
+
+def _run() -> None:
     heard = _listen()
     try:
         app()
-    except ObstructedError as error:
-        say(f"ganbench: {error}")
-        sys.exit(USAGE)
-    except StorageError as error:
-        say(f"ganbench: {error}; what was finished is kept, and the same command runs what is missing")
-        sys.exit(FAILED)
-    except GanbenchError as error:
-        say(f"ganbench: {error}")
-        sys.exit(USAGE)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as stop:
         if heard:  # typer makes a silent exit of an interrupt
             _leave()
+        if isinstance(stop.__context__, BrokenPipeError):  # typer was printing help, and exits with 1
+            discard(sys.stdout)
+            sys.exit(UNREAD)
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            say(f"ganbench: {error}; what was finished is kept, and the same command runs what is missing")
-            sys.exit(FAILED)
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            say(f"ganbench: {str(error.filename)[:40]}...: {error.strerror}; give a shorter path")
-            sys.exit(USAGE)
-        if heard:  # an import that is interrupted may turn the interrupt into an error of its own
+        expected = _explain(error)
+        if expected is None and heard:  # an import that is interrupted may turn the interrupt into an error of its own
             _leave()
-        import traceback
+        sentence, code = expected or _report(error)
+        say(f"ganbench: {sentence}")
+        sys.exit(code)
 
-        say(traceback.format_exc() + f"ganbench: internal error, please report it: {type(error).__name__}: {error}")
-        sys.exit(INTERNAL)
+
+ADVICE = {  # what to do about an error of the operating system, wherever it comes from
+    errno.EACCES: "make it readable and writable, or name another path",
+    errno.EPERM: "make it readable and writable, or name another path",
+    errno.EROFS: "name a path on a disk that can be written to",
+    errno.EMFILE: "raise the number of files that a process may open (ulimit -n), or lower --jobs",
+    errno.ENFILE: "close other programs, or lower --jobs",
+    errno.EAGAIN: "raise the number of processes that may run (ulimit -u), or lower --jobs",
+}
+
+
+def _explain(error: Exception) -> tuple[str, int] | None:
+    """The sentence and the exit code of an error that is meant for a user; None of any other."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, ObstructedError):
+        return str(error), USAGE
+    if isinstance(error, StorageError) or number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{error}; what was finished is kept, and the same command runs what is missing", FAILED
+    if isinstance(error, GanbenchError):
+        return str(error), USAGE
+    if isinstance(error, OSError) and number == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:40]}...: {error.strerror}; give a shorter path", USAGE
+    if isinstance(error, OSError) and number in ADVICE:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; {ADVICE[number]}", USAGE
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # tempfile's
+        return f"{error.strerror}; make one of them writable, or name another folder with TMPDIR", USAGE
+    return None
+
+
+def _report(error: Exception) -> tuple[str, int]:
+    """Print the traceback of an unexpected error."""
+    import traceback
+
+    for line in traceback.format_exc().splitlines():
+        say(line)
+    return f"internal error, please report it: {type(error).__name__}: {error}", INTERNAL
+
+
+def _show_warnings() -> None:
+    """Show the warnings that PYTHONWARNINGS or -W would raise as errors: those of other packages must not end a run."""
+    actions = {option: option.partition(":")[0].strip() for option in sys.warnoptions}
+    kept = [option for option, action in actions.items() if not (action and "error".startswith(action))]
+    if len(kept) < len(sys.warnoptions):
+        sys.warnoptions[:] = kept  # processes that multiprocessing starts take them over
+        os.environ["PYTHONWARNINGS"] = ",".join(kept)
+        warnings.simplefilter("default")
 
 
 def _listen() -> list[int]:
@@ -82,7 +131,7 @@ def _leave() -> NoReturn:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ganbench {__version__}")
+        tell(f"ganbench {__version__}")
         raise typer.Exit
 
 
@@ -93,6 +142,35 @@ def _top(
     ] = False,
 ) -> None:
     """Which GAN objective should I trust, on my data and my budget, and why?"""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder does not exist any more; go to one that does, such as `cd ~`") from None
+
+
+def _completed(kind: str) -> Callable[[str], list[str]]:
+    """Completes a comma-separated list of names: what was typed, with every name that its last part may become."""
+
+    def complete(incomplete: str) -> list[str]:
+        from ganbench.commands.list import names_of
+
+        typed, comma, last = incomplete.rpartition(",")
+        return [typed + comma + name for name in names_of(kind) if name.startswith(last)]
+
+    return complete
+
+
+def _complete_kind(incomplete: str) -> list[str]:
+    from ganbench.listing import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def path(text: str) -> Path:
+    """A path as it was typed, with the home folder in the place of ``~``."""
+    from ganbench.request import expand_home
+
+    return Path(expand_home(text))
 
 
 Option = typer.Option
@@ -120,16 +198,32 @@ Address = Annotated[
 Gpus = Annotated[float | None, Option(metavar="N", help="On a cluster; 0.5 lets two share one [default: 0].")]
 Cpus = Annotated[int | None, Option(metavar="N", help="On a cluster [default: 1].")]
 
+Objectives = Annotated[
+    str | None, Option(autocompletion=_completed("objectives"), help="Comma-separated names, such as gan,wgan.")
+]
+Datasets = Annotated[
+    str | None, Option(autocompletion=_completed("datasets"), help="Comma-separated names [default: digits].")
+]
+Architectures = Annotated[
+    str | None,
+    Option(autocompletion=_completed("architectures"), help="Comma-separated names [default: the dataset's own]."),
+]
+DataRoot = Annotated[str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")]
+StudyFile = Annotated[
+    Path | None, typer.Argument(parser=path, metavar="[STUDY.toml]", help="Study file; options win over it.")
+]
+Root = Annotated[
+    Path | None, Option(parser=path, help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
+]
+
 
 @app.command()
 def run(
-    study_file: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.toml]", help="Study file; options win over it.")
-    ] = None,
-    objectives: Annotated[str | None, Option(help="Comma-separated names, such as gan,wgan.")] = None,
+    study_file: StudyFile = None,
+    objectives: Objectives = None,
     seeds: Annotated[str | None, Option(help="5 means seeds 0 to 4; also 3,7 and 10-19.")] = None,
-    datasets: Annotated[str | None, Option(help="Comma-separated names [default: digits].")] = None,
-    architectures: Annotated[str | None, Option(help="Comma-separated names [default: the dataset's own].")] = None,
+    datasets: Datasets = None,
+    architectures: Architectures = None,
     steps: Annotated[int | None, Option(help="Generator updates [default: 2000].")] = None,
     batch_size: Annotated[int | None, Option(help="Samples in a batch [default: 64].")] = None,
     evaluate_every: EvaluateEvery = None,
@@ -148,9 +242,7 @@ def run(
     cpus_per_cohort: Cpus = None,
     trial_timeout: Timeout = None,
     out: Annotated[str | None, Option(help="Results folder [default: results/DATASET-ARCHITECTURE].")] = None,
-    data_root: Annotated[
-        str | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: DataRoot = None,
     plugin: Annotated[list[str] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
     quick: Annotated[
         bool, Option("--quick", help="200 steps, 3 seeds: does everything once, decides nothing.")
@@ -176,16 +268,17 @@ def run(
 
 @app.command()
 def evaluate(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
-    metrics: Annotated[str, Option(help="Comma-separated names, such as kid,coverage.")],
+    results: Annotated[Path, typer.Argument(parser=path, metavar="RESULTS", help="A results folder.")],
+    metrics: Annotated[
+        str, Option(autocompletion=_completed("metrics"), help="Comma-separated names, such as kid,coverage.")
+    ],
     n_samples: Annotated[int, Option(help="Samples to draw [default: as many as the study did].")] = 0,
-    data_root: Annotated[
-        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: Root = None,
     inception_weights: Annotated[
-        Path | None, Option(help="Weights of inception-v3-compat [default: GANBENCH_INCEPTION or torch's cache].")
+        Path | None,
+        Option(parser=path, help="Weights of inception-v3-compat [default: GANBENCH_INCEPTION or torch's cache]."),
     ] = None,
-    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+    plugin: Annotated[list[Path] | None, Option(parser=path, metavar="FILE.py", help=PLUGIN)] = None,
     settings: Annotated[list[str] | None, Option("--set", metavar="NAME.FIELD=PATH", help=MOVED)] = None,
 ) -> None:
     """Compute metrics of the generators that a study has stored; train nothing."""
@@ -197,23 +290,19 @@ def evaluate(
 @app.command()
 def report(
     results: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RESULTS ...]", help="Results folders [default: all in results/].")
+        list[Path] | None,
+        typer.Argument(parser=path, metavar="[RESULTS ...]", help="Results folders [default: all in results/]."),
     ] = None,
     out: Annotated[
-        Path | None, Option(help="The report's folder [default: RESULTS/report, or report beside several].")
+        Path | None,
+        Option(parser=path, help="The report's folder [default: RESULTS/report, or report beside several]."),
     ] = None,
-    data_root: Annotated[
-        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    data_root: Root = None,
 ) -> None:
     """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
-    import os
+    from ganbench.cache import cache_folder
 
-    from platformdirs import user_cache_path
-
-    os.environ.setdefault(
-        "MPLCONFIGDIR", str(user_cache_path("ganbench") / "matplotlib")
-    )  # else it makes ~/.config/...
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # else it makes ~/.config/...
     from ganbench.commands.report import report as write_report
 
     write_report(results or [], out, data_root)
@@ -230,10 +319,15 @@ def _data() -> None:
 
 @data.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, or inception-v3-compat for its weights.")],
-    data_root: Annotated[
-        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=_completed("datasets"),
+            metavar="NAME",
+            help="A dataset, or inception-v3-compat for its weights.",
+        ),
+    ],
+    data_root: Root = None,
 ) -> None:
     """Download ahead; what is there and whole stays."""
     from ganbench.commands.data import fetch as fetch_dataset
@@ -241,13 +335,25 @@ def fetch(
     fetch_dataset(name, data_root)
 
 
+@data.command("list")
+def list_datasets(json: Annotated[bool, Option("--json", help="Machine-readable.")] = False) -> None:
+    """Which datasets there are, and which of them have to be downloaded."""
+    from ganbench.commands.data import list_datasets as print_datasets
+
+    print_datasets(json)
+
+
 @app.command()
 def reproduce(
     profile: Annotated[str, Option(help="quick (minutes, two cores) or full.")] = "quick",
-    claims: Annotated[str | None, Option(help="Comma-separated ids or numbers [default: all].")] = None,
+    claims: Annotated[
+        str | None, Option(autocompletion=_completed("claims"), help="Comma-separated ids or numbers [default: all].")
+    ] = None,
     seeds: Annotated[str | None, Option(help="Other seeds than each rule's own number of them.")] = None,
     jobs: Annotated[int, Option(min=0, help="Parallel processes [default: one a core].")] = 0,
-    out: Annotated[Path | None, Option(help="Results folder [default: results/reproduce-PROFILE].")] = None,
+    out: Annotated[
+        Path | None, Option(parser=path, help="Results folder [default: results/reproduce-PROFILE].")
+    ] = None,
 ) -> None:
     """Test the claims of the literature: measure what is missing, judge by rules that were fixed before."""
     from ganbench.request import read_seeds
@@ -263,8 +369,8 @@ def reproduce(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="The results folder to compare with.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="The results folder in question.")],
+    first: Annotated[Path, typer.Argument(parser=path, metavar="A", help="The results folder to compare with.")],
+    second: Annotated[Path, typer.Argument(parser=path, metavar="B", help="The results folder in question.")],
     fail_on: Annotated[str, Option(metavar="worse", help="Exit with 1 where B is worse in anything.")] = "",
 ) -> None:
     """Is B better or worse than A? Metric by metric, paired by seed, with intervals."""
@@ -275,10 +381,10 @@ def compare(
 
 @app.command()
 def export(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    results: Annotated[Path, typer.Argument(parser=path, metavar="RESULTS", help="A results folder.")],
     format_: Annotated[str, Option("--format", metavar="csv|latex|md|json", help="LaTeX needs booktabs only.")],
     metrics: Annotated[str, Option(help="Comma-separated names, such as fid,modes [default: all].")] = "",
-    out: Annotated[Path | None, Option(help="A file [default: standard output].")] = None,
+    out: Annotated[Path | None, Option(parser=path, help="A file [default: standard output].")] = None,
 ) -> None:
     """The leaderboard, one row an objective: the numbers of the report's page, for papers and programs."""
     from ganbench.commands.export import export as export_leaderboard
@@ -288,7 +394,7 @@ def export(
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    results: Annotated[Path, typer.Argument(parser=path, metavar="RESULTS", help="A results folder.")],
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Compare every stored file with its checksum; say what is damaged, missing, foreign or unfinished."""
@@ -299,12 +405,12 @@ def verify(
 
 @app.command()
 def rerun(
-    trial: Annotated[Path, typer.Argument(metavar="TRIAL", help="A trial's folder: RESULTS/trials/TRIAL.")],
+    trial: Annotated[
+        Path, typer.Argument(parser=path, metavar="TRIAL", help="A trial's folder: RESULTS/trials/TRIAL.")
+    ],
     probe: Annotated[bool, Option("--probe/--no-probe", help="Repeat its probe too, where it has one.")] = True,
-    data_root: Annotated[
-        Path | None, Option(help="Where datasets lie [default: GANBENCH_DATA or the user's cache].")
-    ] = None,
-    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+    data_root: Root = None,
+    plugin: Annotated[list[Path] | None, Option(parser=path, metavar="FILE.py", help=PLUGIN)] = None,
     settings: Annotated[list[str] | None, Option("--set", metavar="NAME.FIELD=PATH", help=MOVED)] = None,
 ) -> None:
     """Train one trial again, elsewhere, and say whether its numbers agree with the stored ones."""
@@ -315,36 +421,25 @@ def rerun(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="objectives|datasets|architectures|metrics|executors|claims")],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            autocompletion=_complete_kind, metavar="[objectives|datasets|architectures|metrics|executors|claims]"
+        ),
+    ] = None,
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
-    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+    plugin: Annotated[list[Path] | None, Option(parser=path, metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
-    """What can be compared, on what, with which networks, by which measures."""
-    from ganbench.commands.terminal import print_rows, warn_of_broken
-    from ganbench.errors import UnknownNameError
-    from ganbench.listing import describe
-    from ganbench.plugin_files import read_plugin_files
-    from ganbench.plugins import load_plugins
+    """What can be compared, on what, with which networks, by which measures; without a kind, all names."""
+    from ganbench.commands.list import list_kinds
 
-    kinds = ("objectives", "datasets", "architectures", "metrics", "executors", "claims")
-    if what not in kinds:
-        raise UnknownNameError("kind of thing", what, kinds, "ganbench list")
-    if what == "claims":
-        from ganbench.claims.catalogue import CLAIMS
-
-        print_rows(
-            [{"number": c.number, "claim": c.id, "sentence": c.sentence, "source": c.source} for c in CLAIMS], json
-        )
-        return
-    registry = load_plugins(files=read_plugin_files(plugin or []))
-    warn_of_broken(registry.plugins)
-    print_rows(describe(getattr(registry, what)), json)
+    list_kinds(what, plugin or [], json)
 
 
 @app.command()
 def plugins(
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
-    plugin: Annotated[list[Path] | None, Option(metavar="FILE.py", help=PLUGIN)] = None,
+    plugin: Annotated[list[Path] | None, Option(parser=path, metavar="FILE.py", help=PLUGIN)] = None,
 ) -> None:
     """What is loaded from where, and what is broken."""
     from ganbench.commands.terminal import print_rows
@@ -379,10 +474,13 @@ def check(
     target: Annotated[
         str, typer.Argument(metavar="NAME|PATH", help="An objective, a plugin, a plugin's folder, or a Python file.")
     ],
-    plot: Annotated[Path | None, Option(metavar="FILE", help="Draw the Dirac-GAN too (png, svg or pdf).")] = None,
+    plot: Annotated[
+        Path | None, Option(parser=path, metavar="FILE", help="Draw the Dirac-GAN too (png, svg or pdf).")
+    ] = None,
     json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Does an objective keep its contract? One line for each defect, with the reason and the fix."""
     from ganbench.commands.plugin_check import check_plugin
+    from ganbench.request import expand_home
 
-    raise typer.Exit(DONE if check_plugin(target, plot, json) else FAILED)
+    raise typer.Exit(DONE if check_plugin(expand_home(target), plot, json) else FAILED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,33 @@ def _place(cls: type[Any], owner: str, into: dict[str, Any], key: str, value: An
     head, _, rest = key.partition(".")
     known = {f.name: f.default for f in fields(cls)}
     if head not in known:
-        raise UnknownNameError(f"setting of {owner}", head, known, where)
+        names = setting_defaults(cls)
+        raise UnknownNameError(f"setting of {owner}", key, names, where, _whole_name(owner, key, names))
     if not rest:
+        if is_dataclass(known[head]) and not (isinstance(value, Mapping) or is_dataclass(value)):
+            inner = ", ".join(f"{owner}.{head}.{name}" for name in setting_defaults(type(known[head])))
+            raise UsageError(f"{where + ': ' if where else ''}{owner}.{head} is not one value; set one of {inner}")
         into[head] = value
         return
     if not is_dataclass(known[head]):
         raise UsageError(f"{where + ': ' if where else ''}{head} has no settings of its own, so {key!r} means nothing")
     current = into.setdefault(head, asdict(known[head]))  # type: ignore[arg-type]
     _place(type(known[head]), f"{owner}.{head}", current, rest, value, where)
+
+
+def setting_defaults(cls: type[Any]) -> dict[str, Any]:
+    """Every setting of a component by its dotted name, as ``--set`` takes it, with its default.
+
+    A setting without a default is left out.
+    """
+    defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+    return _flat({name: asdict(value) if is_dataclass(value) else value for name, value in defaults.items()})  # type: ignore[arg-type]
+
+
+def _whole_name(owner: str, key: str, names: Iterable[str]) -> str:
+    """What to say to a user who left out the middle of a dotted name, as in ``wgan.lr``; empty for any other name."""
+    meant = [f"'{owner}.{name}'" for name in names if "." in name and name.rpartition(".")[2] == key]
+    return f"did you mean {' or '.join(meant)}?" if meant else ""
 
 
 def variants(

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from platformdirs import user_cache_path
 
 from ganbench import records, schema
+from ganbench.cache import cache_folder
 from ganbench.components import code_of, instantiate
 from ganbench.dataset import Population
 from ganbench.durable import read_record, write_record
@@ -187,7 +187,7 @@ def _cache_path(component: Component, n: int, metric: Metric) -> Path:
     described = {"name": metric.name, "fields": asdict(metric), "code": code_of(type(metric))}
     parts = {"version": VERSION, "dataset": component.settings(), "n_samples": n, "metric": described}
     key = hashlib.blake2b(canonical(parts).encode(), digest_size=12).hexdigest()
-    return user_cache_path("ganbench") / "floors" / f"{slug(metric.name)}-{key}.json"
+    return cache_folder() / "floors" / f"{slug(metric.name)}-{key}.json"
 
 
 def _recall(path: Path) -> Floor | None:

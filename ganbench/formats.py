@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench.leaderboard import COUNTS, GRADIENT, OF_A_METRIC, columns
+from ganbench.leaderboard import COUNTS, GRADIENT, NOTE, OF_A_METRIC, columns
 
 FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets begin a formula with
 PROTOCOL = OF_A_METRIC[-1]
@@ -102,6 +102,11 @@ def _note(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
         f"Methods: {'; '.join(methods)}" if methods else "No metric has a value",
         f"Protocols: {', '.join(protocols)}" if protocols else "",
         "‖∇G‖: norm of the generator's gradient, over all steps of all trials",
+        *(
+            f"Learnt little or nothing: {row['objective']} ({row[NOTE]})"
+            for row in rows.to_dict("records")
+            if row[NOTE]
+        ),
     ]
     return ". ".join(text for text in told if text) + "."
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench.floors import find_floor
 from ganbench.schema import STATUSES
 from ganbench.scores import metrics_of, protocol_of, scores
 from ganbench.statistics import bootstrap_interval
@@ -20,6 +21,8 @@ KEYS = ("dataset", "architecture", "variant", "steps", "objective")
 COUNTS = ("seeds", *STATUSES)
 OF_A_METRIC = ("", "_low", "_high", "_best", "_best_low", "_best_high", "_n", "_method", "_best_method", "_protocol")
 GRADIENT = "generator_grad_norm"
+NOTE = "note"
+LITTLE = 0.25  # of the way from the start to a perfect sampler: an objective that went less far has hardly learnt
 
 
 def columns(metrics: Sequence[str]) -> list[str]:
@@ -36,9 +39,10 @@ def columns(metrics: Sequence[str]) -> list[str]:
     METRIC_method, …          how interval and mean were computed; of the best values: METRIC_best_method
     METRIC_protocol           the definition of the values
     generator_grad_norm       median over all steps of all trials
+    note                      why the row is no sign of learning (see ``learning_note``); empty where it is one
     ========================= =====================================================================================
     """
-    return [*KEYS, *COUNTS, *(m + part for m in metrics for part in OF_A_METRIC), GRADIENT]
+    return [*KEYS, *COUNTS, *(m + part for m in metrics for part in OF_A_METRIC), GRADIENT, NOTE]
 
 
 def leaderboard(results: Results, directions: Mapping[str, str], metrics: Sequence[str] = ()) -> pd.DataFrame:
@@ -55,6 +59,8 @@ def leaderboard(results: Results, directions: Mapping[str, str], metrics: Sequen
         last = last_evaluations(results, list(section.trials["trial"]))
         own = [_row(section, trials, results, last, directions, shown) for trials in section.objectives()]
         leading = metrics_of(last, {m: directions[m] for m in shown})[:1]
+        for row, trials in zip(own, section.objectives(), strict=True):
+            row[NOTE] = learning_note(results, trials, leading[0], directions[leading[0]]) if leading else ""
         rows += sorted(own, key=lambda row: _rank(row, leading, directions))
     return pd.DataFrame(rows, columns=columns(shown))
 
@@ -127,6 +133,37 @@ def _interval(name: str, values: pd.Series[float]) -> dict[str, Any]:
     found = bootstrap_interval(values.to_numpy(), "iqm")
     numbers = {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
     return {**numbers, f"{name}_method": found.method}
+
+
+def learning_note(results: Results, trials: pd.DataFrame, metric: str, direction: str) -> str:
+    """Why an objective cannot be said to have learnt, in a few words; empty where it has, or where nothing is known.
+
+    The completed seeds are compared with themselves at step 0, before any update. Where the floor is known, the way
+    from there to what a perfect sampler scores is the measure: half of the seeds went less than ``LITTLE`` of it.
+
+    Args:
+        results: a study's tables.
+        trials: those of the objective.
+        metric: its name.
+        direction: ``lower`` or ``higher``, whichever is better.
+    """
+    completed = trials.loc[trials["status"] == "completed", "trial"]
+    ends = last_evaluations(results, list(completed))
+    protocol, sign = protocol_of(ends, metric), 1 if direction == "lower" else -1
+    rows = results.evaluations[results.evaluations["protocol"] == protocol].set_index("trial")
+    starts = rows.loc[rows["step"] == 0, "value"]
+    steps = ends[(ends["protocol"] == protocol) & (ends["step"] > 0)].set_index("trial")["value"]
+    gains = (sign * (starts - steps)).dropna()
+    if gains.empty:
+        return ""
+    if (gains < 0).mean() > 0.5:
+        return f"{metric} is worse than at the start"
+    if (gains > 0).mean() <= 0.5:
+        return f"{metric} is no better than at the start"
+    floor = find_floor(results.floors, str(trials["dataset"].iloc[0]), protocol)["value"]
+    way = sign * (starts.loc[gains.index] - float(floor.iloc[0] if len(floor) else "nan"))
+    share = float((gains / way)[way > 0].median())
+    return f"{metric} went {share:.0%} of the way from the start to a perfect sampler" if share < LITTLE else ""
 
 
 def _rank(row: Mapping[str, Any], leading: Sequence[str], directions: Mapping[str, str]) -> tuple[float, str]:

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
 
@@ -87,8 +88,8 @@ def _read(path: Path, where: str) -> PluginFile:
     if path.suffix != ".py":
         raise UsageError(f"{where}: {path} is no Python file; its name has to end with .py")
     try:
-        return PluginFile(str(path), path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        return PluginFile(str(path), decode_source(path.read_bytes()))  # as Python: with a byte-order mark or a cookie
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
         raise UsageError(f"{where}: {path} cannot be read ({error})") from error
 
 

@@ -106,7 +106,7 @@ def make_request(file: Path | None, given: Mapping[str, Any], quick: bool) -> Re
 def _read(file: Path) -> dict[str, Any]:
     """Field name to (value, line); ``quick`` is a bare bool."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a byte-order mark
         content = tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(f"{file}: there is no such study file") from None
@@ -230,6 +230,21 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def _path(value: Any, where: str) -> str:
+    return expand_home(_text(value, where), where)
+
+
+def expand_home(text: str, where: str = "") -> str:
+    """A path with the home folder in the place of ``~`` or ``~user``. Raises UsageError where none is known."""
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        name = f"{where} is" if where else "the path"
+        raise UsageError(f"{name} {text!r}, and no home folder is known for it; give the whole path") from None
+
+
 def _one_of(*known: str) -> Any:
     def read(value: Any, where: str) -> str:
         if value not in known:
@@ -242,7 +257,7 @@ def _one_of(*known: str) -> Any:
 
 
 def _files(value: Any, where: str) -> tuple[str, ...]:
-    found = tuple(_text(part, where) for part in (value if isinstance(value, list) else [value]))
+    found = tuple(_path(part, where) for part in (value if isinstance(value, list) else [value]))
     if not found:
         raise UsageError(f"{where} is empty; name a Python file, or leave it out")
     return found
@@ -296,7 +311,7 @@ _READERS: dict[str, Any] = {
     "gpus_per_cohort": _share,
     "cpus_per_cohort": read_whole(1),
     "trial_timeout": _seconds,
-    "out": _text,
-    "data_root": _text,
+    "out": _path,
+    "data_root": _path,
     "plugin": _files,
 }

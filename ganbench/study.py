@@ -24,6 +24,8 @@ from ganbench.request import LARGEST_INTEGER, Request
 from ganbench.store import Store
 from ganbench.trials import CohortSpec, Component, ProbeProtocol, Protocol, Trial, canonical, slug
 
+SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "metal": "mps", "apple": "mps"}  # of devices
+
 
 @dataclass(frozen=True)
 class Study:
@@ -236,7 +238,9 @@ def resolve_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and re.fullmatch("[0-9]{1,4}", index))):
-        raise UnknownNameError("device", name, ["auto", "cpu", "cuda", "cuda:0", "mps"], "--device")
+        meant = SYNONYMS.get(kind.lower())
+        hint = f"did you mean {meant + (f':{index}' if index and meant == 'cuda' else '')!r}?" if meant else ""
+        raise UnknownNameError("device", name, ["auto", "cpu", "cuda", "cuda:0", "mps"], "--device", hint)
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise UsageError(
             f"--device is {name}, but PyTorch sees {torch.cuda.device_count()} CUDA devices here; use cpu or auto"

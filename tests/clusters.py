@@ -62,11 +62,14 @@ def ancestors(process):
 
 
 class Conversations(threading.Thread):
-    """Looks, while it is entered, whom some processes and their descendants are connected with over the network."""
+    """Looks, while it is entered, whom some processes and their descendants are connected with over the network.
+
+    ``addresses`` are those of the other ends, ``listening`` those at which servers take connections.
+    """
 
     def __init__(self, processes):
         super().__init__(daemon=True)
-        self.addresses, self._processes, self._over = set(), processes, threading.Event()
+        self.addresses, self.listening, self._processes, self._over = set(), set(), processes, threading.Event()
 
     def __enter__(self):
         self.start()
@@ -83,6 +86,7 @@ class Conversations(threading.Thread):
                     with contextlib.suppress(psutil.Error):
                         found = psutil.Process(member.pid).net_connections(kind="inet")
                         self.addresses |= {connection.raddr.ip for connection in found if connection.raddr}
+                        self.listening |= {c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN}
 
 
 def kill_tree(process):

@@ -82,6 +82,12 @@ def test_plan_lists_the_trials_and_writes_nothing(call, tmp_path):
         (["--seeds", "5,5"], "--seeds names seed 5 twice"),
         (["--set", "wgan.clip=abc"], "--set: wgan.clip='abc'"),
         (["--set", "wgan.clpi=1"], "did you mean 'clip'?"),
+        (["--set", "wgan.lr=0.001"], "unknown setting of wgan 'lr'; did you mean 'wgan.optimizer.lr'?"),
+        (["--set", "wgan.optimzer.lr=0.001"], "did you mean 'optimizer.lr'?"),
+        (["--set", "gan.optimizer=sgd"], "set one of gan.optimizer.name, gan.optimizer.lr"),
+        (["--device", "gpu"], "did you mean 'cuda'?"),
+        (["--device", "GPU:1"], "did you mean 'cuda:1'?"),
+        (["--device", "metal"], "did you mean 'mps'?"),
         (["--device", "cuda:99"], "--device is cuda:99"),
         (["--compile", "always"], "--compile: unknown value 'always'; known: auto, off, on"),
         (["--precision", "fp16"], "--precision: unknown value 'fp16'; did you mean 'bf16'?"),
@@ -127,6 +133,25 @@ def test_list_shows_every_kind_as_text_and_as_json(call, what):
     code, out, _ = call("list", what)
     assert code == 0
     assert all(row["name"] in out for row in rows)
+
+
+def test_list_without_a_kind_names_everything(call):
+    code, out, _ = call("list", "--json")
+    kinds = json.loads(out)
+    assert (code, set(kinds)) == (0, {"objectives", "datasets", "architectures", "metrics", "executors", "claims"})
+    code, out, _ = call("list")  # from the cache
+    assert code == 0
+    assert all(row["name"] in out for kind, rows in kinds.items() if kind != "claims" for row in rows)
+    (row,) = [row for row in kinds["objectives"] if row["name"] == "wgan"]
+    assert "optimizer.lr=5e-05" in row["settings"]  # as --set takes it
+    assert call("list", "objectives", "--json")[1] == json.dumps(kinds["objectives"], indent=1) + "\n"
+
+
+def test_data_list_says_what_has_to_be_downloaded(call):
+    code, out, err = call("data", "list", "--json")
+    rows = {row["name"]: row["download"] for row in json.loads(out)}
+    assert (code, rows["mnist"], rows["ring"]) == (0, "ganbench data fetch mnist", "–")
+    assert "--data-root" in err
 
 
 def test_list_suggests_the_nearest_kind(call):

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tomllib
 from graphlib import TopologicalSorter
+from importlib.metadata import requires
 from pathlib import Path
 
 import ganbench_objectives
 import pytest
+from packaging.requirements import Requirement
 
 import ganbench
 
@@ -36,13 +38,14 @@ LAYERS = {
     ],
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
-        "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results", "store",
+        "cache", "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results",
+        "store",
         "locks", "scratch", "integrity", "checkpoints", "floors", "executor",
         "figures",
     ],
     "use": [
         "references", "study", "tables", "surroundings", "failures", "fitting", "mending", "trainer",
-        "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary", "progress",
+        "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary",
         "listing", "scores", "leaderboard", "comparison", "formats",
         "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",
     ],
@@ -110,6 +113,32 @@ def test_an_objective_is_a_short_file():
 def test_the_wheel_holds_no_other_distribution():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
     assert wheel["wheel"] == {"packages": ["ganbench", "plugins/ganbench_objectives"]}
+
+
+PRESENT = [
+    ("2.11.0", "0.26.0"),
+    ("2.11.0+cpu", "0.26.0+cpu"),
+    ("2.12.1+cu130", "0.27.1+cu130"),
+    ("3.0.0a0+git1", "1.0"),
+]
+
+
+@pytest.mark.parametrize(("torch", "torchvision"), PRESENT)
+def test_installing_keeps_a_pytorch_that_is_there(torch, torchvision):
+    """Of any build, from the oldest version that is supported on; no other dependency asks for another one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {r.name: r for r in map(Requirement, project["project"]["dependencies"])}
+    for name, version in (("torch", torch), ("torchvision", torchvision)):
+        assert wanted[name].url is None
+        assert wanted[name].specifier.contains(version, prereleases=True)
+    assert not {"sources", "index"} & set(project.get("tool", {}).get("uv", {}))
+    for name in set(wanted) - {"torchvision"}:  # which belongs to one version of torch
+        for needed in map(Requirement, requires(name) or ()):
+            if needed.name in ("torch", "torchvision") and (
+                needed.marker is None or needed.marker.evaluate({"extra": ""})
+            ):
+                present = torch if needed.name == "torch" else torchvision
+                assert needed.specifier.contains(present, prereleases=True), f"{name} asks for {needed}"
 
 
 def test_every_public_name_is_there_and_has_a_docstring():

@@ -1,6 +1,7 @@
 """The leaderboard of cases that can be counted by hand, and against plain Python."""
 
 import json
+from dataclasses import replace
 from math import inf, isnan
 
 import numpy as np
@@ -162,3 +163,45 @@ def test_many_objectives_against_plain_python():
             bests = by_hand([best(x) for x in found[name][:, k]], bad[name], worst)
             assert rows.loc[name, f"{metric}_best"] == pytest.approx(bests)
     assert rows["fid"].is_monotonic_increasing
+
+
+WAY = "of the way from the start to a perfect sampler"
+
+
+def with_floor(results, value):
+    row = {"dataset": "digits", "metric": "fid", "value": value, "protocol": "fid@cnn/100: halves", "n_samples": 100}
+    return replace(results, floors=table(schema.FLOORS, [row]))
+
+
+@pytest.mark.parametrize(
+    ("courses", "floor", "note"),
+    [
+        ([(90.0, 4.0), (80.0, 5.0), (70.0, 6.0)], 1.0, ""),
+        ([(90.0, 4.0), (80.0, 5.0), (70.0, 6.0)], None, ""),
+        ([(50.0, 90.0), (50.0, 80.0), (50.0, 40.0)], 1.0, "fid is worse than at the start"),
+        ([(50.0, 50.0), (50.0, 50.0), (50.0, 40.0)], 1.0, "fid is no better than at the start"),
+        ([(101.0, 91.0), (101.0, 81.0), (101.0, 1.0)], 1.0, f"fid went 20% {WAY}"),
+        ([(101.0, 91.0), (101.0, 81.0), (101.0, 1.0)], None, ""),  # how far it could have come is not known
+        ([(float("nan"), 91.0), (float("nan"), 81.0)], 1.0, ""),
+    ],
+)  # fmt: skip
+def test_what_has_not_learnt_is_noted(courses, floor, note):
+    """Seeds are compared with themselves at step 0, and with a perfect sampler where its score is known."""
+    results = study([trial("gan", s) for s in range(len(courses))], [{"fid": {0: a, 20: b}} for a, b in courses])
+    results = results if floor is None else with_floor(results, floor)
+    (row,) = leaderboard(results, DIRECTIONS).to_dict("records")
+    assert row["note"] == note
+
+
+def test_a_metric_for_which_more_is_better_is_noted_the_other_way_round():
+    worse = study([trial("gan", 0)], [{"modes": {0: 3.0, 20: 1.0}}])
+    better = study([trial("gan", 0)], [{"modes": {0: 1.0, 20: 3.0}}])
+    notes = [leaderboard(results, DIRECTIONS)["note"].item() for results in (worse, better)]
+    assert notes == ["modes is worse than at the start", ""]
+
+
+def test_seeds_that_went_bad_or_that_have_no_start_are_not_compared():
+    trials = [trial("gan", 0), trial("gan", 1, "diverged"), trial("gan", 2, "diverged")]
+    results = study(trials, [{"fid": {0: 50.0, 20: 4.0}}, {"fid": {0: 1.0, 10: 90.0}}, {"fid": {0: 1.0, 10: 90.0}}])
+    assert leaderboard(results, DIRECTIONS)["note"].tolist() == [""]
+    assert leaderboard(study([trial("gan", 0)], [{"fid": {20: 4.0}}]), DIRECTIONS)["note"].tolist() == [""]

@@ -1,7 +1,10 @@
 """A real Ray cluster on the loopback address: the same tables, whatever is killed."""
 
+import contextlib
 import os
+import re
 import signal
+import stat
 from datetime import datetime, timedelta
 
 import psutil
@@ -15,6 +18,7 @@ from clusters import (
     at_work,
     attempts,
     begin,
+    descendants,
     done,
     kill_tree,
     plugin,
@@ -22,6 +26,7 @@ from clusters import (
 )
 
 import ganbench
+from ganbench.errors import UsageError
 from ganbench.integrity import inspect
 
 pytest.importorskip("ray", reason='Ray is not installed: pip install "ganbench[cluster]"')
@@ -89,6 +94,14 @@ def run(nodes, tmp_path, site):
     processes.end()
 
 
+@pytest.fixture
+def alone(tmp_path, site):
+    """Starts a run on a cluster of its own, without the one of the other tests."""
+    processes = Processes()
+    yield lambda *args, **options: begin(processes, tmp_path, "--executor", "ray", *args, site=site, **options)
+    processes.end()
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, site):
     """What LONG gives on this machine."""
@@ -122,17 +135,45 @@ def test_two_nodes_give_the_tables_of_one_machine_and_talk_to_nobody_else(nodes,
     assert inspect(tmp_path / "a") == []
 
 
+def temporary_folder(run):
+    """Where the cluster of a run keeps its sockets, by the commands of its processes; None while it is not there."""
+    for process in descendants(run.pid):
+        with contextlib.suppress(psutil.Error):
+            if found := re.search(r"(/[^=:\s]*/gb-[^/\s]+)/r/", " ".join(process.cmdline())):
+                return found[1]
+    return None
+
+
 @pytest.mark.slow
-def test_a_cluster_of_ones_own_talks_to_nobody(run, site, tmp_path):
-    """Ray's dashboard would ask clouds' addresses whether it runs there, and is not started."""
+def test_a_cluster_of_ones_own_is_closed_to_other_machines_and_users(alone, site):
+    """It contacts no other address (Ray's dashboard would), listens on loopback alone, in a folder of this user."""
     asked(site)
-    own = run("--executor", "ray", "--objectives", "gan", *SHORT, "--no-probe", cluster=False, OWN_CLUSTER="1")
+    own = alone("--objectives", "gan", *SHORT, "--no-probe", OWN_CLUSTER="1")
     with Conversations([own]) as partners:
+        folder = until(lambda: temporary_folder(own))
+        closed = stat.S_IMODE(os.stat(folder).st_mode) & 0o077 == 0
         code, out = done(own)
     assert code == 0, out
+    assert closed
+    assert not os.path.exists(folder)
     seen = {address.removeprefix("::ffff:") for address in partners.addresses}
-    assert "127.0.0.2" in seen
+    assert "127.0.0.1" in seen
     assert {address for address in asked(site) | seen if not address.startswith("127.")} <= LOOPBACK
+    assert {address.removeprefix("::ffff:") for address in partners.listening} <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
+    from ganbench.executors import ray_connection
+
+    def fail(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray_connection.ray, "init", fail)
+    connection = ray_connection.Connection("", 1, 0.0, "cuda")
+    with pytest.raises(UsageError, match="timed out during startup"):
+        connection.wait()
+    connection.close()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from ganbench.report.measures import Measure, measures
 from ganbench.report.provenance import provenance
 from ganbench.report.ranking import duels, rank, signed_ranks
 from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
-from ganbench.report.words import claim_sentences, failure_sentences, result_sentences, size_sentence, verdict_sentence
+from ganbench.report.words import (
+    claim_sentences,
+    failure_sentences,
+    learning_sentences,
+    result_sentences,
+    size_sentence,
+    verdict_sentence,
+)
 from ganbench.scores import directions
 
 REGISTRY = load_plugins()
@@ -190,3 +197,17 @@ def test_a_metric_that_no_plugin_knows_is_not_ranked(tmp_path):
     section.results.evaluations["metric"] = section.results.evaluations["metric"].replace("fid", "mystery")
     assert "mystery" not in [m.metric for m in measures(section, REGISTRY)]
     assert isinstance(section.results.evaluations, pd.DataFrame)
+
+
+def test_objectives_that_have_not_learnt_are_named_and_nothing_failed_is_not_said(tmp_path):
+    _, section, board, rankings = judged(write_study(tmp_path / "a", seeds=3))
+    assert learning_sentences(board) == []
+    worse = board.assign(note=["", "fid is worse than at the start"])
+    assert learning_sentences(worse) == [
+        f"Learnt little or nothing: fid is worse than at the start ({board['objective'][1]})."
+    ]
+    nothing = board.assign(note="fid is worse than at the start")
+    assert learning_sentences(nothing)[0].startswith("No objective has learnt")
+    assert failure_sentences(section.results.trials)[0].startswith("Nothing failed")
+    assert not failure_sentences(section.results.trials, learnt=False)[0].startswith("Nothing failed")
+    assert [row[0].more for row in leaderboard_grid(section, worse, rankings).rows[:2]] == worse["note"].tolist()

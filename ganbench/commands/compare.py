@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from ganbench.commands.export import load_finished
-from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.comparison import BETTER, UNDECIDED, WORSE, Comparison, endings
 from ganbench.comparison import compare as compare_results
 from ganbench.errors import UnknownNameError, UsageError
@@ -33,7 +31,7 @@ def compare(first: Path, second: Path, fail_on: str) -> bool:
     found, remarks = compare_results(a, b, known)
     for name, folder, results in (("A", first, a), ("B", second, b)):
         counts = ", ".join(f"{n} {status}" for status, n in endings(results).items() if n)
-        typer.echo(f"{name}: {folder} (trials: {counts})")
+        tell(f"{name}: {folder} (trials: {counts})")
     for sentence in [*dict.fromkeys(unknown_metrics(a.evaluations, known) + unknown_metrics(b.evaluations, known))]:
         say(sentence)
     for sentence in remarks:
@@ -46,12 +44,12 @@ def compare(first: Path, second: Path, fail_on: str) -> bool:
 
 def _print(found: Sequence[Comparison]) -> None:
     for place in dict.fromkeys((c.dataset, c.architecture) for c in found):
-        typer.echo(" · ".join(place))
+        tell(" · ".join(place))
         print_table(COLUMNS, [_cells(c) for c in found if (c.dataset, c.architecture) == place])
     counts = [f"{sum(c.verdict == verdict for c in found)} {verdict}" for verdict in (BETTER, WORSE, UNDECIDED)]
-    typer.echo(", ".join(counts))
+    tell(", ".join(counts))
     if len(found) > 1:
-        typer.echo(
+        tell(
             f"Each interval is a 95 % one: among {len(found)} comparisons of equals, chance alone would decide about "
             f"{len(found) / 20:.2g}."
         )

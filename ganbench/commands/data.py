@@ -1,15 +1,14 @@
-"""``ganbench data fetch``: downloads ahead, so that nothing else ever needs the network."""
+"""``ganbench data``: which datasets there are, and downloads ahead, so that nothing else ever needs the network."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import warn_of_broken
+from ganbench.commands.terminal import print_rows, say, tell, warn_of_broken
 from ganbench.datasets.download import Download
 from ganbench.datasets.root import data_root
 from ganbench.fidelity import INCEPTION, inception
+from ganbench.listing import describe
 from ganbench.plugins import load_plugins
 
 
@@ -22,13 +21,27 @@ def fetch(name: str, root: Path | None) -> None:
     """
     if name == INCEPTION:
         inception(download=True)
-        typer.echo(f"the weights of {INCEPTION} are there and whole")
+        tell(f"the weights of {INCEPTION} are there and whole")
         return
     registry = load_plugins()
     warn_of_broken(registry.plugins)
     dataset, folder = registry.datasets.find(name, "data fetch")(), data_root(root).absolute()
     if isinstance(dataset, Download):
         dataset.fetch(folder)
-        typer.echo(f"{dataset.name} is in {folder}")
+        tell(f"{dataset.name} is in {folder}")
     else:
-        typer.echo(f"{dataset.name} needs no download")
+        tell(f"{dataset.name} needs no download")
+
+
+def list_datasets(as_json: bool) -> None:
+    """Print every dataset with the command that downloads it, where one has to."""
+    registry = load_plugins()
+    warn_of_broken(registry.plugins)
+    summaries = {row["name"]: row["summary"] for row in describe(registry.datasets)}
+    fetched = {cls.name for cls in registry.datasets if issubclass(cls, Download)}
+    rows = [
+        {"name": name, "download": f"ganbench data fetch {name}" if name in fetched else "–", "summary": summary}
+        for name, summary in summaries.items()
+    ]
+    print_rows(rows, as_json)
+    say(f"downloads lie in {data_root()}; --data-root or GANBENCH_DATA names another folder")

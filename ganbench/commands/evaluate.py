@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import typer
 
-from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.components import read_places
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
@@ -60,7 +59,7 @@ def evaluate(
     with store.lock("study", say):
         ensure_floors(store, evaluated, names, registry, folder, say)
     _print(load(results), [t.trial.id for t in stored], names, n_samples)
-    typer.echo(f'tables: {results} (in Python: ganbench.load("{results}").evaluations, .floors)')
+    tell(f'tables: {results} (in Python: ganbench.load("{results}").evaluations, .floors)')
 
 
 def _names(metrics: str, registry: Registry) -> list[str]:
@@ -80,7 +79,7 @@ def _print(results: Results, trials: Sequence[str], names: Sequence[str], n_samp
     rows = last_evaluations(results, trials)
     rows = rows[rows["metric"].isin(list(names)) & (rows["n_samples"].eq(n_samples) | (n_samples == 0))]
     for (dataset, architecture), group in rows.groupby(["dataset", "architecture"], sort=False):
-        typer.echo(f"{dataset} · {architecture}")
+        tell(f"{dataset} · {architecture}")
         print_table(COLUMNS, [_cells(part, results.floors) for _, part in group.groupby(["objective", "metric"])])
     for sentence in gaps(rows):
         say(sentence)

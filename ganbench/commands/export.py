@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import say, warn_of_broken
+from ganbench.commands.terminal import say, tell_document, warn_of_broken
 from ganbench.errors import UnknownNameError, UsageError
 from ganbench.files import write_bytes
 from ganbench.formats import FORMATS
@@ -34,7 +32,7 @@ def export(folder: Path, form: str, metrics: str, out: Path | None) -> None:
         say(sentence)
     text = FORMATS[form](leaderboard(results, known, _chosen(metrics, results, known)), known)
     if out is None:
-        typer.echo(text, nl=False)
+        tell_document(text)
     else:
         _write(out, text)
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import typer
-
-from ganbench.commands.terminal import print_rows, say
+from ganbench.commands.terminal import print_rows, say, tell
 from ganbench.errors import PluginError, UnknownNameError, UsageError
 from ganbench.objective import Objective
 from ganbench.plugin_files import read_plugin_files
@@ -40,7 +38,7 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
     if as_json:
         print_rows([row for examination in found for row in _rows(examination)], as_json=True)
     for examination in found:
-        _tell(examination, typer.echo if not as_json else None)
+        _tell(examination, tell if not as_json else None)
     if plot is not None:
         _draw([c.target for c in candidates if c.kind == "objective"], plot)
     return not any(examination.defects for examination in found)

@@ -8,9 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-import typer
-
 from ganbench import __version__
+from ganbench.commands.terminal import tell
 from ganbench.errors import UsageError
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -41,9 +40,9 @@ def write_plugin(name: str) -> None:
             (folder / path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder.absolute()} cannot be written ({error}); go to a folder of your own") from error
-    typer.echo(f"{folder}/ is written: the loss is in {module}.py. Next:")
+    tell(f"{folder}/ is written: the loss is in {module}.py. Next:")
     for command in (f"pip install ./{folder}", f"ganbench plugin check {name}", f"ganbench run --objectives {name}"):
-        typer.echo(f"  {command}{' --quick' if command.startswith('ganbench run') else ''}")
+        tell(f"  {command}{' --quick' if command.startswith('ganbench run') else ''}")
 
 
 def _check_name(name: str) -> None:

@@ -6,9 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import say, warn_of_broken
+from ganbench.commands.terminal import say, tell, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.executors.local import cores
@@ -34,7 +32,7 @@ def report(results: Sequence[Path], out: Path | None, root: Path | None) -> None
     registry = load_plugins()
     warn_of_broken(registry.plugins)
     page = build(material, registry, data_root(root), place, say, cores(), below)
-    typer.echo(f"report: {page} (figures: {place / 'figures'})")
+    tell(f"report: {page} (figures: {place / 'figures'})")
 
 
 def _all_below(folder: Path) -> list[Path]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import typer
 
 from ganbench import reproduction
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile
-from ganbench.commands.terminal import print_table, say
+from ganbench.commands.terminal import print_table, say, tell
 from ganbench.errors import UnknownNameError
 from ganbench.store import Store
 
@@ -44,7 +43,7 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: 
     verdicts = reproduction.judge(claims, chosen, folder, errors)
     file = reproduction.write_verdicts(verdicts, folder)
     print_verdicts(verdicts)
-    typer.echo(f"verdicts: {file} (the measurements behind them: {folder / 'experiments'})")
+    tell(f"verdicts: {file} (the measurements behind them: {folder / 'experiments'})")
     for name, error in errors.items():
         say(f"failed: {name}: {error}")
     return not errors
@@ -70,9 +69,9 @@ def print_verdicts(verdicts: pd.DataFrame) -> None:
         rows += [_line(row) for row in group.itertuples()]
     print_table(("no", "claim", "verdict", "effect, 95 % interval", "wanted", "n", "Holm"), rows)
     for r in verdicts[verdicts["note"] != ""].itertuples():
-        typer.echo(f"{r.claim}, {r.rule}: {r.note}")
+        tell(f"{r.claim}, {r.rule}: {r.note}")
     counts = verdicts.groupby("claim", sort=False)["verdict"].agg(lambda found: overall(list(found))).value_counts()
-    typer.echo(", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+    tell(", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
 
 
 def _line(row: Any) -> tuple[str, ...]:

@@ -10,9 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.compilation import missing_compiler
 from ganbench.components import read_places
 from ganbench.datasets.root import data_root
@@ -73,7 +71,7 @@ def rerun(
             raise UsageError(f"{trial.id} could not be run again; the reason stands above")
         changed = differences(stored.run, run)
         same = _print(compare(stored, repeated)) and run["status"] == stored.run["status"]
-    typer.echo(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
+    tell(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
     for sentence in changed:
         say(sentence)
     return same

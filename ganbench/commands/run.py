@@ -12,9 +12,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import typer
-
-from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.commands.progress import show
+from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.compilation import require_compiler
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
@@ -24,7 +23,6 @@ from ganbench.mending import mend, sweep
 from ganbench.notification import notify
 from ganbench.plugin_files import PluginFile, read_plugin_files
 from ganbench.plugins import Registry, load_plugins
-from ganbench.progress import show
 from ganbench.provenance import loaded, origins, source
 from ganbench.request import Request
 from ganbench.results import read_study
@@ -43,6 +41,8 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     for remark in study.remarks:
         say(remark)
     if plan:
+        if not study.out.is_dir():  # one that is there may be read-only, as nothing is written
+            study.store().check()
         _print_plan(study)
         return []
     study.executor.check()
@@ -145,7 +145,7 @@ def _print_plan(study: Study) -> None:
     ]
     print_table(("trial", "dataset", "architecture", "objective", "seed", "state"), rows)
     waiting = sum(row[-1] in WAITING.values() for row in rows)
-    typer.echo(f"{waiting} of {len(rows)} trials would run on {study.device}, into {study.out}")
+    tell(f"{waiting} of {len(rows)} trials would run on {study.device}, into {study.out}")
 
 
 WAITING = {
@@ -164,9 +164,9 @@ def _print_summary(study: Study) -> None:
     trials = [trial.id for trial in study.trials()]
     results = read_study(study.out, trials=trials)  # others may be damaged
     for where, rows in summarise(results, trials).items():
-        typer.echo(where)
+        tell(where)
         print_table(COLUMNS, rows)
     for sentence in gaps(last_evaluations(results, trials)):
         say(sentence)
     tables = ", ".join(f".{name}" for name in ("trials", "steps", "evaluations", "modes", "probes"))
-    typer.echo(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')
+    tell(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganbench.dataset import Dataset
+from ganbench.datasets.root import check_known
 from ganbench.errors import DataError
 
 
@@ -25,6 +26,7 @@ class Download(Dataset):
 
     def broken(self, path: Path, fault: str) -> DataError:
         """The error for a file that is not as it should be, with the command that mends it."""
+        check_known(path)
         return DataError(f"{self.name}: {path.absolute()} {fault}: run `ganbench data fetch {self.name}`")
 
     def download(self, root: Path, files: Iterable[str], action: Callable[[], object]) -> None:
@@ -38,6 +40,7 @@ class Download(Dataset):
         Raises:
             DataError: for whatever goes wrong on the way.
         """
+        check_known(root)
         try:
             root.mkdir(parents=True, exist_ok=True)
             action()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from ganbench.cache import NOWHERE, cache_folder
+from ganbench.errors import DataError
+from ganbench.request import expand_home
 
 VARIABLE = "GANBENCH_DATA"
 
@@ -14,9 +16,18 @@ def data_root(option: Path | None = None) -> Path:
     """The data folder: ``--data-root``, else the environment variable GANBENCH_DATA, else the user's cache folder.
 
     It is laid out as torchvision has it: MNIST lies in ``<root>/MNIST/raw``. It need not exist.
+
+    Raises:
+        UsageError: it begins with ``~``, and no home folder is known.
     """
     if option is not None:
-        return option.expanduser()
+        return Path(expand_home(str(option), "--data-root"))
     if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser()
-    return user_cache_path("ganbench") / "data"
+        return Path(expand_home(os.environ[VARIABLE], VARIABLE))
+    return cache_folder() / "data"
+
+
+def check_known(root: Path) -> None:
+    """Raises DataError where datasets have no folder, because the user has no home folder and named none."""
+    if root.is_relative_to(NOWHERE):
+        raise DataError(f"no home folder is known, so datasets have no place: set {VARIABLE}, or name --data-root")

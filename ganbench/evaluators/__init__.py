@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganbench.errors import UnknownNameError
 from ganbench.fidelity import INCEPTION
+from ganbench.request import expand_home
 
 if TYPE_CHECKING:
     from ganbench.measured import Evaluator
@@ -44,4 +45,4 @@ def load(name: str, weights: Path | None = None) -> Evaluator:
 
 def _named_weights() -> Path | None:
     path = os.environ.get(VARIABLE)
-    return Path(path).expanduser() if path else None
+    return Path(expand_home(path, VARIABLE)) if path else None

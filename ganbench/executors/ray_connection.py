@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a cohort sees is said in cell.work
 
 import ray as ray
+from ray._private import ray_constants
 from ray._private.node import Node
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
 
@@ -36,8 +36,8 @@ KNOCK = 10.0  # seconds for its head to take a connection, and for the command t
 HEAD_START = 3.0  # seconds for a worker to begin; all may be at work for others
 MOST_WARM = 64  # workers that are made ready before there is work for them
 STORE = 100 * 2**20  # bytes of Ray's object store; results are files and never lie in it
-LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None  # Ray takes 127.0.0.1 for "find out", elsewhere it is used
-LONGEST = 40  # characters of a temporary folder that leaves room for Ray's sockets below it
+LOOPBACK = "127.0.0.1"  # the only address at which Ray's servers listen on the loopback interface alone
+LONGEST = 38  # characters of a temporary folder that leaves room for Ray's sockets below it
 
 
 class Connection:
@@ -69,7 +69,7 @@ class Connection:
         address, cpus, gpus = self.key
         try:
             _init(address, self._scratch)
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises no class of its own where a process of it does not start
             reason = " ".join(str(error).split())[:300]
             self._error = UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})")
             return
@@ -128,12 +128,12 @@ def _init(address: str, scratch: str) -> None:
         ray.init(address=address, **quiet)
         return
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is kept in the user's home
-    with _without_dashboard():
+    with _without_dashboard(), _on_loopback():
         ray.init(
             address="local",
             include_dashboard=False,
             object_store_memory=STORE,
-            _temp_dir=scratch,
+            _temp_dir=os.path.join(scratch, "r"),  # Ray opens it to every user; the folder above it stays closed
             _node_ip_address=LOOPBACK,
             **quiet,
         )
@@ -153,6 +153,20 @@ def _without_dashboard() -> Iterator[None]:
         Node.start_api_server = before
 
 
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Let Ray take the loopback address as it is; on Linux it else replaces it by one that other machines reach.
+
+    A server of Ray listens on all interfaces unless its node's address is exactly 127.0.0.1 (Ray 2.60).
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
 def _knock(address: str) -> None:
     """Raises OSError or ValueError where nobody listens: Ray itself would try for minutes, and end the process."""
     host, colon, port = address.rpartition(":")
@@ -163,7 +177,7 @@ def _knock(address: str) -> None:
 
 
 def _short_folder() -> str:
-    """A folder with a short path, for the sockets and logs of a cluster of one's own."""
+    """A folder with a short path that only its owner may enter, for the sockets and logs of a cluster of one's own."""
     parent = tempfile.gettempdir()
     return str(make_scratch("gb-", parent if len(parent) < LONGEST else "/tmp"))
 

@@ -39,6 +39,7 @@ from ganbench.report.verdict_plates import verdict_story
 from ganbench.report.words import (
     claim_sentences,
     failure_sentences,
+    learning_sentences,
     result_sentences,
     size_sentence,
     verdict_sentence,
@@ -160,13 +161,13 @@ def _judge(section: Section, registry: Registry) -> Judged:
 
 
 def _chapter(part: Judged, story: Story, figures: Mapping[str, Figure]) -> Chapter:
-    section = part.section
+    section, unlearnt = part.section, learning_sentences(part.board)
     return Chapter(
         name=section.name,
         title=section.title,
         size=size_sentence(section),
-        results=part.sentences or ["Nothing can be said of quality: no metric has a value."],
-        failures=failure_sentences(section.results.trials),
+        results=[*unlearnt, *(part.sentences or ["Nothing can be said of quality: no metric has a value."])],
+        failures=failure_sentences(section.results.trials, learnt=not unlearnt),
         leaderboard=leaderboard_grid(section, part.board, part.rankings),
         figures=[figures[plate.name] for plate in story.plates],
         missing=story.missing,

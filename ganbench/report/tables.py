@@ -11,7 +11,7 @@ import pandas as pd
 
 from ganbench.figures.verdicts import effect_text
 from ganbench.formats import interval_text, number_text
-from ganbench.leaderboard import COUNTS, GRADIENT
+from ganbench.leaderboard import COUNTS, GRADIENT, NOTE
 from ganbench.report.material import Material, Section
 from ganbench.report.measures import Measure
 from ganbench.report.ranking import Ranking
@@ -76,7 +76,8 @@ def _standing(row: Mapping[Any, Any], rankings: Mapping[Measure, Ranking]) -> li
         )
         metrics.append(replace(number(float(row[measure.metric]), last), more=f"best {best}"))
     gradient = number(float(row[GRADIENT]), number_text(float(row[GRADIENT])))
-    return [Cell(str(row["objective"]), str(row["objective"]), "name"), *counts, *metrics, gradient]
+    name = Cell(str(row["objective"]), str(row["objective"]), "name", more=str(row[NOTE]))
+    return [name, *counts, *metrics, gradient]
 
 
 def _floors(rankings: Mapping[Measure, Ranking]) -> list[Cell]:

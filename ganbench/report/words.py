@@ -9,6 +9,7 @@ import pandas as pd
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, overall
 from ganbench.formats import interval_text
+from ganbench.leaderboard import NOTE
 from ganbench.report.material import Material, Section
 from ganbench.report.measures import Measure
 from ganbench.report.ranking import Duel, Ranking, Standing, duels
@@ -127,13 +128,23 @@ def size_sentence(section: Section) -> str:
     return ", ".join(parts) + "."
 
 
-def failure_sentences(trials: pd.DataFrame) -> list[str]:
-    """What diverged and what failed."""
+def learning_sentences(board: pd.DataFrame) -> list[str]:
+    """Which objectives have learnt little or nothing, by the notes of a leaderboard, and whether any has learnt."""
+    noted = board[board[NOTE] != ""]
+    if noted.empty:
+        return []
+    named = [f"{name} ({', '.join(rows['objective'])})" for name, rows in noted.groupby(NOTE, sort=False)]
+    if len(noted) == len(board):
+        return [f"No objective has learnt much, so the ranks below say little: {_names(named)}."]
+    return [f"Learnt little or nothing: {_names(named)}."]
+
+
+def failure_sentences(trials: pd.DataFrame, learnt: bool = True) -> list[str]:
+    """What diverged and what failed; that nothing failed is said only where everything has learnt."""
     total, bad = len(trials), trials[trials["status"] != "completed"]
     if bad.empty:
-        return [
-            f"Nothing failed: all {total} trials completed." if total != 1 else "Nothing failed: the trial completed."
-        ]
+        all_of_them = f"all {total} trials completed" if total != 1 else "the trial completed"
+        return [f"Nothing failed: {all_of_them}." if learnt else f"{all_of_them.capitalize()}, but see above."]
     told = []
     for status, rows in bad.groupby("status", sort=True):
         counts = rows["objective"].value_counts().sort_index().sort_values(ascending=False, kind="stable")

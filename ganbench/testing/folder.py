@@ -36,7 +36,7 @@ def entries_of(folder: Path) -> list[EntryPoint]:
     """
     file = folder / "pyproject.toml"
     try:
-        project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
+        project = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("project", {})
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: not a readable TOML file: {error}") from error
     named = project.get("entry-points", {}).get(PROJECT, {})

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from ganbench.commands.terminal import printable, say
 from ganbench.trials import CohortSpec
+
+WIDE = 80  # columns of a terminal that has room for rate and time left
 
 Advance = Callable[[CohortSpec, int], None]  # a shard of a cohort has done so many seed-steps more
 
@@ -32,10 +35,15 @@ def _live(totals: dict[str, int]) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     rate = TextColumn("{task.fields[rate]:>7.0f} seed-steps/s")
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, TaskID] = {n: progress.add_task(n, total=t, rate=0.0, start=False) for n, t in totals.items()}
+    more = (rate, TimeRemainingColumn()) if console.width >= WIDE else ()
+    room = max(8, console.width - (45 if more else 20))  # for a name, so that rich cuts no percentage
+    with Progress(*columns, *more, console=console) as progress:
+        tasks: dict[str, TaskID] = {
+            n: progress.add_task(_cut(printable(n), room), total=t, rate=0.0, start=False) for n, t in totals.items()
+        }
 
         def advance(cohort: CohortSpec, done: int) -> None:
             task = progress.tasks[progress.task_ids.index(tasks[cohort.name])]
@@ -44,6 +52,10 @@ def _live(totals: dict[str, int]) -> Iterator[Advance]:
             progress.update(task.id, advance=done, rate=task.speed or 0.0)
 
         yield advance
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 @contextmanager
@@ -59,10 +71,6 @@ def _plain(totals: dict[str, int]) -> Iterator[Advance]:
             share, seconds = sum(done.values()) / sum(totals.values()), time.monotonic() - began
             left = seconds * (1 - share) / share
             rate = sum(done.values()) / seconds
-            print(
-                f"{name}: {10 * tenth} %, {rate:.0f} seed-steps/s in all, {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            say(f"{name}: {10 * tenth} %, {rate:.0f} seed-steps/s in all, {left:.0f} s left")
 
     yield advance
