@@ -14,6 +14,7 @@ from torch import Tensor
 from ganbench.cohort import Cohort
 from ganbench.dataset import Population
 from ganbench.errors import DataError, MetricError
+from ganbench.isolation import guarded
 from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics.defined import not_finite
 from ganbench.metrics.modes import Modes, captured, histogram
@@ -124,7 +125,8 @@ class Examiner:
     def _value(self, metric: Metric, fake: Measured) -> float:
         if self.absent and metric.needs_features:
             raise MetricError(self.absent.reason)
-        return float(metric.value(fake, self.real))
+        with guarded(metric, "metric"):
+            return float(metric.value(fake, self.real))
 
 
 def evaluation_latents(seeds: Sequence[int], n: int, size: int) -> Tensor:

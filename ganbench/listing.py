@@ -12,7 +12,13 @@ from ganbench.plugins import Offers, Plugin
 
 def describe_plugins(plugins: Iterable[Plugin]) -> list[dict[str, Any]]:
     """One row a plugin: where it comes from, what it implements, how it fared and why."""
-    return [{**asdict(plugin), "hooks": list(plugin.hooks)} for plugin in plugins]
+    return [_plugin_row(plugin) for plugin in plugins]
+
+
+def _plugin_row(plugin: Plugin) -> dict[str, Any]:
+    row = {**asdict(plugin), "hooks": list(plugin.hooks), "error": plugin.remark()}
+    del row["changed"]  # a part of the remark
+    return row
 
 
 def describe(offers: Offers[Any]) -> list[dict[str, Any]]:

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench import schema
-from ganbench.components import code_of, find_again, instantiate
-from ganbench.dataset import Population
+from ganbench.components import code_of, find_again, instantiate, load_population
 from ganbench.durable import parse, read_bytes
 from ganbench.errors import DataError, UsageError
 from ganbench.integrity import check_files
@@ -109,7 +108,7 @@ def check_same_sources(
                 f"{component.kind} {component.name!r} has another source now than when the trial was made: install "
                 "the version that its run.json names, or give the file of then with --plugin"
             )
-    population: Population = instantiate(registry.datasets, spec.dataset, origins).load(data_root)
+    population = load_population(instantiate(registry.datasets, spec.dataset, origins), data_root)
     if population.fingerprint != spec.dataset.code:
         raise DataError(
             f"{spec.dataset.label}: the data below {data_root} are not those that the trial was made with: name the "

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganbench.components import variants
+from ganbench.components import load_population, variants
 from ganbench.dataset import Dataset, Population
 from ganbench.errors import UnknownNameError, UsageError
 from ganbench.executor import Executor
 from ganbench.executors.choice import choose, is_meant
 from ganbench.integrity import condition
+from ganbench.isolation import guarded
 from ganbench.plugins import Offers, Registry
 from ganbench.request import Request
 from ganbench.store import Store
@@ -79,7 +80,7 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
     objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
     cohorts = []
     for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
-        population: Population = dataset.load(data_root)
+        population = load_population(dataset, data_root)
         data = replace(component, code=population.fingerprint)
         for architecture in _architectures(request, registry, swept, dataset, population):
             cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
@@ -100,7 +101,8 @@ def _architectures(
     names = request.architectures or (dataset.architecture,)
     found = _variants(registry.architectures, names, swept, "--architectures")
     for _, architecture in found:
-        architecture.check(population.sample_shape)
+        with guarded(architecture, "checking"):
+            architecture.check(population.sample_shape)
     return [component for component, _ in found]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import typer
 
 from ganbench.commands.terminal import print_table, say, warn_of_broken
+from ganbench.components import build
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.evaluators import VARIABLE
@@ -50,7 +51,7 @@ def evaluate(
     stored = sorted((t for t in trials if t.has_generator()), key=lambda t: (t.trial.dataset, t.trial.objective))
     if len(stored) < len(trials):
         say(f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped")
-    folder, computed = data_root(root), [registry.metrics.find(name)() for name in names]
+    folder, computed = data_root(root), [build(registry.metrics.find(name), {}) for name in names]
     for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder), 1):
         say(f"{k} of {len(stored)}: {done.trial.id}")
     evaluated = [(t.component("dataset"), n_samples or t.n_samples) for t in stored]

@@ -20,7 +20,7 @@ from ganbench.errors import UsageError
 from ganbench.executors.local import run_local
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import load_plugins
-from ganbench.provenance import loaded, origins, source
+from ganbench.provenance import loaded, origins, source, source_hashes
 from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences
 from ganbench.store import Store
 from ganbench.study import resolve_device
@@ -54,6 +54,7 @@ def rerun(folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] =
             command=shlex.join(["ganbench", *sys.argv[1:]]),
             provenance={"git": source(), "plugins": loaded(registry.plugins)},
             plugins=files,
+            source_hashes=source_hashes(registry.plugins),
             origins=origins(registry, stored.spec.components()),
         )
         with closing(run_local([stored.spec], where)) as events:

@@ -23,7 +23,7 @@ from ganbench.notification import notify
 from ganbench.plugin_files import PluginFile, read_plugin_files
 from ganbench.plugins import Registry, load_plugins
 from ganbench.progress import show
-from ganbench.provenance import loaded, origins, source
+from ganbench.provenance import loaded, origins, source, source_hashes
 from ganbench.request import Request
 from ganbench.store import load
 from ganbench.study import Study, make_study
@@ -98,6 +98,7 @@ def _surroundings(study: Study, request: Request, registry: Registry, root: Path
         since=datetime.now(UTC).isoformat(),
         checkpoint_seconds=float(os.environ.get("GANBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         trial_timeout=request.trial_timeout,
+        source_hashes=source_hashes(registry.plugins),
         origins=origins(registry, (part for cohort in study.cohorts for part in cohort.components())),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -31,7 +32,9 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
 
 
 def warn_of_broken(plugins: Iterable[Any]) -> None:
-    """One line for every plugin that is broken or outdated."""
+    """One line for every plugin that is broken or outdated, and for every one whose import changed global state."""
     for plugin in plugins:
         if plugin.state in ("broken", "outdated"):
-            say(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.error}")
+            say(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.remark()}")
+        elif plugin.changed:
+            say(f"plugin {plugin.name} of {plugin.distribution}: {replace(plugin, error='').remark()}")
