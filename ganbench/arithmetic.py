@@ -4,8 +4,8 @@ PyTorch leaves TensorFloat-32 on for convolutions, whose products then keep ten 
 over many orders of magnitude must not: it is off unless a study asks for it.
 
 PyTorch has an older interface (``allow_tf32``, ``set_float32_matmul_precision``) beside a newer one by backend and
-operation (``fp32_precision``). Where the two contradict each other, reading the older one raises. So values are read from
-the newer one, and set through the older one first, which keeps both in agreement.
+operation (``fp32_precision``). Where the two contradict each other, reading the older one raises. So values are read
+from the newer one, and set through the older one first, which keeps both in agreement.
 """
 
 from __future__ import annotations

@@ -147,8 +147,9 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 
 def _described(spec: CohortSpec, where: Surroundings) -> str:
     """The components whose code runs, with the distributions that offer them."""
-    origins = {c: where.origins.get(f"{c.kind} {c.name}", {}).get("distribution", "") for c in spec.components()}
-    foreign = [f"{c.kind} {c.name} of {origin}" for c, origin in origins.items() if origin not in ("", OWN)]
+    origins = {name: origin["distribution"] for name, origin in where.origins.items()}
+    named = [f"{c.kind} {c.name}" for c in spec.components()]
+    foreign = [f"{name} of {origins[name]}" for name in named if origins.get(name, OWN) != OWN]
     return ", ".join(foreign) or spec.name
 
 

@@ -26,6 +26,7 @@ from ganbench.arithmetic import float32_precisions, set_float32_precisions
 # Libraries set these for themselves when they are first imported, and rely on them later.
 SET_BY_LIBRARIES = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR")
 SIGNALS = tuple(signal.Signals)  # with a name, so without most of the real-time ones
+_FILLING: Any = torch.utils.deterministic
 AUTOCAST_DEVICES = ("cpu", "cuda")
 SMALLEST = 1e-310  # a denormal float64
 
@@ -147,16 +148,13 @@ def _set_default_device(device: str) -> None:
 
 
 def _determinism() -> tuple[bool, bool, bool]:
-    mode, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    return mode, warn_only, torch.utils.deterministic.fill_uninitialized_memory
+    warn_only, filling = torch.is_deterministic_algorithms_warn_only_enabled(), _FILLING.fill_uninitialized_memory
+    return torch.are_deterministic_algorithms_enabled(), warn_only, filling
 
 
 def _set_determinism(values: tuple[bool, bool, bool]) -> None:
     torch.use_deterministic_algorithms(values[0], warn_only=values[1])
-    torch.utils.deterministic.fill_uninitialized_memory = values[2]
+    _FILLING.fill_uninitialized_memory = values[2]
 
 
 def _anomaly() -> tuple[bool, bool]:
@@ -202,7 +200,8 @@ def _set_cuda_device(index: int) -> None:
 
 
 def _random() -> tuple[Any, ...]:
-    kind, keys, *rest = np.random.get_state()
+    numpy: Any = np.random.get_state()
+    kind, keys, *rest = numpy
     return random.getstate(), (kind, keys.tobytes(), *rest), torch.get_rng_state().numpy().tobytes()
 
 

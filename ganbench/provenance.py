@@ -65,7 +65,7 @@ def check_source_hashes(expected: Mapping[str, str]) -> None:
 def source_hash(name: str) -> str:
     """A hash of the names and contents of a distribution's Python files; the same wherever they are installed."""
     found = hashlib.blake2b(digest_size=8)
-    for place, file in sorted({place: file for place, file in _source_files(name)}.items()):
+    for place, file in sorted(dict(_source_files(name)).items()):
         found.update(place.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
     return found.hexdigest()
 

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.process import ORIGINAL_DIR, BaseProcess
+from multiprocessing.process import ORIGINAL_DIR, BaseProcess  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class _Spawned(SpawnProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802, multiprocessing's name
         with same_imports():
-            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+            return SpawnProcess._Popen(process_obj)
 
 
 class _SpawnContext(SpawnContext):

@@ -74,7 +74,7 @@ class Worker:
     def _receive(self, timeout: float) -> Event | Failure:
         """What it has to tell, or why it cannot any more."""
         try:
-            event = self.connection.recv() if self.connection.poll() else None
+            event: Event | Failure | None = self.connection.recv() if self.connection.poll() else None
         except (EOFError, OSError):
             event = None
         if event is None:
@@ -162,10 +162,9 @@ def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes:
         outcomes = execute(shard, where, contact)
     except Stopped:
         sys.exit(ASKED_TO_END)
-    except (
-        Exception
-    ) as error:  # not an objective's, which are rows by now: the trials fail with it, and their log tells
-        connection.send(Failure.of(error))
+    except Exception as error:  # none of an objective's, which are rows by now
+        with suppress(OSError):  # the parent is gone
+            connection.send(Failure.of(error))
     else:
         tell(shard.work(), outcomes)
     connection.close()
