@@ -24,7 +24,7 @@ import torch
 from ganbench.arithmetic import float32_precisions, set_float32_precisions
 
 # Libraries set these for themselves when they are first imported, and rely on them later.
-SET_BY_LIBRARIES = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR")
+SET_BY_LIBRARIES = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "RAY_CLIENT_MODE", "TORCHINDUCTOR_CACHE_DIR")
 SIGNALS = tuple(signal.Signals)  # with a name, so without most of the real-time ones
 _FILLING: Any = torch.utils.deterministic
 AUTOCAST_DEVICES = ("cpu", "cuda")
@@ -311,7 +311,7 @@ STATES = (
     State("NumPy's print options", np.get_printoptions, lambda values: np.set_printoptions(**values)),
     State("warning filters", _warnings, _set_warnings, by_libraries=True),
     State("the current folder", _current_folder, _set_current_folder),
-    State("environment variables", _environment, _set_environment, by_libraries=True),
+    State("environment variables", _environment, _set_environment),
     State("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)),
     State("signal handlers", _signals, _set_signals),
     State("standard streams", _streams, _set_streams),

@@ -9,6 +9,7 @@ import typer
 
 from ganbench.commands.terminal import print_rows, say
 from ganbench.errors import PluginError, UnknownNameError, UsageError
+from ganbench.isolation import guarded, isolated
 from ganbench.objective import Objective
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import Registry, load_plugins
@@ -30,7 +31,8 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
         raise UsageError(f"--plot is {plot}; wanted a file that ends with {', '.join(FORMATS)}")
     rows, sound = [], True
     for cls in classes:
-        defects = check_objective(cls)
+        with guarded(cls, "checking"):
+            defects = check_objective(cls)
         sound &= not defects
         rows += [{"objective": cls.name, "check": d.check, "reason": d.reason, "fix": d.fix} for d in defects]
         if not as_json:
@@ -104,7 +106,8 @@ def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
             f"--plot: {carries[0]} carries state, so that where its players move is no plane; leave it out"
         )
     try:
-        draw_dirac([cls() for cls in classes]).savefig(path)
+        with isolated(f"drawing {', '.join(cls.name for cls in classes)}"):
+            draw_dirac([cls() for cls in classes]).savefig(path)
     except OSError as error:
         raise UsageError(f"--plot: {path} cannot be written ({error})") from error
     except (Exception, SystemExit) as error:  # a stranger's code may raise anything
