@@ -81,16 +81,18 @@ class Examiner:
     def of(cls, population: Population, metrics: Sequence[Metric], n_samples: int = 0) -> Self:
         """An examiner of samples of a population; 0 samples are the population's own number."""
         n = n_samples or population.n_samples
-        evaluator, reference = population.evaluator(), population.reference(n)
+        with guarded(population, "evaluating"):
+            evaluator, reference = population.evaluator(), population.reference(n)
         try:
-            return cls(evaluator, metrics, evaluator.measure(reference), n)
+            with guarded(evaluator, "measuring with"):
+                return cls(evaluator, metrics, evaluator.measure(reference), n)
         except DataError as error:
             raw = RawValues()
             return cls(raw, metrics, raw.measure(reference), n, Absent(evaluator.name, str(error)))
 
     def examine(self, samples: Tensor) -> list[dict[str, Any]]:
         """One row a metric for the samples of one seed, (n, *sample_shape)."""
-        return self.rows(self.evaluator.measure(samples))
+        return self.rows(self._measure(samples))
 
     def rows(self, fake: Measured) -> list[dict[str, Any]]:
         """One row a metric: its name, its value, how many samples were measured, and the protocol."""
@@ -98,8 +100,12 @@ class Examiner:
 
     def findings(self, samples: Tensor) -> Findings:
         """Everything that is written down of the samples of one seed, (n, *sample_shape)."""
-        fake = self.evaluator.measure(samples)
+        fake = self._measure(samples)
         return Findings(self.rows(fake), self._modes(fake))
+
+    def _measure(self, samples: Tensor) -> Measured:
+        with guarded(self.evaluator, "measuring with"):
+            return self.evaluator.measure(samples)
 
     def _modes(self, fake: Measured) -> Histogram | None:
         """By the definition of the metric ``modes`` among those computed, else by the default."""

@@ -23,8 +23,12 @@ import torch
 
 from ganbench.arithmetic import float32_precisions, set_float32_precisions
 
-# Libraries set these for themselves when they are first imported, and rely on them later.
-SET_BY_LIBRARIES = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "RAY_CLIENT_MODE", "TORCHINDUCTOR_CACHE_DIR")
+# Environment variables that libraries set for themselves and rely on later, by how they begin. Ray does so in a thread
+# while plugins are loaded, PyTorch's compiler while it compiles.
+SET_BY_LIBRARIES = (
+    "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "RAY_", "TORCHINDUCTOR_CACHE_DIR", "_TORCHINDUCTOR_PYOBJECT",
+    "TRITON_CACHE_DIR", "TRITON_PTXAS_PATH", "TRITON_LIBDEVICE_PATH", "TORCH_WARM_POOL", "CUDA_HOME",
+)  # fmt: skip
 SIGNALS = tuple(signal.Signals)  # with a name, so without most of the real-time ones
 _FILLING: Any = torch.utils.deterministic
 AUTOCAST_DEVICES = ("cpu", "cuda")
@@ -96,9 +100,13 @@ def preserved(module: str = "") -> Iterator[list[str]]:
         for state, value in before:
             if state.get() == value:
                 continue
-            state.set(value)
+            name = state.name
+            try:
+                state.set(value)
+            except Exception as error:  # such as a folder that is gone; what follows is put back all the same
+                name = f"{name} (which cannot be put back: {type(error).__name__})"
             if state.named and not (state.by_libraries and _has_imported(modules, module)):
-                changed.append(state.name)
+                changed.append(name)
 
 
 def _has_imported(before: set[str], module: str) -> bool:
@@ -244,7 +252,7 @@ def _set_current_folder(path: str | None) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in SET_BY_LIBRARIES}
+    return {name: value for name, value in os.environ.items() if not name.startswith(SET_BY_LIBRARIES)}
 
 
 def _set_environment(values: dict[str, str]) -> None:

@@ -136,6 +136,25 @@ def test_code_that_raises_is_put_back_as_well():
     assert torch.get_default_dtype() == torch.float32
 
 
+def test_what_cannot_be_put_back_keeps_nothing_else_from_it(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    os.chdir(folder)
+    with isolated("it", lambda text: None) as changed:
+        os.chdir(tmp_path)
+        folder.rmdir()
+        os.environ["HOSTILE"] = "1"
+    assert "HOSTILE" not in os.environ
+    assert changed == ["the current folder (which cannot be put back: FileNotFoundError)", "environment variables"]
+
+
+def test_variables_of_libraries_stay_as_these_have_set_them(monkeypatch):
+    monkeypatch.setenv("KMP_INIT_AT_FORK", "TRUE")
+    with isolated("it") as changed:
+        os.environ["KMP_INIT_AT_FORK"] = "FALSE"
+    assert (os.environ["KMP_INIT_AT_FORK"], changed) == ("FALSE", [])
+
+
 def test_without_a_listener_a_change_is_a_warning():
     with pytest.warns(UserWarning, match="changed NumPy's error state"), isolated("it"):
         np.seterr(all="ignore")

@@ -65,6 +65,39 @@ def test_processes_import_nothing_from_the_current_folder(tmp_path, method, long
     assert done.stdout.splitlines() == [method, f"{ganbench.__file__} {[str(script.parent), *ROOTS]}"]
 
 
+ARGS = [
+    "--objectives", "gan", "--datasets", "ring", "--steps", "10", "--seeds", "2", "--no-probe", "--n-samples", "20",
+    "--device", "cpu", "--out", "a",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("needs", "where"),
+    [
+        ("ganbench", ["--jobs", "1"]),
+        ("submitit", ["--executor", "slurm", "--set", "slurm.cluster=local"]),
+        ("ray", ["--executor", "ray", "--cpus-per-cohort", "1"]),
+    ],
+    ids=["local", "slurm", "ray"],
+)
+def test_a_run_in_a_folder_with_modules_of_all_names_is_a_run_like_any_other(tmp_path, needs, where):
+    pytest.importorskip(needs, reason=f"{needs} is not installed")
+    folder, script = tmp_path / "folder", tmp_path / "bin" / "ganbench-like"
+    (folder / "ganbench").mkdir(parents=True)
+    script.parent.mkdir()
+    script.write_text("from ganbench.cli import main\nmain()\n")
+    (folder / "ganbench" / "__init__.py").write_text("raise SystemExit('another ganbench')")
+    for name in SHADOWED:
+        (folder / f"{name}.py").write_text("raise SystemExit('of the folder')\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, str(script), "run", *ARGS, *where]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=550)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "of the folder" not in done.stderr
+    assert ganbench.load(folder / "a").trials["status"].tolist() == ["completed"] * 2
+
+
 def test_interpreters_that_are_started_look_where_this_one_does(monkeypatch, tmp_path):
     """A folder that this process was started in counts as well, where it imports from there."""
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)

@@ -18,6 +18,7 @@ from ganbench.compilation import require_compiler
 from ganbench.datasets.root import data_root
 from ganbench.execution import DEFAULT_METRICS
 from ganbench.floors import ensure_floors
+from ganbench.isolation import guarded
 from ganbench.mending import mend, sweep
 from ganbench.notification import notify
 from ganbench.plugin_files import PluginFile, read_plugin_files
@@ -73,7 +74,8 @@ def _run_missing(
         with store.lock("study"):
             store.begin({**asdict(request), "command": where.command, "trials": trials})
     outcomes: list[Outcome] = []
-    with show(missing) as advance, closing(study.executor.run(missing, where)) as events:
+    running = guarded(study.executor, "running with")
+    with running, show(missing) as advance, closing(study.executor.run(missing, where)) as events:
         steps = _Steps()
         for event in events:
             if event.remark:
