@@ -1,19 +1,22 @@
 # /// script
 # dependencies = ["nox[uv]"]
 # ///
-"""The checks: ``nox`` runs all of them, ``nox -s tests-3.12`` one.
+"""The checks: ``nox`` runs all of them except ``soak`` and ``coverage``, ``nox -s tests-3.12`` one.
 
-Every environment holds PyTorch with its CUDA libraries, about 6 GB. uv links its files to one cached copy; where ``CI``
-is set nothing is cached, and an environment goes as soon as its session ends, so that never more than one is there.
+Every environment holds PyTorch with its CUDA libraries, about 6 GB. uv links the files of its cache into each of them, so
+that only the first costs time and disk. Where ``CI`` is set the cache lies in ``.nox`` and is removed at the end, and an
+environment is removed as soon as its session ends. Where uv is missing, pip installs the same without a cache.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +24,9 @@ import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
+
+# The tests start hundreds of processes; where this is set, each of them would compile all of PyTorch's modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _works(version: str) -> bool:
@@ -34,14 +40,25 @@ FOUND = [v for v in ("3.11", "3.12", "3.13") if v == THIS or _works(v)]
 GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
 
 
+@functools.cache
+def _cache() -> str:
+    """The uv cache of this run: beside the environments, since hard links do not cross file systems."""
+    Path(".nox").mkdir(exist_ok=True)
+    folder = str(Path(tempfile.mkdtemp(prefix="cache-", dir=".nox")).resolve())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _install(session: nox.Session, *what: str) -> None:
-    """Install; on CI without a cache, in the environment's own folder, so that no second copy fills the disk."""
+    """Install; on CI leave nothing outside ``.nox`` and no second copy on the disk."""
     if not os.environ.get("CI"):
         session.install(*what)
-        return
-    scratch = Path(session.virtualenv.location) / "tmp"
-    scratch.mkdir(exist_ok=True)
-    session.install(*what, env={"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1", "TMPDIR": str(scratch.resolve())})
+    elif session.venv_backend == "uv":
+        session.install(*what, env={"UV_CACHE_DIR": _cache()})
+    else:
+        scratch = Path(session.virtualenv.location) / "tmp"
+        scratch.mkdir(exist_ok=True)
+        session.install(*what, env={"PIP_NO_CACHE_DIR": "1", "TMPDIR": str(scratch.resolve())})
 
 
 def _frugal(run: Callable[[nox.Session], None]) -> Callable[[nox.Session], None]:
@@ -70,10 +87,34 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=FOUND)
 @_frugal
 def tests(session: nox.Session) -> None:
-    """The test suite: quick tests on every Python, the slow ones once, on this one."""
-    everything = session.python == THIS or THIS not in FOUND
-    _install(session, ".", *GROUPS["test"], *(GROUPS["cluster"] if everything else ()))
-    session.run("pytest", "-n", "2", "-m", "" if everything else "not slow", *session.posargs)
+    """The tier ``quick``, on every Python."""
+    _install(session, ".", *GROUPS["test"])
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+@_frugal
+def slow(session: nox.Session) -> None:
+    """The tier ``slow``, on one Python: trainings, processes, small clusters, a browser."""
+    _install(session, ".", *GROUPS["test"], *GROUPS["cluster"])
+    session.run("pytest", "-n", "2", "-m", "slow", *session.posargs)
+
+
+@nox.session(default=False)
+@_frugal
+def soak(session: nox.Session) -> None:
+    """The tier ``soak``: clusters of two nodes, kills, torture schedules, the largest reports."""
+    _install(session, ".", *GROUPS["test"], *GROUPS["cluster"])
+    session.run("pytest", "-n", "2", "-m", "soak", *session.posargs)
+
+
+@nox.session(default=False)
+@_frugal
+def coverage(session: nox.Session) -> None:
+    """Branch coverage of ``ganbench/`` by the tiers ``quick`` and ``slow``, as the test processes see it."""
+    _install(session, ".", *GROUPS["test"], *GROUPS["cluster"], "pytest-cov>=6")
+    measured = ("--cov=ganbench", "--cov-branch", "--cov-report=term:skip-covered")
+    session.run("pytest", "-n", "2", "-m", "quick or slow", *measured, *session.posargs)
 
 
 @nox.session
@@ -84,7 +125,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 @_frugal
 def smoke(session: nox.Session) -> None:
     """What a newcomer does first, in a fresh environment and an empty folder."""

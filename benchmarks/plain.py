@@ -6,6 +6,7 @@ What ganbench's engine is compared with. The networks are those of ganbench's ``
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -17,36 +18,32 @@ from ganbench.networks.architecture import Architecture
 from ganbench.objective import Objective, Optimizer
 
 LATENT = 64
-BASE = {"digits/dcgan": 2, "mnist/dcgan": 7}  # pixels, where the halving ends
+LEVELS = {8: 2, 28: 2, 32: 3}  # by an image's side: how often it is halved
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
-def networks(case: str) -> tuple[nn.Module, nn.Module]:
-    """Generator and critic of torch's own modules."""
-    if case == "ring/mlp":
-        return _mlp(LATENT, 2), _mlp(2, 1)
-    base = BASE[case]
-    generator = nn.Sequential(
-        nn.Linear(LATENT, 64 * base**2),
-        nn.Unflatten(1, (64, base, base)),
-        nn.BatchNorm2d(64, track_running_stats=False),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(32, track_running_stats=False),
-        nn.ReLU(),
-        nn.ConvTranspose2d(32, 1, 4, 2, 1),
-        nn.Tanh(),
-    )
-    critic = nn.Sequential(
-        nn.Conv2d(1, 32, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(32, 64, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-        nn.Linear(64 * base**2, 1),
-    )
-    return generator, critic
+def networks(shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
+    """Generator and critic of torch's own modules, for vectors (size,) or images (channels, side, side)."""
+    if len(shape) == 1:
+        return _mlp(LATENT, *shape), _mlp(*shape, 1)
+    channels, filters, base = shape[0], *_sizes(shape)
+    up = [nn.Linear(LATENT, filters[-1] * base**2), nn.Unflatten(1, (filters[-1], base, base))]
+    up += [nn.BatchNorm2d(filters[-1], track_running_stats=False), nn.ReLU()]
+    for coarse, fine in pairwise(filters[::-1]):
+        up += [nn.ConvTranspose2d(coarse, fine, 4, 2, 1, bias=False)]
+        up += [nn.BatchNorm2d(fine, track_running_stats=False), nn.ReLU()]
+    up += [nn.ConvTranspose2d(filters[0], channels, 4, 2, 1), nn.Tanh()]
+    down: list[nn.Module] = []
+    for fine, coarse in pairwise([channels, *filters]):
+        down += [nn.Conv2d(fine, coarse, 4, 2, 1), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*up), nn.Sequential(*down, nn.Flatten(), nn.Linear(filters[-1] * base**2, 1))
+
+
+def _sizes(shape: tuple[int, ...]) -> tuple[list[int], int]:
+    """Filters at half the side, a quarter, ...; and the side where the halving ends."""
+    levels = LEVELS[shape[-1]]
+    return [32 << level for level in range(levels)], shape[-1] >> levels
 
 
 def _mlp(inputs: int, outputs: int) -> nn.Module:
@@ -58,42 +55,41 @@ def check_same(case: str, architecture: Architecture, shape: tuple[int, ...]) ->
     """Raises AssertionError unless the plain networks compute what ganbench's do, weight for weight."""
     ours = architecture.generator(shape), architecture.critic(shape)
     latent, x = torch.randn(8, architecture.latent), torch.randn(8, *shape)
-    for own, plain, inputs in zip(ours, networks(case), (latent, x), strict=True):
+    for own, plain, inputs in zip(ours, networks(shape), (latent, x), strict=True):
         weights = [p.detach() for p in own.parameters()]
         names = [name for name, _ in plain.named_parameters()]
         assert len(names) == len(weights), case
-        converted = {n: _plain_layout(case, w) for n, w in zip(names, weights, strict=True)}
+        converted = {n: _plain_layout(shape, w) for n, w in zip(names, weights, strict=True)}
         torch.testing.assert_close(
             functional_call(plain, converted, (inputs,)).flatten(), own(inputs).detach().flatten(), rtol=1e-4, atol=1e-5
         )
 
 
-def _plain_layout(case: str, weight: Tensor) -> Tensor:
+def _plain_layout(shape: tuple[int, ...], weight: Tensor) -> Tensor:
     """Ganbench keeps taps before channels, and a pixel's channels side by side in vectors; torch the other way."""
     if weight.ndim == 4:
         return weight.permute(3, 2, 0, 1)
-    base = BASE.get(case, 0)
-    wide = 64 * base**2
-    if base and weight.shape[0] == wide:
-        return weight.unflatten(0, (base, base, 64)).movedim(2, 0).flatten(0, 2)
-    if base and weight.shape == (1, wide):
-        return weight.unflatten(1, (base, base, 64)).movedim(3, 1).flatten(1)
+    if len(shape) == 1:
+        return weight
+    filters, base = _sizes(shape)
+    wide = filters[-1] * base**2
+    if weight.shape[0] == wide:
+        return weight.unflatten(0, (base, base, filters[-1])).movedim(2, 0).flatten(0, 2)
+    if weight.shape == (1, wide):
+        return weight.unflatten(1, (base, base, filters[-1])).movedim(3, 1).flatten(1)
     return weight
 
 
-def loop(
-    case: str, population: Population, objective: Objective, batch: int, device: torch.device = CPU
-) -> Callable[[int], None]:
+def loop(population: Population, objective: Objective, batch: int, device: torch.device = CPU) -> Callable[[int], None]:
     """One seed, one step after the other; the generator's gradient norm is recorded at every step.
 
     Args:
-        case: dataset and architecture.
         population: where real samples come from.
         objective: ``gan``, ``wgan`` or ``wgan-gp``, whose optimizer and constants are taken over.
         batch: samples in a batch.
         device: where it trains; the population must be there.
     """
-    generator, critic = (network.to(device) for network in networks(case))
+    generator, critic = (network.to(device) for network in networks(population.sample_shape))
     generator_optimizer, critic_optimizer = (_optimizer(objective.optimizer, n) for n in (generator, critic))
     critic_loss, generator_loss = LOSSES[objective.name]
     rng, clip, norms = torch.Generator().manual_seed(0), getattr(objective, "clip", None), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -15,7 +16,10 @@ from torch import Tensor
 from ganbench import tracing
 from ganbench.capture import capture_for
 from ganbench.cohort import CPU, Cohort, Setting
+from ganbench.datasets.images import Images, Table
+from ganbench.evaluation import RawValues
 from ganbench.executors.local import cores, share_out
+from ganbench.measured import Evaluator
 from ganbench.passes import Arguments
 from ganbench.plugins import Registry, load_plugins
 from ganbench.programs import Programs
@@ -28,11 +32,34 @@ FEWEST = 4  # seeds that are divided among processes, since a single one costs a
 
 
 def setting_of(case: str, objective: str, batch: int, registry: Registry, device: torch.device = CPU) -> Setting:
-    """A run that does not end while it is looked at."""
+    """A run that does not end while it is looked at.
+
+    Args:
+        case: dataset and architecture; ``3x32x32`` is a dataset of random images of that shape.
+        objective: its name.
+        batch: samples in a batch.
+        registry: where names are looked up.
+        device: where it trains.
+    """
     dataset, architecture = case.split("/")
-    population = registry.datasets.find(dataset)().load(DATA).to(device)
+    shape = re.fullmatch(r"(\d+)x(\d+)x(\d+)", dataset)
+    population = RandomImages(*map(int, shape.groups())) if shape else registry.datasets.find(dataset)().load(DATA)
     parts = registry.architectures.find(architecture)(), registry.objectives.find(objective)()
-    return Setting(population, *parts, 10**6, batch, device)
+    return Setting(population.to(device), *parts, 10**6, batch, device)
+
+
+class RandomImages(Images):
+    """Images of independent random pixels, the same in every process: data of any shape without a download."""
+
+    def __init__(self, channels: int, height: int, width: int, n: int = 4096) -> None:
+        shape, rng = (n, channels, height, width), torch.Generator().manual_seed(0)
+        images = torch.randint(256, shape, generator=rng, dtype=torch.uint8)
+        table = Table(images, torch.zeros(n, dtype=torch.int64))
+        super().__init__(table, table, n_modes=0, n_samples=1000, evaluator="")
+
+    def evaluator(self) -> Evaluator:
+        """Pixels as they are."""
+        return RawValues()
 
 
 def trained(cohort: Cohort, block: int) -> Iterator[None]:

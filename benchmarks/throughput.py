@@ -40,7 +40,7 @@ from ganbench.execution import make_examiner
 from ganbench.flops import flops
 from ganbench.plugins import Registry, load_plugins
 
-BLOCKS = {"ring": 64, "digits": 32, "mnist": 2}  # generator steps a round: a block of draws, or what patience allows
+BLOCKS = {"ring": 64, "digits": 32}  # generator steps a round: a block of draws, or what patience allows; 2 elsewhere
 EVALUATIONS, STEPS = 11, 2000  # of a default run
 SIDE = 1024  # of the matrices whose product is the machine's limit
 
@@ -77,10 +77,15 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-def product_rate(device: torch.device) -> float:
+def block_of(case: str) -> int:
+    """Generator steps of a round."""
+    return BLOCKS.get(case.partition("/")[0], 2)
+
+
+def product_rate(device: torch.device, dtype: torch.dtype = torch.float32, side: int = 0) -> float:
     """Floating-point operations a second of large matrix products: the median of nine."""
-    side = SIDE if device.type == "cpu" else 8 * SIDE
-    a, b = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
+    side = side or (SIDE if device.type == "cpu" else 8 * SIDE)
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / statistics.median(seconds(lambda: a @ b) for _ in range(9))
 
 
@@ -88,9 +93,9 @@ def measure(
     case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry, device: torch.device
 ) -> Iterator[Row]:
     """Rows of one case and objective: in every round each side trains one after the other."""
-    setting, block = setting_of(case, objective, batch, registry, device), BLOCKS[case.partition("/")[0]]
+    setting, block = setting_of(case, objective, batch, registry, device), block_of(case)
     plain.check_same(case, setting.architecture, setting.population.sample_shape)
-    loop = plain.loop(case, setting.population, setting.objective, batch, device)
+    loop = plain.loop(setting.population, setting.objective, batch, device)
     needed = flops(lambda: loop(1))
     cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
     sides: dict[tuple[int, str], Iterator[None] | Crew] = {}
@@ -134,7 +139,7 @@ def _ratio(alone: list[float], side: list[float] | None) -> tuple[float, float, 
 def peak(case: str, objective: str, batch: int, seeds: int) -> None:
     """Train a few steps and print the most memory that this process has held, in MiB."""
     cohort = Cohort(setting_of(case, objective, batch, load_plugins()), tuple(range(seeds)))
-    running = trained(cohort, BLOCKS[case.partition("/")[0]])
+    running = trained(cohort, block_of(case))
     next(running)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no plugins of the developer's own, a home that is thrown away."""
+"""What all tests share: tiers, one thread, no plugins of the developer's own, a home that is removed."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from tiers import pytest_collection_modifyitems, pytest_configure, pytest_runtest_protocol  # noqa: F401
 
 from ganbench import cli
 

@@ -5,6 +5,7 @@ the real term has no gradient; elsewhere each objective is given by the slopes o
 hand, and by what its penalty adds.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,9 +70,10 @@ def gradients(objective, psi, theta, rho=0.0, state=None):
     return torch.autograd.grad(critic, p)[0].item(), torch.autograd.grad(generator, t)[0].item()
 
 
-def assert_equal(got, terms):
+def assert_equal(got, terms, where=None):
     """A sum to twelve digits of its largest term: of the sum itself where there is one term only."""
-    assert got == pytest.approx(math.fsum(terms), rel=1e-12, abs=1e-12 * max(map(abs, terms)) * (len(terms) > 1))
+    wanted = pytest.approx(math.fsum(terms), rel=1e-12, abs=1e-12 * max(map(abs, terms)) * (len(terms) > 1))
+    assert (where, got) == (where, wanted)
 
 
 # -- the table of the design: real mass at zero ---------------------------------------------------------------------
@@ -91,10 +93,10 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("objective", "exact"), TABLE.values(), ids=TABLE)
-@pytest.mark.parametrize(("psi", "theta"), POINTS)
-def test_gradients_equal_the_table_of_the_dirac_gan(objective, exact, psi, theta):
-    for got, wanted in zip(gradients(objective, psi, theta), exact(psi, theta), strict=True):
-        assert got == pytest.approx(wanted, rel=1e-12, abs=0)
+def test_gradients_equal_the_table_of_the_dirac_gan(objective, exact):
+    for point in POINTS:
+        for got, wanted in zip(gradients(objective, *point), exact(*point), strict=True):
+            assert (point, got) == (point, pytest.approx(wanted, rel=1e-12, abs=0))
 
 
 # -- all of them, by the slopes of their losses ---------------------------------------------------------------------
@@ -197,29 +199,27 @@ SLOPES = [
 
 
 @pytest.mark.parametrize("slopes", SLOPES, ids=lambda s: f"{s.objective.name}-{SLOPES.index(s)}")
-@pytest.mark.parametrize(("psi", "theta"), POINTS)
-@pytest.mark.parametrize("rho", [0.0, 0.7, -1.0])
-def test_gradients_equal_the_slopes_worked_out_by_hand(slopes, psi, theta, rho):
-    critic, generator = gradients(slopes.objective, psi, theta, rho, slopes.state)
-    a, b = psi * rho, psi * theta
-    terms = [theta * slopes.fake(a, b)]
-    terms += [rho * slopes.real(a, b)] if rho else []
-    terms += [slopes.penalty(psi)] if slopes.penalty else []
-    assert_equal(critic, terms)
-    assert_equal(generator, [psi * slopes.generator(a, b)])
+def test_gradients_equal_the_slopes_worked_out_by_hand(slopes):
+    for rho, (psi, theta) in itertools.product([0.0, 0.7, -1.0], POINTS):
+        critic, generator = gradients(slopes.objective, psi, theta, rho, slopes.state)
+        a, b = psi * rho, psi * theta
+        terms = [theta * slopes.fake(a, b)]
+        terms += [rho * slopes.real(a, b)] if rho else []
+        terms += [slopes.penalty(psi)] if slopes.penalty else []
+        assert_equal(critic, terms, (psi, theta, rho))
+        assert_equal(generator, [psi * slopes.generator(a, b)], (psi, theta, rho))
 
 
 # -- those that are not a function of the scores --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("psi", "theta"), POINTS)
-@pytest.mark.parametrize("rho", [0.0, 0.7])
-def test_feature_matching_moves_the_generator_to_the_mean_whatever_the_score(psi, theta, rho):
+def test_feature_matching_moves_the_generator_to_the_mean_whatever_the_score():
     """The Dirac critic's features are the points themselves."""
-    for variant, wanted in (("paper", 2 * (theta - rho)), ("code", sign(theta - rho))):
-        critic, generator = gradients(FeatureMatching(variant=variant), psi, theta, rho)
-        assert_equal(critic, [theta * sigmoid(psi * theta), -rho * sigmoid(-psi * rho)])
-        assert generator == pytest.approx(wanted, rel=1e-12)
+    for rho, (psi, theta) in itertools.product([0.0, 0.7], POINTS):
+        for variant, wanted in (("paper", 2 * (theta - rho)), ("code", sign(theta - rho))):
+            critic, generator = gradients(FeatureMatching(variant=variant), psi, theta, rho)
+            assert_equal(critic, [theta * sigmoid(psi * theta), -rho * sigmoid(-psi * rho)], (psi, theta, rho))
+            assert (rho, psi, theta, generator) == (rho, psi, theta, pytest.approx(wanted, rel=1e-12))
 
 
 def test_feature_matching_compares_means_and_not_samples():
@@ -229,12 +229,12 @@ def test_feature_matching_compares_means_and_not_samples():
     assert FeatureMatching(variant="code").generator_loss(critic, real, fake, None).item() == (1 + 3) / 2
 
 
-@pytest.mark.parametrize(("psi", "theta"), POINTS)
-def test_historical_averaging_draws_both_players_to_their_past(psi, theta):
+def test_historical_averaging_draws_both_players_to_their_past():
     past = {"critic.psi": 0.2, "generator.theta": -0.4, "count": 3.0}
-    critic, generator = gradients(HistoricalAveraging(weight=0.5), psi, theta, state=past)
-    assert_equal(critic, [theta * sigmoid(psi * theta), psi - 0.2])
-    assert_equal(generator, [-psi * sigmoid(-psi * theta), theta + 0.4])
+    for psi, theta in POINTS:
+        critic, generator = gradients(HistoricalAveraging(weight=0.5), psi, theta, state=past)
+        assert_equal(critic, [theta * sigmoid(psi * theta), psi - 0.2], (psi, theta))
+        assert_equal(generator, [-psi * sigmoid(-psi * theta), theta + 0.4], (psi, theta))
 
 
 def test_the_relativistic_average_compares_each_score_with_the_other_kinds_mean():
@@ -254,10 +254,10 @@ def test_the_relativistic_average_compares_each_score_with_the_other_kinds_mean(
         assert got == pytest.approx(scale * generator_loss, rel=1e-12)
 
 
-@pytest.mark.parametrize(("psi", "theta"), POINTS)
-def test_the_f_gan_of_js_is_the_gan(psi, theta):
-    assert gradients(FGanJS(), psi, theta, 0.7) == gradients(Minimax(), psi, theta, 0.7)
-    assert gradients(FGanJS(saturating=False), psi, theta, 0.7) == gradients(NonSaturating(), psi, theta, 0.7)
+def test_the_f_gan_of_js_is_the_gan():
+    for point in POINTS:
+        assert gradients(FGanJS(), *point, 0.7) == gradients(Minimax(), *point, 0.7), point
+        assert gradients(FGanJS(saturating=False), *point, 0.7) == gradients(NonSaturating(), *point, 0.7), point
 
 
 # -- settings -------------------------------------------------------------------------------------------------------

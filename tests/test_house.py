@@ -77,11 +77,10 @@ def test_every_module_has_a_layer():
     assert {unit_of(p) for p in FILES} <= set(RANK)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_run_one_way(path):
-    unit = unit_of(path)
-    for imported in imports_of(path):
-        assert RANK[imported] <= RANK[unit], f"{unit} imports {imported}, which comes after it"
+def test_imports_run_one_way():
+    pairs = {(unit_of(path), imported) for path in FILES for imported in imports_of(path)}
+    assert len(pairs) > 100
+    assert not [(unit, imported) for unit, imported in pairs if RANK[imported] > RANK[unit]]
 
 
 def test_there_is_no_circle():
@@ -102,9 +101,10 @@ def test_first_party_plugins_see_only_the_public_names():
                 assert not any(n.startswith("ganbench.") or n == "ganbench" for n in names), path
 
 
-@pytest.mark.parametrize("path", sorted(PLUGINS.glob("*.py")), ids=lambda p: p.name)
-def test_an_objective_is_a_short_file(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+def test_an_objective_is_a_short_file():
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in PLUGINS.glob("*.py")}
+    assert len(lines) > 20
+    assert not {name: n for name, n in lines.items() if n >= 60}
 
 
 def test_the_wheel_holds_no_other_distribution():
@@ -136,15 +136,15 @@ PICKLES = re.compile(r"\b(torch\.save|allow_pickle=True|read_pickle|to_pickle)\b
 MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
-@pytest.mark.parametrize("path", [*FILES, *MODULES], ids=str)
-def test_nothing_is_pickled(path):
-    text = path.read_text(encoding="utf-8")
-    nodes = list(ast.walk(ast.parse(text)))
-    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert not {name.partition(".")[0] for name in imported} & PICKLERS
-    assert not PICKLES.search(text)
-    assert text.count("torch.load(") == text.count("weights_only=True")  # which refuses everything but tensors
+def test_nothing_is_pickled():
+    for path in [*FILES, *MODULES]:
+        text = path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(text)))
+        imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert not {name.partition(".")[0] for name in imported} & PICKLERS, path
+        assert not PICKLES.search(text), path
+        assert text.count("torch.load(") == text.count("weights_only=True"), path  # which refuses all but tensors
 
 
 def test_no_shipped_file_is_a_pickle_or_an_archive():
@@ -153,11 +153,11 @@ def test_no_shipped_file_is_a_pickle_or_an_archive():
     assert not [p for p in files if p.read_bytes().startswith(MAGIC)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_functions_are_short(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 50, f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
+def test_functions_are_short():
+    nodes = [(path, node) for path in FILES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    lines = {(path.name, n.name): n.end_lineno - n.lineno + 1 for path, n in nodes if isinstance(n, ast.FunctionDef)}
+    assert len(lines) > 1000
+    assert not {where: n for where, n in lines.items() if n > 50}
 
 
 def test_mathematics_opens_no_file_and_prints_nothing():

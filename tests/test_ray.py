@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on the loopback address: the same tables, whatever dies."""
+"""A real Ray cluster on the loopback address: the same tables, whatever is killed."""
 
 import os
 import signal
@@ -25,7 +25,6 @@ import ganbench
 from ganbench.integrity import inspect
 
 pytest.importorskip("ray", reason='Ray is not installed: pip install "ganbench[cluster]"')
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TWELVE = "gan,nsgan,noisegan,wgan,wgan-gp,lsgan,hinge,nsgan-r1,rpgan,ragan,dragan,lecam"
 SHORT = ["--steps", "70", "--evaluate-every", "35"]
@@ -102,6 +101,7 @@ def undisturbed(tmp_path_factory, site):
     return tables(folder / "a")
 
 
+@pytest.mark.soak
 def test_two_nodes_give_the_tables_of_one_machine_and_talk_to_nobody_else(nodes, run, tmp_path, site):
     asked(site)
     second = nodes.start("--num-cpus=1", site=site)
@@ -122,6 +122,7 @@ def test_two_nodes_give_the_tables_of_one_machine_and_talk_to_nobody_else(nodes,
     assert inspect(tmp_path / "a") == []
 
 
+@pytest.mark.slow
 def test_a_cluster_of_ones_own_talks_to_nobody(run, site, tmp_path):
     """Ray's dashboard would ask clouds' addresses whether it runs there, and is not started."""
     asked(site)
@@ -134,7 +135,9 @@ def test_a_cluster_of_ones_own_talks_to_nobody(run, site, tmp_path):
     assert {address for address in asked(site) | seen if not address.startswith("127.")} <= LOOPBACK
 
 
-@pytest.mark.parametrize("victim", ["trainer", "watcher"])
+@pytest.mark.parametrize(
+    "victim", [pytest.param("trainer", marks=pytest.mark.slow), pytest.param("watcher", marks=pytest.mark.soak)]
+)
 def test_a_worker_that_is_killed_loses_nothing(run, tmp_path, undisturbed, victim):
     """The process that trains, as a machine without memory kills it, or Ray's own above it."""
     process = run(*LONG)
@@ -149,6 +152,7 @@ def test_a_worker_that_is_killed_loses_nothing(run, tmp_path, undisturbed, victi
     same(tables(tmp_path / "a"), undisturbed)
 
 
+@pytest.mark.soak
 def test_a_node_that_is_killed_loses_nothing(nodes, run, tmp_path, undisturbed):
     second = nodes.start("--num-cpus=1", "--num-gpus=1")
     process = run(*LONG, "--gpus-per-cohort", "1")  # so that each node gets one cohort
@@ -166,6 +170,7 @@ def test_a_node_that_is_killed_loses_nothing(nodes, run, tmp_path, undisturbed):
     same(tables(tmp_path / "a"), undisturbed)
 
 
+@pytest.mark.soak
 def test_a_driver_that_is_killed_loses_nothing(run, tmp_path, undisturbed):
     process = run(*LONG)
     trainer = until(lambda: at_work(tmp_path / "a", "gan"))
@@ -180,6 +185,7 @@ def test_a_driver_that_is_killed_loses_nothing(run, tmp_path, undisturbed):
     same(tables(tmp_path / "a"), undisturbed)
 
 
+@pytest.mark.soak
 def test_an_interrupt_leaves_checkpoints_and_the_same_command_goes_on(run, tmp_path, undisturbed):
     process = run(*LONG)
     until(lambda: at_work(tmp_path / "a", "gan"))
@@ -194,6 +200,7 @@ def test_an_interrupt_leaves_checkpoints_and_the_same_command_goes_on(run, tmp_p
     same(tables(tmp_path / "a"), undisturbed)
 
 
+@pytest.mark.soak
 def test_a_cohort_that_dies_again_and_again_becomes_failed_rows_and_the_rest_goes_on(run, tmp_path, undisturbed):
     process = run(*LONG, "--objectives", "gan,wgan,crashes")
     code, out = done(process)
@@ -205,6 +212,7 @@ def test_a_cohort_that_dies_again_and_again_becomes_failed_rows_and_the_rest_goe
     same(tables(tmp_path / "a", ["gan", "wgan"]), undisturbed)
 
 
+@pytest.mark.soak
 def test_two_halves_of_a_gpu_run_side_by_side_and_a_third_waits(run, tmp_path):
     args = ["--objectives", "gan,wgan,nsgan", "--steps", "600", "--evaluate-every", "300", "--no-probe"]
     code, out = done(run(*args, "--gpus-per-cohort", "0.5"))
@@ -220,6 +228,7 @@ def test_two_halves_of_a_gpu_run_side_by_side_and_a_third_waits(run, tmp_path):
     assert third >= min(first, also), "the third has waited"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("gpus", "seen"), [(["--gpus-per-cohort", "0.5"], "'0'"), ([], "''")])
 def test_a_cohort_sees_the_gpus_that_it_was_given_and_no_others(run, tmp_path, gpus, seen):
     code, out = done(run("--objectives", "sees", *SHORT, *gpus, CUDA_VISIBLE_DEVICES="5"))
@@ -227,6 +236,7 @@ def test_a_cohort_sees_the_gpus_that_it_was_given_and_no_others(run, tmp_path, g
     assert f"ValueError: sees {seen}" in ganbench.load(tmp_path / "a").trials["error"][0]
 
 
+@pytest.mark.soak
 def test_a_node_that_does_not_see_the_results_sends_them(run, tmp_path, undisturbed):
     """Nodes know the folder by a mark; without it they take it for another one. A death on the way changes nothing."""
     process = run(*LONG)

@@ -149,9 +149,9 @@ def test_odd_studies_give_a_whole_page_that_says_what_is_missing(call, tmp_path,
         assert HOSTILE in outline.said("span")
 
 
-@pytest.mark.slow
-def test_forty_objectives_fit(call, tmp_path):
-    names = {f"objective-{i:02d}[clip={i / 100}]": 10.0 + i for i in range(40)}
+@pytest.mark.parametrize("number", [pytest.param(9, marks=pytest.mark.slow), pytest.param(40, marks=pytest.mark.soak)])
+def test_many_objectives_fit(call, tmp_path, number):
+    names = {f"objective-{i:02d}[clip={i / 100}]": 10.0 + i for i in range(number)}
     _, outline = report(call, write_study(tmp_path / "study", names, seeds=1, steps=2))
     assert all(name in outline.said("span") for name in names)
     assert "gradients" in str(outline.all("figure"))

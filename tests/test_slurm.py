@@ -10,7 +10,6 @@ from clusters import Processes, at_work, attempts, begin, done, until
 from ganbench.integrity import inspect
 
 pytest.importorskip("submitit", reason='submitit is not installed: pip install "ganbench[cluster]"')
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ARGS = ["--objectives", "gan,wgan", "--steps", "330", "--evaluate-every", "165", "--no-probe"]
 QUEUE = ["--executor", "slurm", "--set", "slurm.cluster=local"]
@@ -31,7 +30,13 @@ def undisturbed(run, tmp_path_factory):
     return tables(folder / "a")
 
 
-@pytest.mark.parametrize(("number", "counted"), [(signal.SIGKILL, 2), (signal.SIGUSR2, 1)])
+@pytest.mark.parametrize(
+    ("number", "counted"),
+    [
+        pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR2, 1, marks=pytest.mark.soak),
+    ],
+)
 def test_a_job_that_is_killed_or_preempted_goes_on_in_the_queue(run, tmp_path, undisturbed, number, counted):
     """Before Slurm takes a machine away it sends a signal; submitit's handler then puts the job back in the queue."""
     process = run(tmp_path, *QUEUE)
@@ -50,6 +55,7 @@ def test_a_job_that_is_killed_or_preempted_goes_on_in_the_queue(run, tmp_path, u
     assert not (tmp_path / "a" / ".jobs").exists()
 
 
+@pytest.mark.soak
 def test_an_interrupt_ends_the_jobs_and_the_same_command_goes_on(run, tmp_path, undisturbed):
     process = run(tmp_path, *QUEUE)
     trainer = until(lambda: at_work(tmp_path / "a", "gan"))
@@ -64,6 +70,7 @@ def test_an_interrupt_ends_the_jobs_and_the_same_command_goes_on(run, tmp_path, 
     assert set(attempts(tmp_path / "a").values()) <= {1, 2}  # 2 where a block took longer than it was given
 
 
+@pytest.mark.slow
 def test_where_there_is_no_slurm_one_sentence_says_so(run, tmp_path):
     code, out = done(run(tmp_path, "--executor", "slurm", PATH="/nowhere"))
     sentence = "ganbench: --executor slurm: there is no srun here; run this command where you run sbatch\n"
