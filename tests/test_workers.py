@@ -92,7 +92,7 @@ def test_a_run_in_a_folder_with_modules_of_all_names_is_a_run_like_any_other(tmp
         (folder / f"{name}.py").write_text("raise SystemExit('of the folder')\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, str(script), "run", *ARGS, *where]
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=550)
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "of the folder" not in done.stderr
     assert ganbench.load(folder / "a").trials["status"].tolist() == ["completed"] * 2
