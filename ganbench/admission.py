@@ -16,6 +16,7 @@ import pluggy
 
 from ganbench import __version__, hookspecs
 from ganbench.errors import OutdatedError, PluginError, UnknownNameError
+from ganbench.isolation import isolated
 from ganbench.plugin_files import PluginFile
 from ganbench.trials import printable
 
@@ -34,6 +35,7 @@ class Plugin:
         hooks: what it implements.
         error: what is the matter with it; of a loaded plugin, which names another one offers too.
         file: where it lies, if nobody installed it.
+        changed: what global state its import changed; it was put back.
     """
 
     name: str
@@ -43,6 +45,17 @@ class Plugin:
     hooks: tuple[str, ...] = ()
     error: str = ""
     file: str = ""
+    changed: tuple[str, ...] = ()
+
+    def remark(self) -> str:
+        """All that there is to say of it; empty where it is as it should be."""
+        changed = f"its import changed {', '.join(self.changed)}; ganbench has put it back" if self.changed else ""
+        return "; ".join(filter(None, (changed, self.error)))
+
+    def with_changes(self, names: Iterable[str]) -> Plugin:
+        """The same plugin, whose code has also changed this global state. Libraries that ganbench imports may."""
+        added = () if self.distribution == OWN else tuple(names)
+        return replace(self, changed=tuple(dict.fromkeys((*self.changed, *added))))
 
 
 def valid_name(name: object) -> bool:
@@ -80,26 +93,32 @@ def admit_entry(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) 
         _check_requirements((entry.dist.requires if entry.dist else None) or ())
         return entry.load()
 
-    return _admit(manager, key_of(entry), plugin, load)
+    return _admit(manager, key_of(entry), plugin, load, entry.module)
 
 
 def admit_file(manager: pluggy.PluginManager, file: PluginFile) -> Plugin:
     """Load the plugin in a file."""
     plugin = Plugin(file.name.removesuffix(".py"), file.name, file.digest, file=file.path)
-    return _admit(manager, file.name, plugin, file.load)
+    return _admit(manager, file.name, plugin, file.load, file.module_name)
 
 
-def _admit(manager: pluggy.PluginManager, key: str, plugin: Plugin, load: Callable[[], Any]) -> Plugin:
+def _admit(manager: pluggy.PluginManager, key: str, plugin: Plugin, load: Callable[[], Any], name: str) -> Plugin:
+    changed: list[str] = []
     try:
-        module = load()
+        with isolated(key, keep_for_later, name) as changed:
+            module = load()
         manager.register(module, key)
         hooks = tuple(sorted(h.name for h in manager.get_hookcallers(module) or ()))
         _check_hooks(module, set(hooks))
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything; it blocks nothing but itself
+    except (Exception, SystemExit) as error:  # third-party code may raise anything; it blocks nothing but itself
         if manager.has_plugin(key):
             manager.unregister(name=key)
-        return left_out(plugin, error)
-    return replace(plugin, hooks=hooks)
+        return left_out(plugin.with_changes(changed), error)
+    return replace(plugin.with_changes(changed), hooks=hooks)
+
+
+def keep_for_later(sentence: str) -> None:
+    """Say nothing of what a plugin changes, as its ``Plugin`` lists it."""
 
 
 def left_out(plugin: Plugin, error: BaseException) -> Plugin:

@@ -10,7 +10,9 @@ from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ganbench.dataset import Dataset, Population
 from ganbench.errors import DataError, PluginError, UnknownNameError, UsageError
+from ganbench.isolation import guarded, is_own
 from ganbench.plugin_files import digest_of
 from ganbench.plugins import Offers
 from ganbench.trials import Component, canonical, printable
@@ -29,7 +31,8 @@ def build(cls: type[Any], values: Mapping[str, Any], where: str = "") -> Any:
     for key, value in values.items():
         _place(cls, cls.name, nested, key, value, where)
     try:
-        return TypeAdapter(cls).validate_python(nested)
+        with guarded(cls, "making"):
+            return TypeAdapter(cls).validate_python(nested)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([cls.name, *map(str, first["loc"])])
@@ -160,18 +163,26 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def code_of(cls: type[Any]) -> str:
     """A fingerprint of a class's source: an objective whose loss was edited must not be given its old results.
 
-    Of a plugin in one file, all that stands in it: its functions are edited as often as its classes.
+    Of a plugin in one file, all that stands in it: its functions are edited as often as its classes. Of a class of
+    ganbench itself, its ``code_version``, of which the first adds nothing: stored trials keep their addresses.
     """
     file = digest_of(cls.__module__)
     if file is not None:
         return hashlib.blake2b(canonical([file, cls.__qualname__]).encode(), digest_size=6).hexdigest()
     try:
-        source = "".join(
-            inspect.getsource(c) for c in cls.__mro__ if not c.__module__.startswith(("ganbench.", "builtins", "abc"))
-        )
+        source = "".join(_version_of(c) if is_own(c) else inspect.getsource(c) for c in cls.__mro__ if _counts(c))
     except (OSError, TypeError):
         source = canonical([cls.__module__, cls.__qualname__])
     return hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
+
+
+def _counts(cls: type[Any]) -> bool:
+    return cls.__module__ not in ("builtins", "abc")
+
+
+def _version_of(cls: type[Any]) -> str:
+    version = vars(cls).get("code_version", 1)  # of this class alone: that of a base is looked at with the base
+    return f"{cls.__qualname__} {version}\n" if version != 1 else ""
 
 
 def instantiate(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None = None) -> Any:
@@ -181,6 +192,12 @@ def instantiate(offers: Offers[Any], component: Component, origins: Mapping[str,
         UsageError: nothing answers to its name any more; where it came from, if ``run.json`` says so, is told.
     """
     return build(find_again(offers, component, origins), {**component.fields, **component.place})
+
+
+def load_population(dataset: Dataset, data_root: Path) -> Population:
+    """What a dataset loads from below a folder; global state stays as it is. Raises whatever it raises."""
+    with guarded(dataset, "loading"):
+        return dataset.load(data_root)
 
 
 def find_again(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None) -> type[Any]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganbench.cohort import Cohort
 from ganbench.dataset import Population
 from ganbench.errors import DataError, MetricError
+from ganbench.isolation import guarded
 from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics.defined import not_finite
 from ganbench.metrics.modes import Modes, captured, histogram
@@ -80,16 +81,18 @@ class Examiner:
     def of(cls, population: Population, metrics: Sequence[Metric], n_samples: int = 0) -> Self:
         """An examiner of samples of a population; 0 samples are the population's own number."""
         n = n_samples or population.n_samples
-        evaluator, reference = population.evaluator(), population.reference(n)
+        with guarded(population, "evaluating"):
+            evaluator, reference = population.evaluator(), population.reference(n)
         try:
-            return cls(evaluator, metrics, evaluator.measure(reference), n)
+            with guarded(evaluator, "measuring with"):
+                return cls(evaluator, metrics, evaluator.measure(reference), n)
         except DataError as error:
             raw = RawValues()
             return cls(raw, metrics, raw.measure(reference), n, Absent(evaluator.name, str(error), evaluator.n_modes))
 
     def examine(self, samples: Tensor) -> list[dict[str, Any]]:
         """One row a metric for the samples of one seed, (n, *sample_shape)."""
-        return self.rows(self.evaluator.measure(samples))
+        return self.rows(self._measure(samples))
 
     def rows(self, fake: Measured) -> list[dict[str, Any]]:
         """One row a metric: name, value or the reason why there is none, number of samples measured, and protocol."""
@@ -97,8 +100,12 @@ class Examiner:
 
     def findings(self, samples: Tensor) -> Findings:
         """Everything that is written down of the samples of one seed, (n, *sample_shape)."""
-        fake = self.evaluator.measure(samples)
+        fake = self._measure(samples)
         return Findings(self.rows(fake), self._modes(fake))
+
+    def _measure(self, samples: Tensor) -> Measured:
+        with guarded(self.evaluator, "measuring with"):
+            return self.evaluator.measure(samples)
 
     def _modes(self, fake: Measured) -> Histogram | None:
         """By the definition of the metric ``modes`` among those computed, else by the default."""
@@ -126,7 +133,8 @@ class Examiner:
             if metric.needs_modes and not self.absent.n_modes:
                 raise MetricError(f"{metric.name} needs known modes or classes, and {self.absent.name} has none")
             raise MetricError(self.absent.reason)
-        return float(metric.value(fake, self.real))
+        with guarded(metric, "metric"):
+            return float(metric.value(fake, self.real))
 
 
 def evaluation_latents(seeds: Sequence[int], n: int, size: int) -> Tensor:

@@ -17,13 +17,14 @@ from ganbench.admission import OWN
 from ganbench.arithmetic import set_arithmetic
 from ganbench.checkpoints import Checkpoints
 from ganbench.cohort import Setting
-from ganbench.components import code_of, instantiate, variants
+from ganbench.components import code_of, instantiate, load_population, variants
 from ganbench.dataset import Population
 from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
 from ganbench.evaluation import Examiner
 from ganbench.failures import EXHAUSTED, Failure
 from ganbench.fitting import evenly, fits, largest, release
 from ganbench.integrity import condition
+from ganbench.isolation import isolated, preserved
 from ganbench.locks import LEASE, hold
 from ganbench.outcomes import outcome_of, store_probed, store_trained, unprobed
 from ganbench.plugins import Registry, load_plugins
@@ -55,9 +56,14 @@ def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> 
     Raises:
         Stopped: it was asked to end early.
     """
-    torch.set_num_threads(where.threads)
-    set_arithmetic(spec.protocol.precision)
     contact = report if isinstance(report, Contact) else Contact(report)
+    with preserved():
+        torch.set_num_threads(where.threads)
+        set_arithmetic(spec.protocol.precision)
+        return _execute(spec, where, contact)
+
+
+def _execute(spec: CohortSpec, where: Surroundings, contact: Contact) -> list[Outcome]:
     left, outcomes = spec, []
     while left.seeds:
         done: dict[int, Outcome] = {}
@@ -113,9 +119,10 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
     shelf = Checkpoints(store, made_with(where), contact.say)
     trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact, where.compile)
     try:
-        registry, setting = lab()
-        examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
-        trainer.run(setting, examiner)
+        with isolated(f"training {_described(spec, where)}", contact.say):
+            registry, setting = lab()
+            examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
+            trainer.run(setting, examiner)
     except Stopped:
         if contact.pausing():
             tries.withdraw(store, spec.trials())
@@ -136,6 +143,14 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
         outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
     shelf.remove(spec)
     return outcomes
+
+
+def _described(spec: CohortSpec, where: Surroundings) -> str:
+    """The components whose code runs, with the distributions that offer them."""
+    origins = {name: origin["distribution"] for name, origin in where.origins.items()}
+    named = [f"{c.kind} {c.name}" for c in spec.components()]
+    foreign = [f"{name} of {origins[name]}" for name in named if origins.get(name, OWN) != OWN]
+    return ", ".join(foreign) or spec.name
 
 
 def _that_fit(setting: Setting, spec: CohortSpec, examiner: Examiner, contact: Contact) -> list[tuple[int, ...]]:
@@ -167,7 +182,7 @@ def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
                 "began: install the same version on every machine, and do not edit it while a run goes on"
             )
     device = torch.device(where.device)
-    population: Population = instantiate(registry.datasets, spec.dataset).load(Path(where.data_root)).to(device)
+    population = load_population(instantiate(registry.datasets, spec.dataset), Path(where.data_root)).to(device)
     if population.fingerprint != spec.dataset.code:
         raise DataError(
             f"{spec.dataset.label}: the data below {where.data_root} on {platform.node()} are not those of the machine "
@@ -209,7 +224,8 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
         ((component, reference),) = variants(registry.objectives, references.OBJECTIVE, {})
         shelf = references.open_references(where, spec, replace(setting, objective=reference), component)
         generators = shelf.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
-        moments = list(probe(setting, spec.seeds, protocol, generators, report))
+        with isolated(f"probing {_described(spec, where)}", contact.say):
+            moments = list(probe(setting, spec.seeds, protocol, generators, report))
     except Stopped:
         raise
     except Exception as error:  # whatever became of the probe, what was trained before stays

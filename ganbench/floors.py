@@ -25,7 +25,7 @@ import torch
 
 from ganbench import records, schema
 from ganbench.cache import cache_folder
-from ganbench.components import code_of, instantiate
+from ganbench.components import build, code_of, instantiate, load_population
 from ganbench.dataset import Population
 from ganbench.durable import read_record, write_record
 from ganbench.errors import UsageError
@@ -135,7 +135,7 @@ def ensure_floors(
     """
     import pandas as pd
 
-    metrics = [registry.metrics.find(name)() for name in names]
+    metrics = [build(registry.metrics.find(name), {}) for name in names]
     distinct = {(canonical(c.settings()), n): (c, n) for c, n in evaluated}
     rows = [
         {"dataset": component.label, **asdict(floor)}
@@ -173,7 +173,7 @@ def _floors_of(
     missing = [metric for metric in metrics if metric not in known]
     if missing:
         report(f"measuring what a perfect sampler of {component.label} scores: {', '.join(m.name for m in missing)}")
-        population: Population = instantiate(registry.datasets, component).load(data_root)
+        population = load_population(instantiate(registry.datasets, component), data_root)
         examiner = Examiner.of(population, missing, n)
         known |= dict(zip(missing, measure_floors(population, examiner), strict=True))
         if examiner.absent is None:  # with the evaluator at hand these floors would be others

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench import __version__
 from ganbench.cache import cache_folder
-from ganbench.durable import write_bytes
+from ganbench.files import write_bytes
 from ganbench.hookspecs import PROJECT
 
 if TYPE_CHECKING:
@@ -33,7 +33,13 @@ Rows = list[dict[str, Any]]
 
 def describe_plugins(plugins: Iterable[Plugin]) -> Rows:
     """One row a plugin: where it comes from, what it implements, how it fared and why."""
-    return [{**asdict(plugin), "hooks": list(plugin.hooks)} for plugin in plugins]
+    return [_plugin_row(plugin) for plugin in plugins]
+
+
+def _plugin_row(plugin: Plugin) -> dict[str, Any]:
+    row = {**asdict(plugin), "hooks": list(plugin.hooks), "error": plugin.remark()}
+    del row["changed"]  # a part of the remark
+    return row
 
 
 def describe_all(registry: Registry) -> dict[str, Rows]:

@@ -85,6 +85,7 @@ class Metric(ABC):
     """
 
     name: ClassVar[str]
+    code_version: ClassVar[int] = 1  # as of an Architecture
     direction: ClassVar[Literal["lower", "higher"]]
     unit: ClassVar[str]
     needs_features: ClassVar[bool] = True

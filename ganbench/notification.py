@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ganbench.errors import DamageError, UsageError
 from ganbench.execution import Outcome
+from ganbench.isolation import isolated
 from ganbench.plugins import Registry
 from ganbench.store import Store
 
@@ -33,7 +34,8 @@ def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callabl
         copies = {name: table.copy() for name, table in tables.items()}  # a tracker may change what it is given
         offered = {"trial": dict(row), "tables": copies, "folder": store.trackers}
         try:
-            implementation.function(*(offered[name] for name in implementation.argnames))
+            with isolated(f"plugin {implementation.plugin_name}: ganbench_trial_finished", complain):
+                implementation.function(*(offered[name] for name in implementation.argnames))
         except (Exception, SystemExit) as error:  # a tracker's fault must not cost a result
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             complain(f"plugin {implementation.plugin_name}: ganbench_trial_finished raised {reason}")

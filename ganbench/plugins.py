@@ -16,10 +16,11 @@ import pluggy
 
 from ganbench import hookspecs
 from ganbench.admission import Plugin as Plugin
-from ganbench.admission import admit_entry, admit_file, key_of, left_out, refusal, valid_name
+from ganbench.admission import admit_entry, admit_file, keep_for_later, key_of, left_out, refusal, valid_name
 from ganbench.dataset import Dataset
 from ganbench.errors import PluginError, UnknownNameError
 from ganbench.executor import Executor
+from ganbench.isolation import isolated
 from ganbench.measured import Metric
 from ganbench.objective import Objective
 from ganbench.plugin_files import PluginFile
@@ -127,10 +128,13 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: st
     offered: list[tuple[str, type[T]]] = []
     for impl in reversed(getattr(manager.hook, f"ganbench_{kind}s").get_hookimpls()):
         plugin = plugins[impl.plugin_name]
+        changed: list[str] = []
         try:
-            offered += [(plugin.distribution, _checked(cls, base)) for cls in _list(impl.function)]
+            with isolated(impl.plugin_name, keep_for_later) as changed:
+                offered += [(plugin.distribution, _checked(cls, base)) for cls in _list(impl.function)]
         except (Exception, SystemExit) as error:  # as above: one plugin's fault is not the others'
-            plugins[impl.plugin_name] = left_out(plugin, error)
+            plugin = left_out(plugin, error)
+        plugins[impl.plugin_name] = plugin.with_changes(changed)
     return Offers(kind, tuple(offered))
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, distribution, entry_points, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
     from ganbench.plugins import Offers, Plugin, Registry
@@ -32,6 +39,56 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "unknown"
+
+
+def source_hashes(plugins: Iterable[Plugin]) -> dict[str, str]:
+    """Hashes of the source files of ganbench and of the plugins that workers load, by distribution.
+
+    A plugin in one file is left out, as workers are given its text; so is one that only follows a run.
+    """
+    followers = {"ganbench_trial_finished", "ganbench_executors"}
+    loaded = [p for p in plugins if p.state == "loaded" and not p.file and not followers.issuperset(p.hooks)]
+    return {name: source_hash(name) for name in sorted({"ganbench", *(p.distribution for p in loaded)})}
+
+
+def check_source_hashes(expected: Mapping[str, str]) -> None:
+    """Raises UsageError where this process has other code than the one that computed ``source_hashes``."""
+    differing = [name for name, digest in expected.items() if source_hash(name) != digest]
+    if differing:
+        raise UsageError(
+            f"{', '.join(differing)} on {platform.node()} (Python in {sys.prefix}) has other source files than where "
+            "the run began: install the same version on every machine, and do not edit it while a run goes on"
+        )
+
+
+@functools.cache  # of the files as they were when this process imported them
+def source_hash(name: str) -> str:
+    """A hash of the names and contents of a distribution's Python files; the same wherever they are installed."""
+    found = hashlib.blake2b(digest_size=8)
+    for place, file in sorted(dict(_source_files(name)).items()):
+        found.update(place.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _source_files(name: str) -> Iterator[tuple[str, Path]]:
+    """Python files of a distribution and their paths below where they are installed.
+
+    Of packages behind entry points, those that Python would import: an editable installation lists none of its files.
+    """
+    entries = [e for e in entry_points(group="ganbench") if e.dist is not None and e.dist.name == name]
+    packages = {e.module.partition(".")[0] for e in entries}
+    with suppress(PackageNotFoundError):
+        for file in distribution(name).files or ():
+            path, top = Path(str(file.locate())), file.parts[0].removesuffix(".py")
+            if file.suffix == ".py" and top not in packages and not top.startswith("__editable__") and path.is_file():
+                yield file.as_posix(), path
+    for package in packages:
+        spec = find_spec(package)
+        for folder in (spec.submodule_search_locations if spec else None) or ():
+            below = Path(folder)
+            yield from ((f"{package}/{f.relative_to(below).as_posix()}", f) for f in below.rglob("*.py"))
+        if spec is not None and spec.origin is not None and not spec.submodule_search_locations:
+            yield Path(spec.origin).name, Path(spec.origin)
 
 
 def source() -> dict[str, Any]:
@@ -83,6 +140,8 @@ def machine() -> dict[str, Any]:
     """CUDA, the processor's instruction set and the settings that decide whether numbers can be repeated to the bit."""
     import torch
 
+    from ganbench.arithmetic import convolution_tf32, matmul_precision
+
     return {
         "platform": platform.platform(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -91,7 +150,7 @@ def machine() -> dict[str, Any]:
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "matmul_precision": torch.get_float32_matmul_precision(),
-        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+        "matmul_precision": matmul_precision(),
+        "cudnn_tf32": convolution_tf32(),
         "interop_threads": torch.get_num_interop_threads(),
     }

@@ -21,12 +21,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganbench import schema
-from ganbench.components import Places, code_of, instantiate, other_data, placed
+from ganbench.components import Places, code_of, instantiate, load_population, other_data, placed
 from ganbench.dataset import Population
 from ganbench.durable import accepted
 from ganbench.errors import DamageError, UsageError
 from ganbench.evaluation import Examiner, draw_samples, evaluation_latents
 from ganbench.execution import keys
+from ganbench.isolation import guarded
 from ganbench.measured import Metric
 from ganbench.networks.architecture import Architecture
 from ganbench.plugins import Registry
@@ -128,7 +129,7 @@ def reevaluate(
 def _load(
     component: Component, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
 ) -> Population:
-    population: Population = instantiate(registry.datasets, component, origins).load(data_root)
+    population = load_population(instantiate(registry.datasets, component, origins), data_root)
     if population.fingerprint != component.code:
         raise other_data(component, data_root)
     return population
@@ -138,7 +139,7 @@ def _samples(store: Store, stored: Stored, registry: Registry, population: Popul
     """What the generator draws, as at the end of its training: (n, *sample_shape), on the CPU."""
     component = stored.component("architecture")
     architecture: Architecture = instantiate(registry.architectures, component, stored.run.get("origins"))
-    with torch.random.fork_rng(devices=[]):
+    with guarded(architecture, "making networks of"), torch.random.fork_rng(devices=[]):
         network = architecture.generator(population.sample_shape).to("meta")
     weights = stored_weights(store.folder(stored.trial), stored.run)
     expected = {name: w.shape for name, w in network.named_parameters()}
@@ -150,7 +151,8 @@ def _samples(store: Store, stored: Stored, registry: Registry, population: Popul
         )
     latents = evaluation_latents([stored.trial.seed], n, architecture.latent)
     sampler = _sampler(network, weights, stored.run, least_seeds(population.sample_shape))
-    return draw_samples(sampler, latents)[0]
+    with guarded(architecture, "sampling"):
+        return draw_samples(sampler, latents)[0]
 
 
 def stored_weights(folder: Path, run: dict[str, Any]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench import schema
-from ganbench.components import Places, code_of, find_again, instantiate, other_data, placed
+from ganbench.components import Places, code_of, find_again, instantiate, load_population, other_data, placed
 from ganbench.dataset import Population
 from ganbench.errors import UsageError
 from ganbench.integrity import check_files
@@ -114,7 +114,7 @@ def check_same_sources(
                 f"{component.kind} {component.name!r} has another source now than when the trial was made: install "
                 "the version that its run.json names, or give the file of then with --plugin"
             )
-    population: Population = instantiate(registry.datasets, spec.dataset, origins).load(data_root)
+    population = load_population(instantiate(registry.datasets, spec.dataset, origins), data_root)
     if population.fingerprint != spec.dataset.code:
         raise other_data(spec.dataset, data_root)
     return population

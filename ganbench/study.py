@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganbench.components import variants
+from ganbench.components import load_population, variants
 from ganbench.dataset import Dataset, Population
 from ganbench.durable import parse
 from ganbench.errors import DamageError, UnknownNameError, UsageError
@@ -19,6 +19,7 @@ from ganbench.executor import Executor
 from ganbench.executors.choice import choose, is_meant
 from ganbench.files import read_bytes
 from ganbench.integrity import condition
+from ganbench.isolation import guarded
 from ganbench.plugins import Offers, Registry
 from ganbench.request import LARGEST_INTEGER, Request
 from ganbench.store import Store
@@ -91,7 +92,7 @@ def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
     cohorts: list[CohortSpec] = []
     remarks: list[str] = []
     for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
-        population: Population = dataset.load(data_root)
+        population = load_population(dataset, data_root)
         remarks += population.remarks
         data, probe = replace(component, code=population.fingerprint), _probe(request, population)
         twin = next((c.dataset for c in cohorts if c.dataset.settings() == data.settings()), None)
@@ -134,7 +135,8 @@ def _architectures(
     names = request.architectures or (dataset.architecture,)
     found = _variants(registry.architectures, names, swept, "--architectures")
     for _, architecture in found:
-        architecture.check(population.sample_shape)
+        with guarded(architecture, "checking"):
+            architecture.check(population.sample_shape)
     return [component for component, _ in found]
 
 

@@ -30,6 +30,7 @@ class Surroundings:
         trial_timeout: seconds after which a cohort's process is ended; 0 lets it run.
         plugins: those that nobody installed, as they stood when the run began.
         origins: where components come from, by kind and name.
+        source_hashes: of ganbench and of plugins, by distribution: a process with others refuses to work.
         shared: whether machines share the results folder, so that one that is gone may seem to hold a trial.
     """
 
@@ -45,6 +46,7 @@ class Surroundings:
     trial_timeout: float = 0.0
     plugins: tuple[PluginFile, ...] = ()
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    source_hashes: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
 
 

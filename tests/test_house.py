@@ -28,7 +28,7 @@ LAYERS = {
     "words": ["errors", "trials", "schema", "streams", "request"],
     "mathematics": [
         "objective", "losses", "draws", "vectorise", "pruning", "compilation", "quickened", "tracing", "capture",
-        "arithmetic", "transfer", "flops", "readings", "measured", "dataset",
+        "arithmetic", "isolation", "transfer", "flops", "readings", "measured", "dataset",
         "protocol_text", "networks",
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],

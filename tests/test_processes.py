@@ -205,6 +205,72 @@ def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itsel
     assert not (tmp_path / "b").exists()
 
 
+STATE = """
+import os, signal, warnings
+from dataclasses import dataclass
+import numpy as np
+import torch
+from ganbench import Objective, hookimpl, softplus
+
+def change():
+    torch.set_default_dtype(torch.float64)
+    torch.set_float32_matmul_precision("high")
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(2)
+    torch.set_grad_enabled(False)
+    np.seterr(all="raise")
+    warnings.simplefilter("error")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "2"
+    os.chdir("/")
+    print("noise")
+
+change()
+
+@dataclass(frozen=True)
+class Odd(Objective):
+    "Changes what it can."
+    name = "hostile"
+    def __post_init__(self):
+        change()
+    def critic_loss(self, critic, real, fake, draw):
+        return softplus(-critic(real)).mean() + softplus(critic(fake)).mean()
+    def generator_loss(self, critic, real, fake, draw):
+        return -softplus(critic(fake)).mean()
+
+@hookimpl
+def ganbench_objectives():
+    change()
+    return [Odd]
+"""
+
+
+def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin, tmp_path):
+    """Whether it is only installed, or trained beside an objective."""
+    site = plugin(tmp_path, ("hostile", "", STATE))
+    args = ("--seeds", "2", "--no-probe", "--steps", "20")
+    code, out = done(begin("--objectives", "gan,hostile", *args, site=[site]))
+    assert code == 0, out
+    assert "plugin hostile of hostile: its import changed torch's default dtype, " in out
+    assert done(begin("--objectives", "gan", *args, site=[site], out="installed"))[0] == 0
+    assert done(begin("--objectives", "gan", *args, out="without"))[0] == 0
+    same(tables(tmp_path / "a", ["gan"]), tables(tmp_path / "without"))
+    same(tables(tmp_path / "installed"), tables(tmp_path / "without"))
+
+
+def test_a_death_is_noticed_while_a_child_of_the_worker_lives(begin, tmp_path):
+    """The child holds the connection to the run, and both standard streams, open."""
+    leaves = "if int(draw.step) == 20: __import__('os').fork() and __import__('os')._exit(1); time.sleep(60)"
+    process = begin(
+        "--objectives", "orphans", "--seeds", "2", "--no-probe", site=[plugin(tmp_path, ("orphans", leaves, ""))]
+    )
+    assert process.wait(timeout=500) == 1
+    rows = ganbench.load(tmp_path / "a").trials
+    assert rows["status"].tolist() == ["failed"] * 2
+    assert all("WorkerDied: the process ended with code 1" in error for error in rows["error"])
+
+
 def test_all_that_a_result_was_made_with_stands_in_every_run_json(begin, tmp_path):
     site = plugin(tmp_path, ("bystander", "pass", ""))
     code, out = done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", site=[site]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganbench.commands.terminal import print_rows, say, tell, warn_of_broken
+from ganbench.components import build
 from ganbench.datasets.download import Download
 from ganbench.datasets.root import data_root
 from ganbench.fidelity import INCEPTION, inception
@@ -25,7 +26,7 @@ def fetch(name: str, root: Path | None) -> None:
         return
     registry = load_plugins()
     warn_of_broken(registry.plugins)
-    dataset, folder = registry.datasets.find(name, "data fetch")(), data_root(root).absolute()
+    dataset, folder = build(registry.datasets.find(name, "data fetch"), {}), data_root(root).absolute()
     if isinstance(dataset, Download):
         dataset.fetch(folder)
         tell(f"{dataset.name} is in {folder}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
-from ganbench.components import read_places
+from ganbench.components import build, read_places
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.evaluators import VARIABLE
@@ -52,7 +52,7 @@ def evaluate(
     stored = sorted((t for t in trials if t.has_generator()), key=lambda t: (t.trial.dataset, t.trial.objective))
     if len(stored) < len(trials):
         say(f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped")
-    folder, computed = data_root(root), [registry.metrics.find(name)() for name in names]
+    folder, computed = data_root(root), [build(registry.metrics.find(name), {}) for name in names]
     for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder, say), 1):
         say(f"{k} of {len(stored)}: {done.trial.id}")
     evaluated = [(t.component("dataset"), n_samples or t.n_samples) for t in stored]

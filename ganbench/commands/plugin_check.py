@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ganbench.commands.terminal import print_rows, say, tell
 from ganbench.errors import PluginError, UnknownNameError, UsageError
+from ganbench.isolation import guarded, isolated
 from ganbench.objective import Objective
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import Offers, Registry, load_plugins
@@ -48,7 +49,8 @@ def _judged(candidate: Candidate) -> Examination:
     kind, target = candidate
     if kind == "executor":
         return Examination(kind, target.name, (), (), (Unchecked("executor", "the kit has no checks of executors"),))
-    return examine(target, kind)
+    with guarded(target, "checking"):
+        return examine(target, kind)
 
 
 def _rows(found: Examination) -> list[dict[str, str]]:
@@ -158,7 +160,8 @@ def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
             f"--plot: {carries[0]} carries state, so that where its players move is no plane; leave it out"
         )
     try:
-        draw_dirac([cls() for cls in classes]).savefig(path)
+        with isolated(f"drawing {', '.join(cls.name for cls in classes)}"):
+            draw_dirac([cls() for cls in classes]).savefig(path)
     except OSError as error:
         raise UsageError(f"--plot: {path} cannot be written ({error})") from error
     except (Exception, SystemExit) as error:  # a third party's code may raise anything

@@ -18,7 +18,7 @@ from ganbench.errors import UsageError
 from ganbench.executors.local import run_local
 from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import load_plugins
-from ganbench.provenance import loaded, origins, source
+from ganbench.provenance import loaded, origins, source, source_hashes
 from ganbench.request import read_settings
 from ganbench.rerun import Agreement, check_same_sources, compare, describe, differences, is_outdated
 from ganbench.scratch import scratch_folder
@@ -59,6 +59,7 @@ def rerun(
             command=shlex.join(["ganbench", *sys.argv[1:]]),
             provenance={"git": source(), "plugins": loaded(registry.plugins)},
             plugins=files,
+            source_hashes=source_hashes(registry.plugins),
             origins=origins(registry, stored.spec.components()),
         )
         with closing(run_local([stored.spec], where)) as events:

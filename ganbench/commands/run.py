@@ -19,11 +19,12 @@ from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.execution import DEFAULT_METRICS
 from ganbench.floors import ensure_floors
+from ganbench.isolation import guarded
 from ganbench.mending import mend, sweep
 from ganbench.notification import notify
 from ganbench.plugin_files import PluginFile, read_plugin_files
 from ganbench.plugins import Registry, load_plugins
-from ganbench.provenance import loaded, origins, source
+from ganbench.provenance import loaded, origins, source, source_hashes
 from ganbench.request import Request
 from ganbench.results import read_study
 from ganbench.study import Study, make_study
@@ -77,7 +78,8 @@ def _run_missing(
         with store.lock("study", say):
             store.begin({**asdict(request), "command": where.command, "trials": trials})
     outcomes: list[Outcome] = []
-    with show(missing) as advance, closing(study.executor.run(missing, where)) as events:
+    running = guarded(study.executor, "running with")
+    with running, show(missing) as advance, closing(study.executor.run(missing, where)) as events:
         steps = _Steps()
         for event in events:
             if event.remark:
@@ -102,6 +104,7 @@ def _surroundings(study: Study, request: Request, registry: Registry, root: Path
         since=datetime.now(UTC).isoformat(),
         checkpoint_seconds=_checkpoint_seconds(),
         trial_timeout=request.trial_timeout,
+        source_hashes=source_hashes(registry.plugins),
         origins=origins(registry, (part for cohort in study.cohorts for part in cohort.components())),
     )
 

@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TextIO
 
 from ganbench.errors import UsageError
@@ -136,7 +137,9 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
 
 
 def warn_of_broken(plugins: Iterable[Any]) -> None:
-    """One line for every plugin that is broken or outdated."""
+    """One line for every plugin that is broken or outdated, and for every one whose import changed global state."""
     for plugin in plugins:
         if plugin.state in ("broken", "outdated"):
-            say(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.error}")
+            say(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.remark()}")
+        elif plugin.changed:
+            say(f"plugin {plugin.name} of {plugin.distribution}: {replace(plugin, error='').remark()}")

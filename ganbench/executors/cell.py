@@ -83,9 +83,8 @@ def _watch(task: Task, line: Line, notes: Path, sender: Sender | None) -> Ended:
 
 def _look(worker: Worker, timeout: float) -> Event | Failure | None:
     """What the process has to tell; waits a little for it. A process that has told its end is waited for."""
-    if not wait([worker.connection], LOOK):
-        return worker.overdue(timeout)
-    found = worker.receive(timeout)
+    wait(worker.signs(), LOOK)
+    found = worker.look(timeout)
     if isinstance(found, Event) and found.outcomes:
         worker.process.join()
     return found

@@ -20,6 +20,8 @@ from ganbench.store import Store
 from ganbench.surroundings import Event, Surroundings
 from ganbench.trials import CohortSpec
 
+LOOK = 1.0  # seconds between two looks at processes, at least: the end of a fresh interpreter has no sure sign
+
 
 @dataclass(frozen=True)
 class Local(Executor):
@@ -67,10 +69,9 @@ def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0)
 def _events(running: Sequence[Worker], where: Surroundings) -> Iterator[tuple[Worker, Event]]:
     """What has happened by the time that anything has."""
     soonest = min(worker.deadline for worker in running) - time.monotonic()
-    ready = wait([worker.connection for worker in running], None if soonest == float("inf") else max(0.0, soonest))
+    wait([sign for worker in running for sign in worker.signs()], max(0.0, min(soonest, LOOK)))
     for worker in list(running):
-        heard = worker.connection in ready
-        found = worker.receive(where.trial_timeout) if heard else worker.overdue(where.trial_timeout)
+        found = worker.look(where.trial_timeout)
         if isinstance(found, Failure):
             yield worker, Event(worker.shard, worker.shard.work(), tuple(fail(worker.shard, where, found)))
         elif found is not None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ganbench.errors import UsageError
 from ganbench.executors.ray_worker import warm
+from ganbench.executors.server import search_path
 from ganbench.scratch import drop_scratch, make_scratch, sweep
 
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
@@ -29,6 +30,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a
 import ray as ray
 from ray._private import ray_constants
 from ray._private.node import Node
+from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
 
 PATIENCE = 60.0  # seconds for a cluster to be there
@@ -125,7 +127,7 @@ def _init(address: str, scratch: str) -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if address:
         _knock(address)
-        ray.init(address=address, **quiet)
+        ray.init(address=address, job_config=_Job.here(), **quiet)
         return
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else one is kept in the user's home
     with _without_dashboard(), _on_loopback():
@@ -135,8 +137,22 @@ def _init(address: str, scratch: str) -> None:
             object_store_memory=STORE,
             _temp_dir=os.path.join(scratch, "r"),  # Ray opens it to every user; the folder above it stays closed
             _node_ip_address=LOOPBACK,
+            job_config=_Job.here(),
             **quiet,
         )
+
+
+class _Job(JobConfig):  # type: ignore[misc]
+    """Lets workers look for modules where this process does. Ray would put the current folder in front."""
+
+    @classmethod
+    def here(cls) -> _Job:
+        """With this process's folders; each worker puts one after the other in front of its own."""
+        return cls(_py_driver_sys_path=list(reversed(search_path())))
+
+    def _runtime_env_has_working_dir(self) -> bool:
+        """Asked by Ray alone, which adds the current folder where this is not so."""
+        return True
 
 
 @contextlib.contextmanager

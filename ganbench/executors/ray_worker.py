@@ -19,6 +19,7 @@ from ganbench.executors.cell import Line, work
 from ganbench.executors.delivery import Parcel, accept
 from ganbench.executors.engine import Ended, News, Task
 from ganbench.executors.server import start
+from ganbench.provenance import source_hash
 from ganbench.trials import ENGINE
 
 WHILE = 1.0  # seconds for which a worker is kept from being made ready twice in another one's place
@@ -102,4 +103,5 @@ def warm() -> Iterator[None]:
 def check(mark: str) -> tuple[str, dict[str, str], bool]:
     """A machine's name, the versions on it, and whether it sees a file of the results folder."""
     found = {name: version(name) for name in COMPARED}
-    return platform.node(), {"ganbench": __version__, "engine": str(ENGINE), **found}, Path(mark).exists()
+    ours = {"ganbench": __version__, "engine": str(ENGINE), "source files": source_hash("ganbench")}
+    return platform.node(), {**ours, **found}, Path(mark).exists()

@@ -18,6 +18,7 @@ import submitit
 from ganbench.errors import StorageError, UsageError
 from ganbench.executors.engine import Ended, Engine, News, Task
 from ganbench.executors.local import cores
+from ganbench.executors.server import same_imports
 from ganbench.executors.slurm import MOST, Slurm
 from ganbench.executors.slurm_job import STOP, Job, hear
 from ganbench.failures import Failure
@@ -55,6 +56,7 @@ def _executor(settings: Slurm, folder: Path) -> submitit.AutoExecutor:
     asked: dict[str, Any] = {f"slurm_{name}": value for name, value in site.items() if value}
     if settings.memory_gb:
         asked["mem_gb"] = settings.memory_gb
+    asked["slurm_setup"] = ["export PYTHONSAFEPATH=1"]  # else a job would import from the folder that it runs in
     try:
         executor = submitit.AutoExecutor(folder, cluster=settings.cluster)
         executor.update_parameters(
@@ -88,7 +90,8 @@ class Queue(Engine):
     def submit(self, task: Task) -> Hashable:
         """See ``Engine``. Raises UsageError where the queue refuses the job."""
         try:
-            job: Hashable = self._executor.submit(Job(task, str(self._folder), self._settings.gpus_per_cohort > 0))
+            with same_imports():
+                job: Hashable = self._executor.submit(Job(task, str(self._folder), self._settings.gpus_per_cohort > 0))
         except submitit.core.utils.FailedJobError as error:
             raise UsageError(f"--executor slurm: the queue refuses the job: {' '.join(str(error).split())}") from error
         return job

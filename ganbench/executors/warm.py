@@ -5,6 +5,7 @@ import gc
 from importlib import import_module
 
 from ganbench.plugins import load_plugins
+from ganbench.provenance import source_hashes
 
 NEEDED = (
     "pandas",
@@ -20,7 +21,7 @@ NEEDED = (
 gc.disable()  # a million objects come to stay: to look through them again and again is a tenth of the time
 for name in NEEDED:
     import_module(name)
-load_plugins()
+source_hashes(load_plugins().plugins)  # remembered: of the files that have just been imported
 gc.enable()
 gc.freeze()  # the collector then leaves these objects alone, and the pages that they lie on stay shared
 atexit.register(gc.unfreeze)

@@ -57,19 +57,37 @@ class Worker:
         theirs.close()
         return cls(process, shard, ours, notes)
 
-    def receive(self, timeout: float) -> Event | Failure:
+    def signs(self) -> tuple[Connection, int]:
+        """What becomes ready when there is something to look at, for ``multiprocessing.connection.wait``."""
+        return self.connection, self.process.sentinel
+
+    def look(self, timeout: float) -> Event | Failure | None:
+        """What has become of it, without waiting. A process that has sent its last is waited for.
+
+        The connection alone does not tell of its end, as a process that it forked may hold the other side open.
+        """
+        alive = self.process.is_alive()  # asked first: what it sent before its end is then in the connection
+        if self.connection.poll() or not alive:
+            return self._receive(timeout)
+        return self._overdue(timeout)
+
+    def _receive(self, timeout: float) -> Event | Failure:
         """What it has to tell, or why it cannot any more."""
         try:
-            event: Event = self.connection.recv()
+            event: Event | Failure | None = self.connection.recv() if self.connection.poll() else None
         except (EOFError, OSError):
+            event = None
+        if event is None:
             self.process.join()
             return self._death()
+        if isinstance(event, Failure):
+            return event
         if timeout and self.deadline == float("inf"):
             self.deadline = time.monotonic() + timeout
         self.step = event.step or self.step
         return event
 
-    def overdue(self, timeout: float) -> Failure | None:
+    def _overdue(self, timeout: float) -> Failure | None:
         """End it if its time is up, and say where it was."""
         if time.monotonic() < self.deadline:
             return None
@@ -125,6 +143,7 @@ def end(workers: Sequence[Worker]) -> None:
 
 def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes: str) -> None:
     from ganbench.execution import execute  # which imports torch: whoever starts this process may do without
+    from ganbench.provenance import check_source_hashes
 
     stop, gone = _listen(Path(notes))
     if where.device == "cpu":
@@ -139,10 +158,15 @@ def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes:
 
     contact = Contact(tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0), lambda: not gone.is_set())
     try:
+        check_source_hashes(where.source_hashes)
         outcomes = execute(shard, where, contact)
     except Stopped:
         sys.exit(ASKED_TO_END)
-    tell(shard.work(), outcomes)
+    except Exception as error:  # none of an objective's, which are rows by now
+        with suppress(OSError):  # the parent is gone
+            connection.send(Failure.of(error))
+    else:
+        tell(shard.work(), outcomes)
     connection.close()
 
 

@@ -15,6 +15,7 @@ from ganbench.components import instantiate
 from ganbench.dataset import Population
 from ganbench.errors import GanbenchError
 from ganbench.figures.landscapes import Array, Landscape
+from ganbench.isolation import guarded
 from ganbench.plugins import Registry
 from ganbench.reevaluation import Stored
 from ganbench.report.landscape import learn_landscape
@@ -124,6 +125,6 @@ def _show(store: Store, stored: Stored, population: Population, registry: Regist
         weights = reevaluation.stored_weights(store.folder(stored.trial), stored.run)
         architecture = instantiate(registry.architectures, stored.component("architecture"))
         objective = instantiate(registry.objectives, stored.component("objective"))
-        with torch.random.fork_rng(devices=[]):
+        with guarded(objective, "training a critic with"), torch.random.fork_rng(devices=[]):
             learnt = learn_landscape(population, architecture, objective, stored.trial.seed, weights)
     return Shown(stored.trial.seed, samples.numpy(), learnt)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ganbench.executors.server import socket_fits
+from ganbench.executors.server import context_for
 from ganbench.figures.canvas import style
 from ganbench.figures.plates import Plate, plate_figure
 from ganbench.files import make_folder, write_bytes
@@ -73,9 +71,7 @@ class Studio:
         """Add plates to what has to be drawn."""
         self._waiting += plates
         if self._pool is None and self._jobs > 1 and sum(len(plate.panels) for plate in self._waiting) >= MANY:
-            forks = sys.platform == "linux" and socket_fits()
-            context = multiprocessing.get_context("forkserver" if forks else "spawn")
-            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context)
+            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context_for("cpu", preload=()))
         if self._pool is not None:
             self._drawn += [self._pool.submit(render, plate, self._folder, self._below) for plate in self._waiting]
             self._waiting = []
