@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganbench.errors import DamageError, ObstructedError, StorageError
+from ganbench.errors import DamageError, ObstructedError, StorageError, UsageError
 
 HAS_DESCRIPTORS = {os.open, os.mkdir, os.stat, os.unlink} <= os.supports_dir_fd
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
@@ -85,7 +85,12 @@ def require_plain(path: Path, below: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """A file's content, or None where there is none. Raises DamageError where it is no file or cannot be read."""
+    """A file's content, or None where there is none.
+
+    Raises:
+        DamageError: it is no file or cannot be read.
+        UsageError: it is no path of this system.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
@@ -95,6 +100,8 @@ def read_bytes(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise DamageError(f"{path} cannot be read ({error.strerror}); remove it and run again") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no path: {error}; name another one") from error
     raise DamageError(f"{path} is no ordinary file; remove it and run again")
 
 

@@ -82,8 +82,6 @@ def describe(folder: Path, moved: Places = MappingProxyType({})) -> Described:
     if run is None:
         raise UsageError(f"{folder} holds no finished trial; name a folder RESULTS/trials/TRIAL that has a run.json")
     check_version(folder.parent.parent)
-    for finding in check_files(folder, run):
-        raise UsageError(f"{finding.path} {finding.reason}: there is nothing to compare with; run the study again")
     text = read_trial(folder, run)
     settings = text["settings"]
     if settings["engine"] != ENGINE:
@@ -91,6 +89,8 @@ def describe(folder: Path, moved: Places = MappingProxyType({})) -> Described:
             f"{folder.name} was computed by engine {settings['engine']} and this ganbench has engine {ENGINE}, which "
             f"gives other numbers: install ganbench {run['versions']['ganbench']}"
         )
+    for finding in check_files(folder, run):
+        raise UsageError(f"{finding.path} {finding.reason}: there is nothing to compare with; run the study again")
     dataset, architecture, objective = (
         placed(Component(k, settings[k]["name"], text[k], settings[k]["fields"], settings[k]["code"]), run, moved)
         for k in KINDS

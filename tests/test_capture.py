@@ -13,6 +13,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.historical_averaging import HistoricalAveraging
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
+from tiers import spread
 from toys import Gaussian, Tiny, make_cohort, readings_of
 
 from ganbench.capture import WARM_UPS, Captured, capture_for, cuda_graph
@@ -42,26 +43,31 @@ def assert_same(one, other):
         assert torch.equal(value, other.state[name])
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.name)
+@pytest.mark.parametrize(
+    "objective", spread(OBJECTIVES, quick=("gan",), slow=("noisegan", "wgan-gp", "lecam", "historical-averaging"))
+)
 def test_every_objective_of_ours_has_the_same_numbers_captured(objective):
     assert_same(captured(objective), make_cohort(objective))
 
 
-@pytest.mark.parametrize("objective", [Minimax(), WassersteinClip(), WassersteinPenalty()], ids=lambda o: o.name)
+@pytest.mark.parametrize("objective", spread([Minimax(), WassersteinClip(), WassersteinPenalty()], slow=("wgan-gp",)))
 def test_captured_and_eager_agree_after_100_steps_in_float64(objective):
     assert_same(*(make(objective, steps=100, dtype=torch.float64) for make in (captured, make_cohort)))
 
 
+@pytest.mark.slow
 def test_images_have_the_same_numbers_captured():
     images = {"population": Digits().load(None), "architecture": Dcgan(), "steps": 6}
     assert_same(captured(WassersteinClip(), **images), make_cohort(WassersteinClip(), **images))
 
 
+@pytest.mark.slow
 def test_a_captured_seed_alone_has_the_numbers_it_has_in_company():
     among, alone = (readings_of(captured(WassersteinClip(), seeds, steps=70)) for seeds in ((0, 1, 2, 3), (3,)))
     assert torch.equal(among[:, 3:], alone)
 
 
+@pytest.mark.slow
 def test_another_number_of_critic_updates_is_another_graph():
     @dataclass(frozen=True)
     class Eager(WassersteinClip):
@@ -73,6 +79,7 @@ def test_another_number_of_critic_updates_is_another_graph():
     assert len(one._step.made) == 2
 
 
+@pytest.mark.slow
 def test_a_captured_run_goes_on_from_a_snapshot():
     whole, first, second = (captured(HistoricalAveraging(), steps=130) for _ in range(3))
     expected = readings_of(whole)

@@ -61,6 +61,7 @@ def test_the_mean_radius_is_that_of_its_expansion():
     assert mean_radius() == pytest.approx(2 + 0.02**2 / 4, abs=1e-7)  # R + sigma^2 / 2R
 
 
+@pytest.mark.slow
 def test_a_penalised_critic_of_few_steps_knows_far_from_near():
     chosen = objective("wgan-gp", optimizer=OPTIMIZERS["wgan-gp"])
     found = pd.DataFrame(pair_rows(chosen, "wgan-gp 10", (100, 101), steps=60))

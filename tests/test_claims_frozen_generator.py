@@ -47,6 +47,7 @@ def readings():
     return case, arm, generators, pd.DataFrame(measure(case, arm, (100, 101), generators))
 
 
+@pytest.mark.slow
 def test_every_moment_of_both_objectives_is_measured_once_a_seed(readings):
     table = readings[-1]
     assert set(table["arm"]) == {"ring-2/gan", "ring-2/nsgan"}
@@ -96,6 +97,7 @@ def test_the_gradient_is_that_of_the_formula(readings):
         assert values(table, "grad_norm", f"ring-2/{name}", 0)[100] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_who_is_trained_against_which_generator():
     named = {name: [arm.label for arm in arms(case, Profile())] for name, case in CASES.items()}
     assert named["ring-400"] == named["digits-900"] == ["gan"]

@@ -44,6 +44,7 @@ def test_every_checkpoint_has_estimate_and_distance_and_the_end_the_modes():
     assert set(found["arm"]) == {"arm"}
 
 
+@pytest.mark.slow
 def test_measurements_are_those_of_the_engine():
     found = table(curve(), steps=120, every=60).set_index(["quantity", "seed", "at"])["value"]
     trained = cohort(Ring(), curve().architecture(), curve().made(), SEEDS, 120)

@@ -21,6 +21,7 @@ def test_networks_are_the_demos():
     assert critic == [(128, 2), (128, 128), (1, 128)]
 
 
+@pytest.mark.slow
 def test_every_checkpoint_has_every_mode():
     found = pd.DataFrame(measure((100, 101), steps=2 * CHECKPOINTS))
     counts = counts_by_seed(found)

@@ -61,6 +61,7 @@ def test_scores_and_slopes_are_those_of_one_critic_alone():
         torch.testing.assert_close(gradients[k, :, 0].double(), gradient, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_brings_a_critic_near_the_optimum():
     before, after = (pd.DataFrame(value_rows(trained((2.0,), steps), 2.0)) for steps in (1, 300))
     for table in (before, after):

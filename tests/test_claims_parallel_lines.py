@@ -18,6 +18,7 @@ def test_the_fine_grid_has_twenty_one_places():
     assert {min(FINE), 0.0, 0.1, max(FINE)} <= set(FINE)
 
 
+@pytest.mark.slow
 def test_a_classifier_that_knows_says_nearly_log_2_and_one_without_a_difference_nothing():
     table = pd.DataFrame(critic_rows("js", (100, 101), (0.0, 1.0, -1.0), steps=150))
     assert table["seed"].to_list() == [100, 101] * 3
@@ -28,6 +29,7 @@ def test_a_classifier_that_knows_says_nearly_log_2_and_one_without_a_difference_
         assert (found[theta] < math.log(2)).all()
 
 
+@pytest.mark.slow
 def test_a_penalised_critic_says_about_the_distance():
     table = pd.DataFrame(critic_rows("critic", (100, 101), (0.0, 0.5), steps=150))
     found = table.set_index(["at", "seed"])["value"]

@@ -20,6 +20,7 @@ from ganbench.transfer import send
 ALL = [Minimax, NonSaturating, InstanceNoise, WassersteinClip]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ALL)
 def test_a_seed_alone_has_the_numbers_it_has_among_ten(cls):
     among = make_cohort(cls(), tuple(range(10)), steps=70)
@@ -29,6 +30,7 @@ def test_a_seed_alone_has_the_numbers_it_has_among_ten(cls):
         assert torch.equal(among.generator.weights[name][7], weight[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ALL)
 def test_the_same_run_twice_is_the_same_to_the_bit(cls):
     assert torch.equal(readings_of(make_cohort(cls())), readings_of(make_cohort(cls())))
@@ -52,6 +54,7 @@ def test_different_seeds_differ_in_weights_data_and_latents():
         assert not torch.equal(pair[0], pair[1])
 
 
+@pytest.mark.slow
 def test_a_shorter_run_is_the_beginning_of_a_longer_one():
     """Unless the objective has a schedule, the number of steps changes nothing but the end."""
     short, long = (
@@ -100,6 +103,7 @@ def plain_loop(objective, seed, steps):
     return torch.tensor(rows, dtype=torch.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [Minimax, NonSaturating, WassersteinClip])
 def test_the_engine_equals_a_plain_pytorch_loop(cls):
     columns = [READINGS.index(n) for n in ("critic_loss", "critic_grad_norm", "score_real", "score_fake")]
@@ -120,6 +124,7 @@ class Poisoned(Gaussian):
         return tickets * float("nan") if seed == self.victim and self.calls > 7 * len(self.seeds) else tickets
 
 
+@pytest.mark.slow
 def test_a_diverged_seed_leaves_the_others_untouched():
     seeds = (0, 1, 2)
     healthy = readings_of(make_cohort(Minimax(), seeds, steps=200))
@@ -131,6 +136,7 @@ def test_a_diverged_seed_leaves_the_others_untouched():
     assert diverged[[0, 2]].tolist() == [-1, -1]
 
 
+@pytest.mark.slow
 def test_readings_are_numbers_and_updates_are_counted():
     segments = list(train(make_cohort(WassersteinClip(), steps=100), {10, 100}))
     assert [(s.first, s.last) for s in segments] == [(1, 10), (11, 64), (65, 100)]

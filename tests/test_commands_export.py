@@ -8,6 +8,7 @@ from math import inf
 
 import pandas as pd
 import pytest
+import reported
 from markdown_it import MarkdownIt
 from test_leaderboard import DIRECTIONS, study, trial
 
@@ -15,7 +16,6 @@ from ganbench import schema
 from ganbench.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, interval_text, latex_text
 from ganbench.leaderboard import leaderboard
 from ganbench.store import Store
-from ganbench.trials import Trial
 
 NAMES = [
     "<script>",
@@ -147,7 +147,7 @@ def write(path, values, objective="gan"):
     store = Store(path)
     store.begin({"command": "test"})
     for seed, value in enumerate(values):
-        made = Trial("digits", "mlp", objective, seed, json.dumps({"steps": 20}))
+        made = reported.trial(objective, seed, architecture="mlp")
         keys = {"trial": made.id, "dataset": "digits", "architecture": "mlp", "objective": objective, "seed": seed}
         tables = study([{**keys, "status": "completed", "settings": ""}], [{"fid": {20: float(value)}}], norms=(1.0,))
         run = {"status": "completed", "last_step": 20, "wall_seconds": 1.0, "attempts": 1, "device": "cpu", "error": "",
@@ -156,6 +156,7 @@ def write(path, values, objective="gan"):
     return path
 
 
+@pytest.mark.slow
 def test_export_writes_to_standard_output_and_the_same_into_a_file(call, tmp_path):
     write(tmp_path / "a", [1, 2, 6])
     for name in FORMATS:
@@ -175,6 +176,7 @@ def test_metrics_can_be_chosen(call, tmp_path):
     assert (code, err) == (2, "ganbench: --metrics: unknown metric of these results 'fidd'; did you mean 'fid'?\n")
 
 
+@pytest.mark.slow
 def test_what_is_no_results_folder_is_one_sentence(call, tmp_path):
     (tmp_path / "foreign").mkdir()
     (tmp_path / "damaged").mkdir()
@@ -214,6 +216,7 @@ def test_bad_options_of_export_are_one_sentence(call, tmp_path, args, message):
     assert message in err
 
 
+@pytest.mark.slow
 def test_compare_says_worse_and_fails_only_where_asked(call, tmp_path):
     a, b = write(tmp_path / "a", [1, 2, 3, 4, 5, 6]), write(tmp_path / "b", [3, 4, 5, 6, 7, 8])
     code, out, err = call("compare", a, b)

@@ -52,6 +52,7 @@ def site(tmp_path, monkeypatch):
 # -- new -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_new_writes_a_plugin_that_its_own_test_finds_sound(call, tmp_path):
     code, out, _ = call("plugin", "new", "my-loss")
     assert code == 0
@@ -142,6 +143,7 @@ FLAWED = """
 """
 
 
+@pytest.mark.slow
 def test_check_tells_each_defect_of_a_file_in_one_line(call, tmp_path):
     (tmp_path / "flawed.py").write_text(textwrap.dedent(FLAWED))
     code, out, _ = call("plugin", "check", "flawed.py")
@@ -194,6 +196,7 @@ def test_check_judges_trackers_and_says_that_executors_are_not_judged(call, tmp_
     assert "executor mine: checked: nothing" in err
 
 
+@pytest.mark.slow
 def test_check_takes_an_objective_or_a_plugin_by_name(call, site):
     assert call("plugin", "check", "minimax")[:2] == (0, "gan: no defect\n")
     install(site, "stranger", "stranger_flawed", FLAWED)
@@ -202,6 +205,7 @@ def test_check_takes_an_objective_or_a_plugin_by_name(call, site):
     assert call("plugin", "check", "stranger:flawed")[0] == 1
 
 
+@pytest.mark.slow
 def test_check_draws_the_dirac_gan(call, tmp_path):
     assert call("plugin", "check", "wgan", "--plot", "dirac.png")[0] == 0
     assert (tmp_path / "dirac.png").read_bytes().startswith(b"\x89PNG")
@@ -276,6 +280,7 @@ def test_broken_plugins_are_listed_with_their_error(call, five_broken):
     assert all(row["error"] and row["version"] == "1.0" for row in rows.values())
 
 
+@pytest.mark.slow
 def test_commands_work_with_five_broken_plugins(call, five_broken):
     for command in (
         *(["list", what] for what in ("objectives", "datasets", "architectures", "metrics", "claims")),

@@ -16,6 +16,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.historical_averaging import HistoricalAveraging
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
+from tiers import spread
 from toys import make_cohort, readings_of
 
 from ganbench import compilation, pace
@@ -45,9 +46,8 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.slow
 @COMPILES
-@pytest.mark.parametrize("objective", LOSSES, ids=lambda o: o.name)
+@pytest.mark.parametrize("objective", spread(LOSSES, slow=("wgan-gp",)))
 def test_compiled_and_eager_agree_after_100_steps_in_float64(objective):
     """The largest difference that rounding has grown to: a GAN doubles it every few steps."""
     cohorts = [
@@ -59,11 +59,14 @@ def test_compiled_and_eager_agree_after_100_steps_in_float64(objective):
     torch.testing.assert_close(cohorts[0].generator.flat, cohorts[1].generator.flat, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.slow
+CASES = [("ring", Minimax(), RING, 70), ("digits", WassersteinClip(), DIGITS, 8)]
+CASES = [(f"{case[0]}-{threads}", *case[1:], threads) for case in CASES for threads in (1, 2)]
+
+
 @COMPILES
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(("objective", "where", "steps"), [(Minimax(), RING, 70), (WassersteinClip(), DIGITS, 8)])
-def test_a_compiled_seed_has_the_same_bits_alone_in_company_and_again(objective, where, steps, threads):
+@pytest.mark.parametrize("case", spread(CASES, slow=("ring-2",), name=lambda case: case[0]))
+def test_a_compiled_seed_has_the_same_bits_alone_in_company_and_again(case):
+    _, objective, where, steps, threads = case
     torch.set_num_threads(threads)
     company = tuple(range(10)), (3,), tuple(range(10))
     among, alone, again = (
@@ -154,6 +157,7 @@ def test_without_a_compiler_auto_does_without_and_on_says_so(monkeypatch, tmp_pa
         settle("on", setting, (0,))
 
 
+@pytest.mark.slow
 def test_a_compiler_that_fails_costs_a_warning_where_it_was_not_asked_for(monkeypatch):
     def broken(program):
         raise RuntimeError("CppCompileError: no such header\nand more")
@@ -191,7 +195,7 @@ def test_bf16_rounds_products_and_nothing_else():
     assert cohort.generator.flat.dtype == torch.float32
 
 
-@pytest.mark.parametrize("objective", LOSSES, ids=lambda o: o.name)
+@pytest.mark.parametrize("objective", spread(LOSSES, slow=("wgan-gp",)))
 def test_bf16_is_recorded_with_the_same_numbers(objective):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -203,6 +207,7 @@ def test_bf16_is_recorded_with_the_same_numbers(objective):
     assert torch.equal(found, readings_of(plain))
 
 
+@pytest.mark.slow
 def test_a_seed_in_bf16_has_the_same_bits_alone_and_in_company():
     for where, objective in itertools.product((RING, DIGITS), (Minimax(), WassersteinClip())):
         among, alone = (

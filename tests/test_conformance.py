@@ -525,6 +525,7 @@ def test_where_the_signs_are_right_nothing_is_said_of_signs():
     assert "the signs are right" in found.fix
 
 
+@pytest.mark.slow
 def test_a_statistic_of_the_batch_may_be_declared():
     @dataclass(frozen=True)
     class Spread(Clean):
@@ -607,6 +608,7 @@ class DecayedClip(Clean):
         return {name: torch.minimum(torch.maximum(w, -clip), clip) for name, w in weights.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", [Clean, Clean(weight=2.0), Declared, ClosedForm, NoisyClosedForm, WarmUp, DecayedClip], ids=str
 )
@@ -620,6 +622,7 @@ def test_first_party_objectives_have_no_defect(name):
     assert not check_objective(load_plugins().objectives.find(name))
 
 
+@pytest.mark.slow
 def test_a_stopped_gradient_may_be_declared():
     cls = named("StoppedGradient")
     assert {d.check for d in check_objective(cls)} == {"differences"}

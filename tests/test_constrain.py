@@ -60,6 +60,7 @@ def bounds_of(objective, seeds):
     return np.array(found), np.concatenate(readings), [n for n, p in cohort.programs.recorded.items() if p.made]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)], ids=["alone", "together"])
 @pytest.mark.parametrize("cls", [Decayed, Untraced, SeedBySeed])
 def test_a_decayed_clip_has_the_value_of_the_clock_and_the_state(monkeypatch, cls, seeds):
@@ -70,6 +71,7 @@ def test_a_decayed_clip_has_the_value_of_the_clock_and_the_state(monkeypatch, cl
     assert found == pytest.approx(np.tile(np.array(by_hand)[:, None], len(seeds)), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["recorded", "seed by seed", "large"])
 def test_a_decayed_clip_has_the_same_numbers_however_it_runs(monkeypatch, change):
     expected, readings, _ = bounds_of(Decayed(), (0, 1, 2))

@@ -333,6 +333,7 @@ DEVICES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("move", DEVICES.values(), ids=DEVICES)
 @pytest.mark.parametrize("dataset", datasets.DATASETS, ids=lambda d: d.name)
 def test_held_out_samples_are_no_training_rows(dataset, move, stand_ins):

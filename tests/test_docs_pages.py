@@ -70,6 +70,7 @@ def test_every_block_of_a_page_runs(path, tmp_path):
     play(page, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_block_that_fails_is_noticed(tmp_path):
     with pytest.raises(AssertionError, match="unknown objective 'gna'"):
         play("```console\n$ ganbench run --objectives gna --plan\n```\n", tmp_path)

@@ -214,6 +214,7 @@ def test_broken_weights_are_one_sentence(tmp_path):
             read_classifier("digits-cnn", tmp_path)
 
 
+@pytest.mark.slow
 def test_training_learns_follows_its_seed_and_leaves_the_global_generator_alone(split):
     recipe, before = dataclasses.replace(RECIPE, epochs=3), torch.get_rng_state()
     network = train(digits_network, split.training, recipe)
@@ -228,6 +229,7 @@ def test_training_learns_follows_its_seed_and_leaves_the_global_generator_alone(
     assert (logits.argmax(1) == split.accuracy_test.labels).float().mean() > 0.8
 
 
+@pytest.mark.slow
 def test_making_an_evaluator_writes_weights_and_a_record_that_agree(split, tmp_path):
     recipe = dataclasses.replace(RECIPE, epochs=2)
     record = make("digits-cnn", split, recipe, "ganbench.evaluators.train_digits_cnn", tmp_path)

@@ -232,6 +232,7 @@ def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
     assert not [f.name for f in (tmp_path / "a" / ".locks").iterdir() if f.suffix in (".begun", ".here", ".lease")]
 
 
+@pytest.mark.slow
 def test_what_dies_again_and_again_is_failed_rows_and_the_rest_goes_on(at_once, tmp_path):
     study, where = study_of(tmp_path / "a", objectives=("gan", "wgan"))
     engine = Fragile({"wgan": [DIED] * 9})
@@ -260,6 +261,7 @@ def test_deaths_are_counted_from_the_last_that_got_further():
     assert survived == [True, True, True, True, False]
 
 
+@pytest.mark.slow
 def test_no_more_than_asked_for_are_on_their_way_and_closing_stops_them(at_once, tmp_path):
     study, where = study_of(tmp_path / "a", objectives=("gan", "wgan", "nsgan"))
     engine = Fragile(at_once=9)
@@ -298,6 +300,7 @@ def test_cohorts_are_cut_only_where_slots_would_stand_idle(cohorts, device, slot
 # -- attempts, leases, sources -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pause_is_no_attempt_and_a_death_is_one(tmp_path):
     study, where = study_of(tmp_path / "a")
     (spec,) = study.cohorts
@@ -319,6 +322,7 @@ time.sleep(100)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "least"), [(signal.SIGKILL, 0.0), (signal.SIGSTOP, 0.5)])
 def test_a_lease_is_taken_over_when_its_holder_is_gone_or_silent(tmp_path, monkeypatch, number, least):
     """A stopped process is what a machine that has left the network looks like from here."""
@@ -393,6 +397,7 @@ def test_a_parcel_never_leads_out_of_the_folder(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
     study, where = study_of(tmp_path / "a")
     with pytest.raises(Stopped):
@@ -414,6 +419,7 @@ def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
     assert sent == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_sent_the_next_time(tmp_path, monkeypatch):
     """The trainer writes the next one and removes this one between two looks of whoever sends it."""
     study, where = study_of(tmp_path / "a")

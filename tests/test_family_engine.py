@@ -15,6 +15,7 @@ from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.nsgan_r1 import NonSaturatingR1
 from ganbench_objectives.ragan import RelativisticAverage
 from ganbench_objectives.wgan_gp import WassersteinPenalty
+from tiers import spread
 from toys import make_cohort, readings_of
 
 from ganbench.datasets.digits import Digits
@@ -32,6 +33,7 @@ VARIANTS = [
     FGanKL(saturating=False),
 ]
 ALL = DEFAULTS + VARIANTS
+FEW = ("gan-", "noisegan-", "historical-averaging-", "lecam-paper", "dragan-code")
 
 
 def label(objective):
@@ -55,6 +57,7 @@ def assert_a_seed_is_itself(three, among, one, alone):
     assert torch.equal(three.critic.flat[2], one.critic.flat[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ALL, ids=label)
 def test_every_objective_trains_on_the_ring_and_a_seed_is_itself_in_company(objective):
     three, among, one, alone = train_alone_and_in_company(objective, Ring(), Mlp(), 20)
@@ -62,8 +65,7 @@ def test_every_objective_trains_on_the_ring_and_a_seed_is_itself_in_company(obje
     assert not torch.equal(among[:, 0], among[:, 1])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("objective", ALL, ids=label)
+@pytest.mark.parametrize("objective", spread(ALL, slow=FEW, name=label))
 def test_every_objective_trains_on_digits_and_a_seed_is_itself_in_company(objective):
     assert_a_seed_is_itself(*train_alone_and_in_company(objective, Digits(), Dcgan(), 3))
 

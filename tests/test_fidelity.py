@@ -104,6 +104,7 @@ def random_weights(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_inception_loads_the_weights_of_a_file(random_weights):
     network = inception(random_weights)
     state = torch.load(random_weights, weights_only=True)
@@ -112,6 +113,7 @@ def test_inception_loads_the_weights_of_a_file(random_weights):
     assert not any(p.requires_grad for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_the_inception_evaluator_measures_colour_images(random_weights):
     from ganbench.errors import MetricError
     from ganbench.evaluators import load

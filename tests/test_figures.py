@@ -306,6 +306,7 @@ def test_the_heat_map_tells_held_lost_and_never_apart():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["seed 4"]
 
 
+@pytest.mark.slow
 def test_very_many_modes_become_the_share_of_seeds_that_hold_them():
     tables = [modes_table(trial("gan", s), [0, 10], lost=10 if s < 25 else 20) for s in range(100)]
     ax = draw_histograms(pd.concat(tables), LOOKS["gan"])

@@ -73,6 +73,7 @@ def small_device(monkeypatch):
     return monkeypatch
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_takes_turns(small_device, tmp_path):
     said = []
     study, where = study_of(tmp_path / "a", 8, **SHORT)
@@ -96,6 +97,7 @@ class FullLater(Cohort):
         return super().step(critic, generator, clock)
 
 
+@pytest.mark.slow
 def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     """Their passes are large, which says nothing about the memory that all of them have together."""
     monkeypatch.setattr("ganbench.programs.FULL", 1.0)
@@ -108,6 +110,7 @@ def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     assert [sentence.rpartition("; ")[2] for sentence in said] == ["they take turns, 3 at a time"]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_at_all_fails_with_the_reason(small_device, tmp_path):
     small_device.setattr(Small, "room", 1)
     study, where = study_of(tmp_path, 5, **SHORT)

@@ -150,6 +150,7 @@ def quickly(monkeypatch):
         monkeypatch.setattr(f"ganbench.commands.{command}.load_plugins", lambda *_, **__: registry)
 
 
+@pytest.mark.slow
 def test_records_with_wrong_fields_are_refused_by_every_command_in_one_sentence(call, study, quickly):
     check_refused(call, study, broken_records(25))
 
@@ -172,6 +173,7 @@ def test_a_record_of_a_newer_version_is_refused_by_its_number_and_never_overwrit
             condition(study, TRIALS[0])
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_wrong_fields_is_not_used(study):
     shelf, spec = with_checkpoint(study)
     whole = read_record(shelf.folder(spec) / "checkpoint.json")
@@ -379,6 +381,7 @@ LINKS = [(place, "folder") for place in PLACES if "." not in place.rpartition("/
 LINKS += [(place, kind) for place in PLACES if (place, "folder") not in LINKS for kind in ("file", "nothing")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "target"), LINKS)
 def test_no_link_in_a_received_folder_leads_a_write_out_of_it(study, tmp_path, place, target, monkeypatch):
     monkeypatch.setattr("ganbench.report.rendering._METADATA", {"svg": {"Date": None, "Creator": None}})
@@ -399,6 +402,7 @@ def test_no_link_in_a_received_folder_leads_a_write_out_of_it(study, tmp_path, p
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".locks/study.lock", "report/figures", "checkpoints", "report/index.html"])
 def test_a_thing_of_another_kind_in_the_way_is_a_sentence_and_exit_code_2(call, study, place):
     path = study.path / place

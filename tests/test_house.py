@@ -80,6 +80,7 @@ def test_every_module_has_a_layer():
     assert {unit_of(p) for p in FILES} <= set(RANK)
 
 
+@pytest.mark.slow
 def test_imports_run_one_way():
     pairs = {(unit_of(path), imported) for path in FILES for imported in imports_of(path)}
     assert len(pairs) > 100
@@ -182,6 +183,7 @@ def test_no_shipped_file_is_a_pickle_or_an_archive():
     assert not [p for p in files if p.read_bytes().startswith(MAGIC)]
 
 
+@pytest.mark.slow
 def test_functions_are_short():
     nodes = [(path, node) for path in FILES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     lines = {(path.name, n.name): n.end_lineno - n.lineno + 1 for path, n in nodes if isinstance(n, ast.FunctionDef)}

@@ -49,7 +49,7 @@ def whole_study(path):
         changed = {name: table.assign(**_other(table, k)) for name, table in tables(trial).items()}
         store.write(trial, {**store.run(trial), "trial": trial.id}, changed, {"w": torch.full((2,), float(k))})
     columns = {"dataset": "ring", "metric": "fid", "value": 1.0, "standard_error": 0.1, "repetitions": 10}
-    store.write_floors(pd.DataFrame([{**columns, "n_samples": 8, "protocol": "fid@x/8: halves"}]))
+    store.write_floors(pd.DataFrame([{**columns, "n_samples": 8, "protocol": "fid@x/8: halves", "reason": ""}]))
     return store, trials
 
 
@@ -407,6 +407,7 @@ REGISTRY = load_plugins()
 SMALL = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "n_samples": 60, "device": "cpu", "probe": False}
 
 
+@pytest.mark.slow
 def test_a_run_trains_again_exactly_what_is_damaged(tmp_path):
     request = Request(**SMALL, objectives=("gan", "wgan"), datasets=("ring",), seeds=(0, 1), out=str(tmp_path / "s"))
     made = make_study(request, REGISTRY, Path("nowhere"))

@@ -339,6 +339,7 @@ def test_a_cohorts_own_settings_end_with_it(monkeypatch):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
     """The next one is `gan`, whose numbers are those of a process in which nothing was changed."""
     from agreement import same, tables

@@ -104,6 +104,7 @@ GOOD_LINES = st.lists(
 )
 
 
+@pytest.mark.slow
 def test_a_hundred_malformed_study_files_are_one_sentence_each_with_exit_code_2(no_server, tmp_path):
     seen = set()
 
@@ -122,6 +123,7 @@ def test_a_hundred_malformed_study_files_are_one_sentence_each_with_exit_code_2(
     assert len(seen) >= 100
 
 
+@pytest.mark.slow
 def test_a_hundred_malformed_command_lines_are_one_sentence_each_with_exit_code_2(no_server, tmp_path):
     seen = set()
 
@@ -155,7 +157,7 @@ SMALLEST = ("reproduce", "--claims", "em-duality-examples")
         ("export", LONG, "--format", "md"), ("export", ".", "--format", "csv"), ("report", "nowhere"), ("report", LONG),
         ("report",), ("evaluate", "nowhere", "--metrics", "kid"), ("evaluate", LONG, "--metrics", "kid"),
         ("evaluate", ".", "--metrics", ""), ("evaluate", ".", "--metrics", "kid", "--n-samples", "-1"),
-        ("data", "fetch", "x"), ("data", "fetch", ""), ("list", "x"), ("list",), ("plugins", "x"), ("nonsense",),
+        ("data", "fetch", "x"), ("data", "fetch", ""), ("list", "x"), ("plugins", "x"), ("nonsense",),
     ],
     ids=lambda words: " ".join(words)[:60].encode("unicode_escape").decode(),
 )  # fmt: skip

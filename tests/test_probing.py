@@ -10,6 +10,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.noisegan import InstanceNoise
 from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.wgan import WassersteinClip
+from tiers import spread
 from toys import Gaussian, make_cohort
 
 from ganbench.cohort import Cohort
@@ -38,13 +39,16 @@ def test_moments_are_log_spaced_from_zero_to_the_last():
     assert ProbeProtocol((1,), 1).moments() == [0, 1]
 
 
+@pytest.mark.slow
 def test_every_age_and_moment_has_a_reading_of_every_seed():
     found = readings(Minimax())
     assert [(r.generator_step, r.critic_step) for r in found] == [(a, s) for a in (1, 5) for s in PROTOCOL.moments()]
     assert {r.generator_grad_norm.shape for r in found} == {(3,)}
 
 
-@pytest.mark.parametrize("cls", [Minimax, NonSaturating, InstanceNoise, WassersteinClip])
+@pytest.mark.parametrize(
+    "cls", spread([Minimax, NonSaturating, InstanceNoise, WassersteinClip], slow=("noisegan", "wgan"))
+)
 def test_a_seed_is_probed_alike_alone_and_among_others(cls):
     alone, among = readings(cls(), (2,)), readings(cls(), (0, 1, 2))
     # seed 2's generator comes third in one call and first in the other, so the weights are those of its own seed
@@ -54,6 +58,7 @@ def test_a_seed_is_probed_alike_alone_and_among_others(cls):
         assert a.generator_grad_noise[0] == b.generator_grad_noise[2]
 
 
+@pytest.mark.slow
 def test_objectives_are_paired():
     """Before its first update the critic is the same for all, and the two generator losses differ by a known factor."""
     minimax, trick = readings(Minimax())[0], readings(NonSaturating())[0]
@@ -61,6 +66,7 @@ def test_objectives_are_paired():
     assert np.array_equal(minimax.critic_accuracy, trick.critic_accuracy)
 
 
+@pytest.mark.slow
 def test_a_watcher_reads_the_same_players():
     """The two games have one critic loss: their critics are the same, and so is what either reads at the other's."""
     seeds = (0, 1)
@@ -88,6 +94,7 @@ def test_the_noise_is_taken_from_the_minibatches_that_were_asked_for():
     assert seen.count(7) == rehearsals + 2 * 3  # two moments of three minibatches, one vectorised call each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [Minibatches(3, 7), Minibatches(3, 7, ends_only=True), Minibatches(0)])
 def test_the_noise_is_read_when_it_was_asked_for(noise):
     seeds = (0, 1)
@@ -105,6 +112,7 @@ def test_gradient_noise_is_that_of_the_covariance():
     np.testing.assert_allclose(gradient_noise(iter(gradients)).numpy(), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_minimax_gradient_vanishes_and_the_trick_s_does_not_where_supports_are_apart():
     class FarAway(Gaussian):
         def draw(self, shape, rng):
@@ -126,6 +134,7 @@ def test_gradient_noise_of_a_case_that_can_be_done_by_hand():
     assert gradient_noise(iter(gradients)).tolist() == [0.5]
 
 
+@pytest.mark.slow
 def test_held_out_samples_are_never_trained_on():
     seen = []
 

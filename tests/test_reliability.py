@@ -106,6 +106,7 @@ def offering(*classes):
     return replace(REGISTRY, objectives=offers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cls", "status", "last_step", "error"),
     [
@@ -140,6 +141,7 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     same(tables(tmp_path / "s", ["gan"]), tables(tmp_path / "alone"))
 
 
+@pytest.mark.slow
 def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tmp_path, monkeypatch):
     from ganbench.streams import generator
 
@@ -155,6 +157,7 @@ def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tm
     assert rows.to_dict() == {0: "completed", 1: "failed", 2: "completed"}
 
 
+@pytest.mark.slow
 def test_a_process_that_died_leaves_rows_with_what_its_checkpoint_holds(tmp_path):
     study, where = study_of(tmp_path / "s")
     where = replace(where, checkpoint_seconds=0.0)
@@ -185,6 +188,7 @@ def test_an_exception_whose_message_raises_is_still_a_failure():
 # -- locks -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_held_is_waited_for_and_its_result_taken(tmp_path):
     study, where = study_of(tmp_path / "s")
     (cohort,) = study.cohorts
@@ -239,6 +243,7 @@ def test_no_label_leads_out_of_the_results_folder(tmp_path, name):
         assert len(path.name) < 100
 
 
+@pytest.mark.slow
 def test_a_trials_folder_that_is_a_link_is_not_written_through(tmp_path):
     study, where = study_of(tmp_path / "s")
     (tmp_path / "elsewhere").mkdir()
@@ -252,6 +257,7 @@ def test_a_trials_folder_that_is_a_link_is_not_written_through(tmp_path):
 MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
+@pytest.mark.slow
 def test_no_stored_file_is_a_pickle_or_an_archive(tmp_path):
     study, where = study_of(tmp_path / "s", probe=True, steps=8)
     where = replace(where, checkpoint_seconds=0.0)

@@ -51,6 +51,7 @@ def test_the_best_objective_stands_first_with_its_interquartile_mean_and_the_flo
     assert ranking.standings[1].interval.low == row["fid_low"]
 
 
+@pytest.mark.slow
 def test_a_duel_counts_shared_seeds_and_wins_and_has_the_p_of_the_sign_flip_test(tmp_path):
     _, _, _, rankings = judged(write_study(tmp_path / "a", {"gan": 40.0, "wgan": 20.0, "nsgan": 20.5}, seeds=6))
     against_nsgan, against_gan = sorted(duels(fid(rankings)), key=lambda d: d.other, reverse=True)
@@ -124,6 +125,7 @@ def test_on_points_the_frechet_distance_does_not_lead(tmp_path):
 # -- material ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sections_hold_what_compares_and_several_folders_become_one_report(tmp_path):
     a = write_study(tmp_path / "a", architectures=("dcgan", "mlp"))
     b = write_study(tmp_path / "b", steps=40)

@@ -43,6 +43,7 @@ def two(tmp_path_factory):
     return *trained(root / "a"), trained(root / "b", seeds=(3,))[0]
 
 
+@pytest.mark.slow
 def test_a_trial_is_described_by_its_own_folder(two):
     store, trial, _ = two
     found = describe(store.folder(trial))
@@ -139,7 +140,7 @@ def test_an_edited_loss_and_other_data_are_refused(two):
     spec = describe(store.folder(trial)).spec
     with pytest.raises(UsageError, match="objective 'wgan' has another source now"):
         check_same_sources(replace(spec, objective=replace(spec.objective, code="x")), REGISTRY, Path("nowhere"))
-    with pytest.raises(DataError, match="are not those that the trial was made with"):
+    with pytest.raises(DataError, match="are not those that the study was made with"):
         check_same_sources(replace(spec, dataset=replace(spec.dataset, code="x")), REGISTRY, Path("nowhere"))
 
 

@@ -33,6 +33,7 @@ def test_the_mean_of_three_values_has_the_interval_of_the_table():
     assert [found.low, found.high] == pytest.approx([2 - half, 2 + half])
 
 
+@pytest.mark.slow
 def test_a_t_interval_covers_the_truth_in_95_of_100_samples():
     draws = np.random.default_rng(0).normal(3, 2, (2000, 5))
     covered = sum(found.low < 3 < found.high for found in map(mean_interval, draws))

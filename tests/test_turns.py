@@ -9,6 +9,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.historical_averaging import HistoricalAveraging
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
+from tiers import spread
 from toys import Gaussian, counting, make_cohort, readings_of
 
 from ganbench import pace, programs, tracing
@@ -44,7 +45,7 @@ def vectorised(monkeypatch, objective, *args, **setting):
         return make_cohort(objective, *args, **setting)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.name)
+@pytest.mark.parametrize("objective", spread(OBJECTIVES, slow=("gan", "noisegan", "wgan-gp", "lecam")))
 def test_seeds_in_turn_have_the_numbers_of_seeds_together(monkeypatch, turns, objective):
     together = vectorised(monkeypatch, objective, steps=40, dtype=torch.float64)
     in_turn = make_cohort(objective, steps=40, dtype=torch.float64)
@@ -53,10 +54,16 @@ def test_seeds_in_turn_have_the_numbers_of_seeds_together(monkeypatch, turns, ob
     torch.testing.assert_close(in_turn.generator.flat, together.generator.flat, rtol=1e-7, atol=1e-10)
 
 
-@pytest.mark.parametrize("objective", [WassersteinClip(), WassersteinPenalty(), HistoricalAveraging()])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_seed_in_turn_has_the_same_bits_in_any_company(turns, objective, threads):
-    before = torch.get_num_threads()
+LOSSES = [(WassersteinClip(), 1), (WassersteinPenalty(), 1), (HistoricalAveraging(), 1)]
+LOSSES += [(objective, 2) for objective, _ in LOSSES]
+
+
+@pytest.mark.parametrize(
+    ("case"),
+    spread(LOSSES, slow=("wgan-1", "historical-averaging-2"), name=lambda case: f"{case[0].name}-{case[1]}"),
+)
+def test_a_seed_in_turn_has_the_same_bits_in_any_company(turns, case):
+    (objective, threads), before = case, torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         runs = [make_cohort(objective, seeds, steps=40) for seeds in ((3,), (0, 3), tuple(range(5)))]
@@ -71,7 +78,7 @@ def test_a_seed_in_turn_has_the_same_bits_in_any_company(turns, objective, threa
     assert torch.equal(samples[1][1], samples[2][3])
 
 
-@pytest.mark.parametrize("architecture", [Dcgan(), Upconv()], ids=lambda a: a.name)
+@pytest.mark.parametrize("architecture", spread([Dcgan(), Upconv()], slow=("dcgan",)))
 def test_images_of_28_pixels_take_turns_and_agree_in_any_company(architecture):
     setting = {**IMAGES, "architecture": architecture, "steps": 2}
     alone, among = (make_cohort(Minimax(), seeds, **setting) for seeds in ((1,), (0, 1)))
@@ -80,6 +87,7 @@ def test_images_of_28_pixels_take_turns_and_agree_in_any_company(architecture):
     assert torch.equal(alone.generator.flat[0], among.generator.flat[1])
 
 
+@pytest.mark.slow
 def test_small_passes_do_not_take_turns_and_the_device_and_the_batch_decide_with_the_networks():
     assert not make_cohort(Minimax()).loops
     assert not make_cohort(Minimax(), **{**IMAGES, "architecture": Mlp()}).loops
@@ -104,6 +112,7 @@ def test_a_seed_alone_is_computed_once(turns):
         assert len(calls) == 20 * len(seeds)
 
 
+@pytest.mark.slow
 def test_a_pass_is_recorded_once_for_all_seeds(monkeypatch, turns):
     """With the same numbers to the bit, and no warning."""
     runs = []

@@ -40,3 +40,11 @@ def pytest_runtest_protocol(item):
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def spread(cases, quick=(), slow=(), name=lambda case: case.name):
+    """The cases of a parametrised test, each in one tier: those named ``quick`` or ``slow`` there, all others in soak."""
+    marks = {**dict.fromkeys(quick, ()), **dict.fromkeys(slow, (pytest.mark.slow,))}
+    found = [pytest.param(case, id=name(case), marks=marks.get(name(case), (pytest.mark.soak,))) for case in cases]
+    assert set(marks) <= {param.id for param in found}, "a named case is not there"
+    return found
