@@ -43,7 +43,7 @@ def pytest_runtest_protocol(item):
 
 
 def spread(cases, quick=(), slow=(), name=lambda case: case.name):
-    """The cases of a parametrised test, each in one tier: those named ``quick`` or ``slow`` there, all others in soak."""
+    """The cases of a parametrised test, each in one tier: those named `quick` or `slow` there, all others in `soak`."""
     marks = {**dict.fromkeys(quick, ()), **dict.fromkeys(slow, (pytest.mark.slow,))}
     found = [pytest.param(case, id=name(case), marks=marks.get(name(case), (pytest.mark.soak,))) for case in cases]
     assert set(marks) <= {param.id for param in found}, "a named case is not there"
