@@ -67,8 +67,13 @@ def test_the_measurements_are_means_of_thirds(arm, monkeypatch):
     assert found == {"scale": 3.0, "earlier": 2.0}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("arm", "wanted"), [("both", 1.0), ("reals", math.sqrt(1.25))])
+@pytest.mark.parametrize(
+    ("arm", "wanted"),
+    [
+        pytest.param("both", 1.0, marks=pytest.mark.soak),
+        pytest.param("reals", math.sqrt(1.25), marks=pytest.mark.slow),
+    ],
+)
 def test_each_arm_learns_the_scale_of_its_equilibrium(arm, wanted):
     from ganbench.claims.noised_training import run
 

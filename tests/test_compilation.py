@@ -76,7 +76,7 @@ def test_a_compiled_seed_has_the_same_bits_alone_in_company_and_again(case):
     assert torch.equal(among, again)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @COMPILES
 def test_a_compiled_run_with_state_goes_on_from_a_snapshot():
     whole, first, second = (make_cohort(HistoricalAveraging(), steps=100, compiled=True) for _ in range(3))
@@ -239,7 +239,7 @@ def test_tensorfloat_is_off_unless_it_is_asked_for():
 # -- a whole run -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @COMPILES
 def test_a_compiled_run_is_repeated_to_the_bit(tmp_path):
     run = ["run", "--objectives", "wgan", "--datasets", "ring", "--seeds", "2", "--steps", "70", "--no-probe"]

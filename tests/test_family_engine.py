@@ -57,8 +57,7 @@ def assert_a_seed_is_itself(three, among, one, alone):
     assert torch.equal(three.critic.flat[2], one.critic.flat[0])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("objective", ALL, ids=label)
+@pytest.mark.parametrize("objective", spread(ALL, slow=FEW, name=label))
 def test_every_objective_trains_on_the_ring_and_a_seed_is_itself_in_company(objective):
     three, among, one, alone = train_alone_and_in_company(objective, Ring(), Mlp(), 20)
     assert_a_seed_is_itself(three, among, one, alone)

@@ -144,7 +144,7 @@ from ganbench.surroundings import Contact
 warm, where = study_of(Path(sys.argv[1]) / "warm", 2, **{**LONG, "batch_size": 64})
 execute(warm.cohorts[0], where, lambda step: None)  # what libraries keep is there before the limit is set
 study, where = study_of(Path(sys.argv[1]) / "limited", 8, **LONG)
-limit = _data() + 200 * 2**20
+limit = _data() + 280 * 2**20
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 execute(study.cohorts[0], where, Contact(lambda step: None, print))
 """

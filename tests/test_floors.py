@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from test_evaluation import Cloud, Missing
+from tiers import spread
 
 import ganbench
 from ganbench import floors, schema
@@ -56,7 +57,7 @@ def ensure(store, evaluated, names=NAMES):
     return said
 
 
-@pytest.mark.parametrize("name", ["ring", "digits", pytest.param("mnist", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", spread(["ring", "digits", "mnist"], slow=("ring", "digits"), name=str))
 def test_a_perfect_sampler_lies_within_three_standard_errors_of_every_floor(name):
     population = load(name)
     examiner = Examiner.of(population, [metric() for metric in METRICS])
@@ -225,7 +226,7 @@ def test_too_few_samples_to_halve_are_said():
     assert "needs more samples" in floor.reason
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_real_stacked_mnist_has_its_thousand_modes_and_lies_at_its_floor(monkeypatch):
     monkeypatch.setattr(floors, "REPETITIONS", 2)  # each takes half a minute; the standard error is theory's, then
     population = load("stacked-mnist")

@@ -16,8 +16,6 @@ from agreement import same, tables
 import ganbench
 from ganbench.integrity import inspect
 
-pytestmark = pytest.mark.slow
-
 SMALL = ["--datasets", "ring", "--steps", "150", "--evaluate-every", "75", "--n-samples", "60", "--batch-size", "8"]
 ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 
@@ -64,7 +62,13 @@ def until(process, pattern):
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [
+        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.soak),
+    ],
+)
 def test_a_signal_leaves_a_checkpoint_and_the_same_command_ends_with_the_same_tables(
     begin, tmp_path, number, whole_group
 ):
@@ -89,6 +93,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_ends_with_the_same_ta
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.05, 0.3, 1.0, 2.5])
 def test_an_interrupt_while_everything_is_imported_is_one_sentence(begin, tmp_path, delay):
     process = begin("--objectives", "gan", "--seeds", "2")
@@ -101,6 +106,7 @@ def test_an_interrupt_while_everything_is_imported_is_one_sentence(begin, tmp_pa
     assert "Traceback" not in out or delay < 0.3
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_ends_at_once_and_without_damage(begin, tmp_path):
     process = begin("--objectives", "sleeper", "--seeds", "2", "--no-probe", site=[plugin(tmp_path, SLEEPER)])
     until(process, "10 %|20 %|30 %|40 %")
@@ -158,6 +164,7 @@ def plugin(root, parts):
     return f"site-{name}"
 
 
+@pytest.mark.slow
 def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_numbers_are_the_same(begin, tmp_path):
     sites = [plugin(tmp_path, parts) for parts in (SLEEPER, GREEDY, CRASHES, LEAVES)]
     names = "sleeper,greedy,crashes,leaves,gan"
@@ -165,7 +172,7 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
     limit = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (4 * gigabyte, limit[1]))  # inherited: what is there to be taken
     try:
-        process = begin("--objectives", names, "--seeds", "2", "--no-probe", "--trial-timeout", "60", site=sites)
+        process = begin("--objectives", names, "--seeds", "2", "--no-probe", "--trial-timeout", "30", site=sites)
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, limit)
     code, out = done(process)
@@ -174,7 +181,7 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
     rows = ganbench.load(tmp_path / "a").trials.set_index("objective")
     assert rows.loc["gan", "status"].tolist() == ["completed"] * 2
     expected = {
-        "sleeper": "TimeLimit: the trial ran longer than 60 s",
+        "sleeper": "TimeLimit: the trial ran longer than 30 s",
         "greedy": "OutOfMemory: ",
         "crashes": "WorkerDied: the process was ended by SIGSEGV",
         "leaves": "WorkerDied: the process ended with code 3",
@@ -190,6 +197,7 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
     same(tables(tmp_path / "a", ["gan"]), tables(tmp_path / "b"))
 
 
+@pytest.mark.slow
 def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itself(begin, tmp_path):
     broken = plugin(tmp_path, ("broken", "", "raise RuntimeError('by design')"))
     refuses = plugin(tmp_path, REFUSES)
@@ -246,6 +254,7 @@ def ganbench_objectives():
 """
 
 
+@pytest.mark.slow
 def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin, tmp_path):
     """Whether it is only installed, or trained beside an objective."""
     site = plugin(tmp_path, ("hostile", "", STATE))
@@ -259,6 +268,7 @@ def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin
     same(tables(tmp_path / "installed"), tables(tmp_path / "without"))
 
 
+@pytest.mark.slow
 def test_a_death_is_noticed_while_a_child_of_the_worker_lives(begin, tmp_path):
     """The child holds the connection to the run, and both standard streams, open."""
     leaves = "if int(draw.step) == 20: __import__('os').fork() and __import__('os')._exit(1); time.sleep(60)"
@@ -271,6 +281,7 @@ def test_a_death_is_noticed_while_a_child_of_the_worker_lives(begin, tmp_path):
     assert all("WorkerDied: the process ended with code 1" in error for error in rows["error"])
 
 
+@pytest.mark.slow
 def test_all_that_a_result_was_made_with_stands_in_every_run_json(begin, tmp_path):
     site = plugin(tmp_path, ("bystander", "pass", ""))
     code, out = done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", site=[site]))
@@ -291,6 +302,7 @@ def test_all_that_a_result_was_made_with_stands_in_every_run_json(begin, tmp_pat
 # -- two at once, full disks, closed sockets ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_folder_both_finish_and_train_every_trial_once(begin, tmp_path):
     args = ["--objectives", "gan,wgan,nsgan", "--seeds", "2"]
     both = [begin(*args), begin(*args)]
@@ -302,6 +314,7 @@ def test_two_runs_on_one_folder_both_finish_and_train_every_trial_once(begin, tm
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3_000, 20_000])
 def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_completes(begin, tmp_path, size):
     args = ["--objectives", "gan", "--seeds", "2"]
@@ -321,6 +334,7 @@ def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_comple
     assert inspect(tmp_path / "a") == []
 
 
+@pytest.mark.slow
 def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, tmp_path):
     args = ["--seeds", "2", "--no-probe"]
     assert done(begin("--objectives", "gan", *args))[0] == 0
@@ -360,6 +374,7 @@ sys.addaudithook(watch)
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_folder_and_no_network_is_used(
     begin, tmp_path
 ):
@@ -388,6 +403,7 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
     assert left == []  # but for the folder that PyTorch's compiler makes when torchvision is imported
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_run_once(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("open('runs', 'a').write('x')\nfrom ganbench.cli import main\nmain()\n")
