@@ -1,6 +1,6 @@
 """What stored records hold: the fields of every JSON file in a results folder, with their types and bounds.
 
-A results folder may come from anywhere. Whoever reads a record gets one that is as described here, or a DamageError.
+A results folder may come from anywhere. Reading gives a record with the fields described here, or raises DamageError.
 Fields that are not described are kept. Fields with a default may be absent, as they are in results of older versions.
 """
 
