@@ -112,11 +112,11 @@ def test_interpreters_that_are_started_look_where_this_one_does(monkeypatch, tmp
     assert os.environ["PYTHONPATH"] == "before"
 
 
-def test_pythons_own_folders_are_told_from_others():
+def test_pythons_own_folders_are_told_from_others(tmp_path):
     own = [folder for folder in sys.path if folder.endswith((".zip", f"python3.{sys.version_info.minor}"))]
     assert own
     assert not [folder for folder in own if server._is_no_part_of_python(folder)]
-    assert server._is_no_part_of_python(ROOTS[0])
+    assert server._is_no_part_of_python(str(tmp_path))
 
 
 def test_workers_of_ray_look_where_this_process_does():
