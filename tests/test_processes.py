@@ -359,8 +359,10 @@ def watch(event, args):
     if event == "socket.connect" and not isinstance(args[1], (str, bytes)):
         place = f"network {args[1]}"
     elif event == "open" and isinstance(args[0], (str, bytes)) and isinstance(args[2], int):
-        if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            place = os.path.abspath(os.fsdecode(args[0]))
+        name = os.fsdecode(args[0])  # without the folder where it is opened through a descriptor; its rename has both
+        through_descriptor = "/" not in name and name.startswith(".") and name.endswith(".part")
+        if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not through_descriptor:
+            place = os.path.abspath(name)
     elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink"):
         place = os.fsdecode(args[1 if event in ("os.rename", "os.symlink") else 0])
         folder = args[-1] if isinstance(args[-1], int) and args[-1] >= 0 else None  # of a relative path: dir_fd
