@@ -112,7 +112,8 @@ def soak(session: nox.Session) -> None:
 @_frugal
 def coverage(session: nox.Session) -> None:
     """Branch coverage of ``ganbench/`` by the tiers ``quick`` and ``slow``, as the test processes see it."""
-    _install(session, ".", *GROUPS["test"], *GROUPS["cluster"], "pytest-cov>=6")
+    # Editable, since coverage takes `ganbench` for the folder of that name, and measures nothing of an installed copy.
+    _install(session, "-e", ".", *GROUPS["test"], *GROUPS["cluster"], "pytest-cov>=6")
     measured = ("--cov=ganbench", "--cov-branch", "--cov-report=term:skip-covered")
     session.run("pytest", "-n", "2", "-m", "quick or slow", *measured, *session.posargs)
 
