@@ -97,7 +97,7 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """The tier ``slow``, on one Python: trainings, processes, small clusters, a browser."""
     _install(session, ".", *GROUPS["test"], *GROUPS["cluster"])
-    session.run("pytest", "-n", "2", "-m", "slow", *session.posargs)
+    session.run("pytest", "-n", "2", "--maxschedchunk=1", "-m", "slow", *session.posargs)  # nobody hoards long ones
 
 
 @nox.session(default=False)

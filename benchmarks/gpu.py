@@ -48,7 +48,6 @@ GROUPS = (  # of parts that may share a process, with its program; each group be
     (MEASURES, ("claims",)),
 )
 CASES = ("ring/mlp", "digits/dcgan", "1x28x28/dcgan", "3x32x32/dcgan")
-TESTS = ("tests/test_capture.py", "tests/test_cohort.py", "tests/test_networks.py")
 WAYS = {"eager": "eager", "recorded": "recorded", "as run": "CUDA graph", "reduce-overhead": "reduce-overhead"}
 CLAIMS = {  # number: the generators that its rules read, and the critic updates after which they do
     7: (("ring-0", "ring64-0"), 1000),
@@ -73,6 +72,7 @@ class Size:
         claim_seeds: replications.
         shorten: trainings of claims are so many times shorter.
         side: of square matrices; 0 takes what fills the device.
+        tests: files of which the tests that need a GPU are run.
         processes: of tests.
         environment: variables of every process.
     """
@@ -87,6 +87,7 @@ class Size:
     claim_seeds: int = 10
     shorten: int = 1
     side: int = 0
+    tests: tuple[str, ...] = ("tests/test_capture.py", "tests/test_cohort.py", "tests/test_networks.py")
     processes: int = 4
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -103,6 +104,7 @@ SMOKE = Size(
     claim_seeds=2,
     shorten=500,
     side=64,
+    tests=("tests/test_capture.py",),
     processes=1,
     environment=(("OMP_NUM_THREADS", "1"), ("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")),
 )
@@ -113,7 +115,7 @@ def plan(size: Size, device: str) -> list[Row]:
     missing = "" if device == "cuda" else f"n/a on {device}"
     rows = [Row("packages", "what the environment lacks", limit=LIMITS["packages"])]
     tests = {"processes": size.processes, "device": device}
-    rows += [Row("gpu tests", f, "gpu_tests", {"file": f, **tests}, 50, "float64", needs=missing) for f in TESTS]
+    rows += [Row("gpu tests", f, "gpu_tests", {"file": f, **tests}, 50, "float64", needs=missing) for f in size.tests]
     rows.append(Row("machine", "device", "machine", {"device": device}, LIMITS["machine"]))
     rows += [*_throughput(size, device), *_capture(size, device, missing), *_precision(size, device, missing)]
     for case in CASES if device == "cuda" or size is not SMOKE else CASES[:1]:

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import forked
 import ganbench_objectives
 import pytest
 
@@ -43,10 +44,13 @@ def run(line, folder):
         install(folder)
         return
     assert program in ("ganbench", "pytest"), line
-    roots = [str(Path(module.__file__).parent.parent) for module in (ganbench, ganbench_objectives)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*roots, str(folder)])}
-    command = [sys.executable, "-m", program, *words]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if program == "ganbench":
+        done = forked.ganbench(*words, cwd=folder, path=[folder])
+    else:
+        roots = [str(Path(module.__file__).parent.parent) for module in (ganbench, ganbench_objectives)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*roots, str(folder)])}
+        command = [sys.executable, "-m", program, *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     assert "is broken" not in done.stderr, done.stderr
 

@@ -504,7 +504,7 @@ def test_a_reader_that_leaves_and_a_full_disk_are_no_traceback(listed):
 # -- a whole run -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=60)
 def test_a_run_and_its_report_where_everything_is_odd_at_once(tmp_path):
     """No home, cp1252, a notebook's backend, warnings as errors, 40 columns, umask 077, no input, an odd folder."""
     folder = tmp_path / "donn\u00e9es 2"

@@ -134,7 +134,9 @@ def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
     registry = load_plugins([*known, entry("stranger", INLINE)])
     assert [p.error for p in registry.plugins if p.state != "loaded"] == []
     settings = {"inline.threads": ("2",)}
-    study, where = study_of(tmp_path / "a", registry, executor="inline", settings=settings)
+    study, where = study_of(
+        tmp_path / "a", registry, executor="inline", settings=settings, steps=10, evaluate_every=10, probe=False
+    )
     assert study.executor.threads == 2
     (event,) = study.executor.run(study.cohorts, where)
     assert [outcome.status for outcome in event.outcomes] == ["completed"] * 2

@@ -94,7 +94,7 @@ def test_the_plan_has_every_part_and_fits_nine_minutes(size, device):
 def test_every_file_with_tests_of_a_gpu_is_in_the_plan():
     mark = "@pytest.mark." + "gpu"
     assert sorted(f"tests/{f.name}" for f in (ROOT / "tests").glob("test_*.py") if mark in f.read_text()) == sorted(
-        gpu.TESTS
+        gpu.Size().tests
     )
 
 
@@ -118,7 +118,7 @@ def test_an_overlay_never_brings_pytorch_along(tmp_path, monkeypatch):
     assert len(lacking) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=90)
 def test_everything_runs_on_a_processor(tmp_path):
     environment = {**os.environ, "OUT": str(tmp_path), "PYTHON": sys.executable}
     command = ["bash", str(ROOT / "benchmarks" / "gpu.sh"), "--device", "cpu", "--smoke"]

@@ -155,7 +155,7 @@ def test_records_with_wrong_fields_are_refused_by_every_command_in_one_sentence(
     check_refused(call, study, broken_records(25))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_five_hundred_records_with_wrong_fields_are_refused_by_every_command(call, study, quickly):
     cases = broken_records(500)
     assert len(cases) == 500

@@ -10,8 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from agreement import same, tables
+from filelock import FileLock
 
 import ganbench
 from ganbench.integrity import inspect
@@ -59,18 +61,41 @@ def until(process, pattern):
     raise AssertionError(f"{pattern} never came: {seen}")
 
 
+@pytest.fixture
+def undisturbed(tmp_path):
+    """Runs to compare with: nothing happens to them, so they need no interpreter of their own."""
+
+    def run(*args, out="b"):
+        done = forked.ganbench("run", *SMALL, "--device", "cpu", "--out", out, *args, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return tmp_path / out
+
+    return run
+
+
+@pytest.fixture
+def calm(undisturbed, tmp_path_factory):
+    """A study of gan, two seeds, that nothing disturbs; trained once a test run, whichever process asks first."""
+    folder = tmp_path_factory.getbasetemp()
+    kept = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "calm"  # of the run, not of a process
+    with FileLock(f"{kept}.lock"):
+        if not kept.exists():
+            undisturbed("--objectives", "gan", "--seeds", "2", "--no-probe").rename(kept)
+    return kept
+
+
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("number", "whole_group"),
     [
-        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow(seconds=60)),
         pytest.param(signal.SIGTERM, False, marks=pytest.mark.soak),
     ],
 )
 def test_a_signal_leaves_a_checkpoint_and_the_same_command_ends_with_the_same_tables(
-    begin, tmp_path, number, whole_group
+    begin, undisturbed, tmp_path, number, whole_group
 ):
     """An interrupt from a terminal goes to the whole group; ``kill`` and schedulers tell the main process alone."""
     long = ["--objectives", "gan,wgan", "--seeds", "2", "--steps", "400", "--no-probe", "--evaluate-every", "200"]
@@ -89,8 +114,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_ends_with_the_same_ta
     assert code == 0, out
     assert "goes on after step" in out
     assert not (tmp_path / "a" / "checkpoints").exists()
-    assert done(begin(*long, out="b"))[0] == 0
-    same(tables(tmp_path / "a"), tables(tmp_path / "b"))
+    same(tables(tmp_path / "a"), tables(undisturbed(*long)))
 
 
 @pytest.mark.slow
@@ -164,8 +188,10 @@ def plugin(root, parts):
     return f"site-{name}"
 
 
-@pytest.mark.slow
-def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_numbers_are_the_same(begin, tmp_path):
+@pytest.mark.slow(seconds=80)
+def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_numbers_are_the_same(
+    begin, tmp_path, calm
+):
     sites = [plugin(tmp_path, parts) for parts in (SLEEPER, GREEDY, CRASHES, LEAVES)]
     names = "sleeper,greedy,crashes,leaves,gan"
     gigabyte = 2**30
@@ -193,24 +219,38 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
     for name, words in {"sleeper": "odd_sleeper.py", "crashes": "odd_crashes.py"}.items():
         log = re.search(r"log: (.*)\)", rows.loc[name, "error"].iloc[0])[1]
         assert words in (tmp_path / "a" / log).read_text()
-    assert done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", out="b"))[0] == 0
-    same(tables(tmp_path / "a", ["gan"]), tables(tmp_path / "b"))
+    same(tables(tmp_path / "a", ["gan"]), tables(calm))
 
 
-@pytest.mark.slow
-def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itself(begin, tmp_path):
+@pytest.mark.slow(seconds=50)
+def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itself(begin, tmp_path, calm):
+    """All that a result was made with stands in its record besides, plugins that took no part included."""
     broken = plugin(tmp_path, ("broken", "", "raise RuntimeError('by design')"))
-    refuses = plugin(tmp_path, REFUSES)
-    args = ("--objectives", "gan", "--seeds", "1", "--no-probe")
-    code, out = done(begin(*args, site=[broken, refuses]))
+    refuses, bystander = plugin(tmp_path, REFUSES), plugin(tmp_path, ("bystander", "pass", ""))
+    code, out = done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", site=[broken, refuses, bystander]))
     assert code == 0, out
-    assert done(begin(*args, out="calm"))[0] == 0
-    same(tables(tmp_path / "a"), tables(tmp_path / "calm"))
+    same(tables(tmp_path / "a"), tables(calm))
+    check_records(tmp_path / "a")
     assert "plugin broken of broken is broken and left out: RuntimeError: by design" in out
     code, out = done(begin("--objectives", "refuses", "--seeds", "1", out="b", site=[refuses]))
     assert (code, "Traceback" in out) == (2, False), out
     assert "not today" in out
     assert not (tmp_path / "b").exists()
+
+
+def check_records(study):
+    """What the records of two trials say about how they were made."""
+    runs = [json.loads(path.read_text()) for path in study.glob("trials/*/run.json")]
+    assert len(runs) == 2
+    for run in runs:
+        assert set(run["git"]) == {"ganbench", "directory"}
+        assert run["git"]["ganbench"] is None or set(run["git"]["ganbench"]) == {"commit", "dirty"}
+        assert {"ganbench", "torch", "bystander"} <= set(run["versions"])
+        assert {"name": "bystander", "distribution": "bystander", "version": "1.0", "state": "loaded"} in run["plugins"]
+        assert run["command"].startswith("ganbench run --datasets ring")
+        assert {"cuda", "deterministic_algorithms", "cudnn_deterministic", "cudnn_benchmark"} <= set(run["machine"])
+        assert run["device"] == "cpu"
+        assert run["threads"] >= 1
 
 
 STATE = """
@@ -254,8 +294,8 @@ def ganbench_objectives():
 """
 
 
-@pytest.mark.slow
-def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin, tmp_path):
+@pytest.mark.slow(seconds=50)
+def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin, undisturbed, tmp_path):
     """Whether it is only installed, or trained beside an objective."""
     site = plugin(tmp_path, ("hostile", "", STATE))
     args = ("--seeds", "2", "--no-probe", "--steps", "20")
@@ -263,9 +303,9 @@ def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin
     assert code == 0, out
     assert "plugin hostile of hostile: its import changed torch's default dtype, " in out
     assert done(begin("--objectives", "gan", *args, site=[site], out="installed"))[0] == 0
-    assert done(begin("--objectives", "gan", *args, out="without"))[0] == 0
-    same(tables(tmp_path / "a", ["gan"]), tables(tmp_path / "without"))
-    same(tables(tmp_path / "installed"), tables(tmp_path / "without"))
+    without = tables(undisturbed("--objectives", "gan", *args))
+    same(tables(tmp_path / "a", ["gan"]), without)
+    same(tables(tmp_path / "installed"), without)
 
 
 @pytest.mark.slow
@@ -281,43 +321,37 @@ def test_a_death_is_noticed_while_a_child_of_the_worker_lives(begin, tmp_path):
     assert all("WorkerDied: the process ended with code 1" in error for error in rows["error"])
 
 
-@pytest.mark.slow
-def test_all_that_a_result_was_made_with_stands_in_every_run_json(begin, tmp_path):
-    site = plugin(tmp_path, ("bystander", "pass", ""))
-    code, out = done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", site=[site]))
-    assert code == 0, out
-    runs = [json.loads(path.read_text()) for path in tmp_path.glob("a/trials/*/run.json")]
-    assert len(runs) == 2
-    for run in runs:
-        assert set(run["git"]) == {"ganbench", "directory"}
-        assert run["git"]["ganbench"] is None or set(run["git"]["ganbench"]) == {"commit", "dirty"}
-        assert {"ganbench", "torch", "bystander"} <= set(run["versions"])
-        assert {"name": "bystander", "distribution": "bystander", "version": "1.0", "state": "loaded"} in run["plugins"]
-        assert run["command"].startswith("ganbench run --datasets ring")
-        assert {"cuda", "deterministic_algorithms", "cudnn_deterministic", "cudnn_benchmark"} <= set(run["machine"])
-        assert run["device"] == "cpu"
-        assert run["threads"] >= 1
-
-
 # -- two at once, full disks, closed sockets ---------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_two_runs_on_one_folder_both_finish_and_train_every_trial_once(begin, tmp_path):
-    args = ["--objectives", "gan,wgan,nsgan", "--seeds", "2"]
+PROBED = [
+    pytest.param(["--no-probe"], id="trained", marks=pytest.mark.slow(seconds=60)),
+    pytest.param([], id="probed", marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.parametrize("more", PROBED)
+def test_two_runs_on_one_folder_both_finish_and_train_every_trial_once(begin, undisturbed, tmp_path, more):
+    args = ["--objectives", "gan,wgan,nsgan", "--seeds", "2", *more]
     both = [begin(*args), begin(*args)]
     for code, out in map(done, both):
         assert code == 0, out
     assert ganbench.load(tmp_path / "a").trials["attempts"].tolist() == [1] * 6
     assert inspect(tmp_path / "a") == []
-    assert done(begin(*args, out="b"))[0] == 0
-    same(tables(tmp_path / "a"), tables(tmp_path / "b"))
+    same(tables(tmp_path / "a"), tables(undisturbed(*args)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [1, 3_000, 20_000])
-def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_completes(begin, tmp_path, size):
-    args = ["--objectives", "gan", "--seeds", "2"]
+FULL = [
+    pytest.param(3_000, ["--no-probe"], id="3000-trained", marks=pytest.mark.slow),
+    *(pytest.param(size, [], id=f"{size}-probed", marks=pytest.mark.soak) for size in (1, 3_000, 20_000)),
+]
+
+
+@pytest.mark.parametrize(("size", "more"), FULL)
+def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_completes(
+    begin, undisturbed, tmp_path, size, more
+):
+    args = ["--objectives", "gan", "--seeds", "2", *more]
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
     try:
@@ -329,16 +363,15 @@ def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_comple
     assert "File too large" in out
     assert "Traceback" not in out
     assert not [f for f in (inspect(tmp_path / "a") if (tmp_path / "a").exists() else []) if f.kind == "damaged"]
-    assert done(begin(*args))[0] == 0
+    undisturbed(*args, out="a")
     assert ganbench.load(tmp_path / "a").trials["status"].tolist() == ["completed"] * 2
     assert inspect(tmp_path / "a") == []
 
 
 @pytest.mark.slow
-def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, tmp_path):
+def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, undisturbed, tmp_path):
     args = ["--seeds", "2", "--no-probe"]
-    assert done(begin("--objectives", "gan", *args))[0] == 0
-    before = tables(tmp_path / "a")
+    before = tables(undisturbed("--objectives", "gan", *args, out="a"))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
     try:
@@ -376,9 +409,9 @@ sys.addaudithook(watch)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("more", PROBED)
 def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_folder_and_no_network_is_used(
-    begin, tmp_path
+    begin, tmp_path, more
 ):
     site, temporary = tmp_path / "site-watch", tmp_path / "temporary"
     site.mkdir()
@@ -390,7 +423,7 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
         "WATCH_ALLOWED": os.pathsep.join(allowed), "WATCH_LOG": str(log), "TMPDIR": str(temporary),
         "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path / "home"), "site": ["site-watch"],
     }  # fmt: skip
-    code, out = done(begin("--objectives", "gan", "--seeds", "2", **watched))
+    code, out = done(begin("--objectives", "gan", "--seeds", "2", *more, **watched))
     assert code == 0, out
     assert not log.exists(), log.read_text()
     trial = str(next((tmp_path / "a" / "trials").iterdir()))

@@ -23,9 +23,16 @@ def tier(item):
 def pytest_collection_modifyitems(items):
     for item in items:
         name = tier(item)
-        item.add_marker(name)
+        if not item.get_closest_marker(name):
+            item.add_marker(name)
         if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TIERS[name]))
+    items.sort(key=lambda item: -seconds(item))  # so that no process ends with a long one while the other has none
+
+
+def seconds(item):
+    """How long a test takes, roughly, where its tier's marker says so; else 0."""
+    return item.get_closest_marker(tier(item)).kwargs.get("seconds", 0)
 
 
 def pytest_configure(config):
