@@ -162,7 +162,7 @@ def plugins(session: nox.Session) -> None:
     with session.chdir(session.create_tmp()):
         shutil.rmtree("results", ignore_errors=True)
         wanted = ("--objectives", "wgan-sn", "--datasets", "ring", "--architectures", "mlp-sn")
-        session.run("ganbench", "run", "--quick", "--no-probe", *wanted, "--out", "results/strangers")
+        session.run("ganbench", "run", "--quick", "--steps", "40", "--no-probe", *wanted, "--out", "results/strangers")
         session.run("python", "-c", TRACKED)
         session.run("ganbench", "verify", "results/strangers")
         session.run("ganbench", "plugins")

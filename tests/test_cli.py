@@ -10,9 +10,11 @@ import ganbench
 SMALL = ["--datasets", "ring", "--steps", "20", "--evaluate-every", "10", "--n-samples", "200", "--batch-size", "16"]
 
 
-@pytest.mark.slow
-def test_run_trains_once_grows_and_gives_the_same_numbers_anywhere(call, tmp_path):
-    args = ["run", "--objectives", "gan,wgan", "--seeds", "3", *SMALL]
+@pytest.mark.parametrize(
+    "more", [pytest.param(["--no-probe"], marks=pytest.mark.slow), pytest.param([], marks=pytest.mark.soak)]
+)
+def test_run_trains_once_grows_and_gives_the_same_numbers_anywhere(call, tmp_path, more):
+    args = ["run", "--objectives", "gan,wgan", "--seeds", "3", *SMALL, *more]
     code, out, _ = call(*args, "--out", "a")
     assert code == 0
     assert "gan" in out
@@ -29,7 +31,7 @@ def test_run_trains_once_grows_and_gives_the_same_numbers_anywhere(call, tmp_pat
     assert "6 of 6 trials are already there" in err
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*") if p.is_file()} == files
 
-    code, _, err = call("run", "--objectives", "gan,wgan,nsgan", "--seeds", "3", *SMALL, "--out", "a")
+    code, _, err = call("run", "--objectives", "gan,wgan,nsgan", "--seeds", "3", *SMALL, *more, "--out", "a")
     assert code == 0
     assert "6 of 9" in err
     assert len(ganbench.load("a").trials) == 9

@@ -47,7 +47,7 @@ def one_thread():
 
 
 @COMPILES
-@pytest.mark.parametrize("objective", spread(LOSSES, slow=("gan",)))
+@pytest.mark.parametrize("objective", spread(LOSSES))
 def test_compiled_and_eager_agree_after_100_steps_in_float64(objective):
     """The largest difference that rounding has grown to: a GAN doubles it every few steps."""
     cohorts = [

@@ -4,18 +4,21 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import forked
 import pytest
 from agreement import same, tables
-from filelock import FileLock
+from once import once
 
 import ganbench
+from ganbench import cli
 from ganbench.integrity import inspect
 
 SMALL = ["--datasets", "ring", "--steps", "150", "--evaluate-every", "75", "--n-samples", "60", "--batch-size", "8"]
@@ -23,7 +26,13 @@ ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).pa
 
 
 @pytest.fixture
-def begin(tmp_path, monkeypatch):
+def cached(tmp_path_factory, monkeypatch):
+    """One cache for all of these runs: what a perfect sampler scores is measured by the first."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(once(tmp_path_factory, "cache", lambda folder: None)))
+
+
+@pytest.fixture
+def begin(tmp_path, cached):
     """Starts ``ganbench run`` in a group of its own, as a shell does."""
     running = []
 
@@ -61,27 +70,25 @@ def until(process, pattern):
     raise AssertionError(f"{pattern} never came: {seen}")
 
 
+CALM = ("--objectives", "gan", "--seeds", "2", "--no-probe")
+
+
 @pytest.fixture
-def undisturbed(tmp_path):
+def undisturbed(tmp_path, cached):
     """Runs to compare with: nothing happens to them, so they need no interpreter of their own."""
 
     def run(*args, out="b"):
         done = forked.ganbench("run", *SMALL, "--device", "cpu", "--out", out, *args, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        return tmp_path / out
+        return Path(tmp_path / out)
 
     return run
 
 
 @pytest.fixture
 def calm(undisturbed, tmp_path_factory):
-    """A study of gan, two seeds, that nothing disturbs; trained once a test run, whichever process asks first."""
-    folder = tmp_path_factory.getbasetemp()
-    kept = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "calm"  # of the run, not of a process
-    with FileLock(f"{kept}.lock"):
-        if not kept.exists():
-            undisturbed("--objectives", "gan", "--seeds", "2", "--no-probe").rename(kept)
-    return kept
+    """A study of gan, two seeds, that nothing disturbs."""
+    return once(tmp_path_factory, "calm", lambda at: undisturbed(*CALM, out=at / "study")) / "study"
 
 
 # -- signals -----------------------------------------------------------------------------------------------------------
@@ -369,9 +376,8 @@ def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_comple
 
 
 @pytest.mark.slow
-def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, undisturbed, tmp_path):
-    args = ["--seeds", "2", "--no-probe"]
-    before = tables(undisturbed("--objectives", "gan", *args, out="a"))
+def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, calm, tmp_path):
+    args, before = ["--seeds", "2", "--no-probe"], tables(shutil.copytree(calm, tmp_path / "a"))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
     try:
@@ -409,6 +415,14 @@ sys.addaudithook(watch)
 """
 
 
+def watched_main(command):
+    """A command with the watch on what it does itself."""
+    exec(compile(WATCH, "watch", "exec"), {})
+    tempfile.tempdir = None  # it is looked up again
+    sys.argv = ["ganbench", *command]
+    cli.main()
+
+
 @pytest.mark.parametrize("more", PROBED)
 def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_folder_and_no_network_is_used(
     begin, tmp_path, more
@@ -419,10 +433,11 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
     (site / "sitecustomize.py").write_text(WATCH)
     log = tmp_path / "watched.txt"
     allowed = [str(tmp_path / name) for name in ("a", "cache", "temporary", "watched.txt")] + ["/dev/", "/proc/self/"]
-    watched = {
+    variables = {
         "WATCH_ALLOWED": os.pathsep.join(allowed), "WATCH_LOG": str(log), "TMPDIR": str(temporary),
-        "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path / "home"), "site": ["site-watch"],
+        "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }  # fmt: skip
+    watched = {**variables, "site": ["site-watch"]}
     code, out = done(begin("--objectives", "gan", "--seeds", "2", *more, **watched))
     assert code == 0, out
     assert not log.exists(), log.read_text()
@@ -431,7 +446,11 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
         ("evaluate", "a", "--metrics", "w1"), ("verify", "a"), ("rerun", trial, "--no-probe"), ("report", "a"),
         ("compare", "a", "a"), ("export", "a", "--format", "csv"), ("plugins",), ("list", "objectives"),
     ):  # fmt: skip
-        code, out = done(begin(command=command, **watched))
+        if more:  # a fork that is watched; soak has interpreters that are, with all that they start
+            found = forked.call(watched_main, command, cwd=tmp_path, **variables)
+            code, out = found.returncode, found.stderr
+        else:
+            code, out = done(begin(command=command, **watched))
         assert code == 0, out
         assert not log.exists(), (command, log.read_text())
     left = [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]

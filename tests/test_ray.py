@@ -177,7 +177,7 @@ def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "victim", [pytest.param("trainer", marks=pytest.mark.slow), pytest.param("watcher", marks=pytest.mark.soak)]
+    "victim", [pytest.param("trainer", marks=pytest.mark.soak), pytest.param("watcher", marks=pytest.mark.soak)]
 )
 def test_a_worker_that_is_killed_loses_nothing(run, tmp_path, undisturbed, victim):
     """The process that trains, as a machine without memory kills it, or Ray's own above it."""

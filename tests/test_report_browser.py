@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+from once import once
 from reported import write_study, write_verdicts
 
 from ganbench import cli
@@ -57,13 +58,16 @@ addEventListener("message", (event) => {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("browser") / "study"
+    return once(tmp_path_factory, "browser", write_page) / "study" / "report" / "index.html"
+
+
+def write_page(folder):
+    path = folder / "study"
     names = {"gan": 40.0, "wgan": 20.0, "<script>document.title='broken'</script>" + "long-" * 30: 30.0}
     write_study(path, names, seeds=2, architectures=("dcgan", "mlp"), endings={("gan", 0): "diverged"})
     write_verdicts(path)
     with pytest.raises(SystemExit, match="0"):
         cli.app(["report", str(path)])
-    return path / "report" / "index.html"
 
 
 def browse(page, folder, *options):
