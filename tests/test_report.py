@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 from reported import OBJECTIVES, write_study, write_verdicts
+from tiers import spread
 
 import ganbench
 from ganbench.report.downloads import MOST_ROWS, downloads, thinned
@@ -107,31 +108,28 @@ def test_a_whole_study_becomes_a_whole_page_the_same_to_the_byte_each_time(call,
         assert (again / "report" / "figures" / name).read_bytes() == (path / "report" / "figures" / name).read_bytes()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"objectives": {HOSTILE: 3.0, "gan": 5.0}, "seeds": 2}, "is best with 3.5"),
-        ({"objectives": {"gan": 5.0}, "seeds": 1, "steps": 1}, "There is nothing to compare it with"),
-        ({"seeds": 2, "endings": ALL_DIVERGED}, "No trial completed"),
-        ({"seeds": 2, "without": ("probes",)}, "The vanishing-gradient probe is not drawn: no trial was probed"),
-        ({"seeds": 2, "without": ("modes",)}, "Which mode each seed lost, and when, is not drawn"),
-        ({"seeds": 2, "without": ("steps", "probes")}, "Gradient norms are not drawn: no trial has readings"),
-        ({"seeds": 2, "without": ("evaluations",)}, "Nothing can be said of quality: no metric has a value."),
-        ({"seeds": 2, "without": ("steps", "probes", "evaluations")}, "Final quality is not drawn"),
-    ],
-    ids=[
-        "hostile name",
-        "one of all",
-        "all diverged",
-        "no probes",
-        "no modes",
-        "no steps",
-        "no evaluations",
-        "no tables",
-    ],
-)
-def test_odd_studies_give_a_whole_page_that_says_what_is_missing(call, tmp_path, arguments, said):
+ODD = {
+    "hostile name": ({"objectives": {HOSTILE: 3.0, "gan": 5.0}, "seeds": 2}, "is best with 3.5"),
+    "one of all": ({"objectives": {"gan": 5.0}, "seeds": 1, "steps": 1}, "There is nothing to compare it with"),
+    "all diverged": ({"seeds": 2, "endings": ALL_DIVERGED}, "No trial completed"),
+    "no probes": (
+        {"seeds": 2, "without": ("probes",)},
+        "The vanishing-gradient probe is not drawn: no trial was probed",
+    ),
+    "no modes": ({"seeds": 2, "without": ("modes",)}, "Which mode each seed lost, and when, is not drawn"),
+    "no steps": ({"seeds": 2, "without": ("steps", "probes")}, "Gradient norms are not drawn: no trial has readings"),
+    "no evaluations": (
+        {"seeds": 2, "without": ("evaluations",)},
+        "Nothing can be said of quality: no metric has a value.",
+    ),
+    "no tables": ({"seeds": 2, "without": ("steps", "probes", "evaluations")}, "Final quality is not drawn"),
+}
+CASES = spread(ODD, slow=("hostile name", "all diverged", "no tables"), name=str)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_odd_studies_give_a_whole_page_that_says_what_is_missing(call, tmp_path, name):
+    arguments, said = ODD[name]
     page, outline = report(call, write_study(tmp_path / "study", **arguments))
     assert said in outline.said("li")
     assert "Verdicts on claims are not here" in outline.said("li")

@@ -33,7 +33,7 @@ def undisturbed(run, tmp_path_factory):
 @pytest.mark.parametrize(
     ("number", "counted"),
     [
-        pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, 2, marks=pytest.mark.soak),
         pytest.param(signal.SIGUSR2, 1, marks=pytest.mark.soak),
     ],
 )

@@ -74,13 +74,12 @@ ARGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("needs", "where"),
     [
-        ("ganbench", ["--jobs", "1"]),
-        ("submitit", ["--executor", "slurm", "--set", "slurm.cluster=local"]),
-        ("ray", ["--executor", "ray", "--cpus-per-cohort", "1"]),
+        pytest.param("ganbench", ["--jobs", "1"], marks=pytest.mark.slow),
+        pytest.param("submitit", ["--executor", "slurm", "--set", "slurm.cluster=local"], marks=pytest.mark.slow),
+        pytest.param("ray", ["--executor", "ray", "--cpus-per-cohort", "1"], marks=pytest.mark.soak),
     ],
     ids=["local", "slurm", "ray"],
 )
