@@ -418,6 +418,7 @@ sys.addaudithook(watch)
 def watched_main(command):
     """A command with the watch on what it does itself."""
     exec(compile(WATCH, "watch", "exec"), {})
+    sys.dont_write_bytecode = True
     tempfile.tempdir = None  # it is looked up again
     sys.argv = ["ganbench", *command]
     cli.main()
