@@ -35,10 +35,10 @@ from sides import FEWEST, Crew, setting_of, silenced, trained
 
 from ganbench.arithmetic import set_arithmetic
 from ganbench.cohort import Cohort
-from ganbench.evaluation import evaluate
 from ganbench.execution import make_examiner
 from ganbench.flops import flops
 from ganbench.plugins import Registry, load_plugins
+from ganbench.sampling import evaluate
 
 BLOCKS = {"ring": 64, "digits": 32}  # generator steps a round: a block of draws, or what patience allows; 2 elsewhere
 EVALUATIONS, STEPS = 11, 2000  # of a default run

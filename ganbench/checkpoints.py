@@ -25,6 +25,7 @@ from ganbench.errors import DamageError, UsageError
 from ganbench.files import read_bytes, remove_folder
 from ganbench.readings import READINGS
 from ganbench.record import Record, joined
+from ganbench.results import read_run
 from ganbench.store import Store
 from ganbench.training import Segment
 from ganbench.trials import CohortSpec, canonical, slug
@@ -181,3 +182,16 @@ def whole(folder: Path) -> Iterable[str]:
             _read(folder, record)
     except (DamageError, SafetensorError, KeyError, ValueError, TypeError) as error:
         yield str(error)
+
+
+def sweep(store: Store) -> None:
+    """Remove the checkpoints of cohorts that have ended, which their processes may have had no time for."""
+
+    def ended(trial: str) -> bool:
+        try:
+            run = read_run(store.path / "trials" / trial)
+        except UsageError:  # damaged, or of a newer version
+            return False
+        return run is not None and run["status"] != "failed"
+
+    Checkpoints(store, {}).sweep(ended)

@@ -168,7 +168,7 @@ def _complete_kind(incomplete: str) -> list[str]:
 
 def path(text: str) -> Path:
     """A path as it was typed, with the home folder in the place of ``~``."""
-    from ganbench.request import expand_home
+    from ganbench.paths import expand_home
 
     return Path(expand_home(text))
 
@@ -300,7 +300,7 @@ def report(
     data_root: Root = None,
 ) -> None:
     """Draw figures (png, svg, pdf) and write one self-contained page; train nothing."""
-    from ganbench.cache import cache_folder
+    from ganbench.paths import cache_folder
 
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # else it makes ~/.config/...
     from ganbench.commands.report import report as write_report
@@ -481,6 +481,6 @@ def check(
 ) -> None:
     """Does an objective keep its contract? One line for each defect, with the reason and the fix."""
     from ganbench.commands.plugin_check import check_plugin
-    from ganbench.request import expand_home
+    from ganbench.paths import expand_home
 
     raise typer.Exit(DONE if check_plugin(expand_home(target), plot, json) else FAILED)

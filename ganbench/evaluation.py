@@ -1,9 +1,9 @@
-"""Metrics of the generators of a cohort at rest."""
+"""Metrics of samples: every metric of one seed's samples, each by itself."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -11,17 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.cohort import Cohort
 from ganbench.dataset import Population
 from ganbench.errors import DataError, MetricError
 from ganbench.isolation import guarded
 from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics.defined import not_finite
 from ganbench.metrics.modes import Modes, captured, histogram
-from ganbench.streams import generator
-
-# Samples are drawn in batches of this size, always: a generator with batch normalisation gives other samples in others.
-SAMPLING_BATCH = 500
 
 
 class RawValues(Evaluator):
@@ -135,22 +130,3 @@ class Examiner:
             raise MetricError(self.absent.reason)
         with guarded(metric, "metric"):
             return float(metric.value(fake, self.real))
-
-
-def evaluation_latents(seeds: Sequence[int], n: int, size: int) -> Tensor:
-    """The latents that a seed's evaluations use, keyed by the seed and so the same all run: (seeds, n, size)."""
-    return torch.stack([torch.randn(n, size, generator=generator(s, "evaluation-latent")) for s in seeds])
-
-
-def draw_samples(sample: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
-    """Samples of every seed from its own latents (seeds, n, z): (seeds, n, *sample_shape), float32, on the CPU."""
-    samples = [sample(part) for part in latents.split(SAMPLING_BATCH, dim=1)]
-    return torch.cat(samples, dim=1).float().cpu()
-
-
-def evaluate(cohort: Cohort, examiner: Examiner, alive: Mapping[int, bool]) -> dict[int, Findings]:
-    """What is found of every seed that has not diverged, by seed."""
-    setting = cohort.setting
-    latents = evaluation_latents(cohort.seeds, examiner.n_samples, setting.architecture.latent)
-    samples = draw_samples(cohort.sample, latents.to(setting.device, setting.dtype))
-    return {seed: examiner.findings(samples[k]) for k, seed in enumerate(cohort.seeds) if alive[seed]}

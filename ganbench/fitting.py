@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 
 from ganbench.cohort import Cohort, Setting
-from ganbench.evaluation import Examiner, evaluate
+from ganbench.evaluation import Examiner
 from ganbench.failures import EXHAUSTED, Failure
+from ganbench.sampling import evaluate
 from ganbench.training import train
 
 

@@ -24,13 +24,13 @@ import numpy as np
 import torch
 
 from ganbench import records, schema
-from ganbench.cache import cache_folder
 from ganbench.components import build, code_of, instantiate, load_population
 from ganbench.dataset import Population
 from ganbench.durable import read_record, write_record
 from ganbench.errors import UsageError
 from ganbench.evaluation import Examiner
 from ganbench.measured import Measured, Metric
+from ganbench.paths import cache_folder
 from ganbench.plugins import Registry
 from ganbench.store import Store, typed
 from ganbench.streams import generator

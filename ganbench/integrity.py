@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -248,3 +248,31 @@ def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
 def _entries(folder: Path) -> list[Path]:
     """What lies in a folder; nothing where a link stands in its place, which may lead anywhere."""
     return [] if folder.is_symlink() else sorted(folder.glob("*"))
+
+
+def mend(store: Store, say: Callable[[str], None]) -> None:
+    """Remove damaged floors, checkpoints and references, and what a killed process left half written beside them.
+
+    Args:
+        store: the results folder.
+        say: gets one sentence about each.
+    """
+    remains = list(store.path.glob(".*.part"))
+    damaged = [finding for finding in rebuilt(store.path) if finding.kind in ("damaged", "missing")]
+    if not damaged and not remains:
+        return
+    with store.lock("study", say):
+        for path in remains:
+            store.remove(path)
+        for finding in damaged:
+            say(f"{finding.path} {finding.reason}: it is made again where it is needed")
+            _remove(store, finding.path)
+            store.forget(finding.path.name)
+
+
+def _remove(store: Store, path: Path) -> None:
+    """A file; of a reference all that belongs to its seed, as they are trained together."""
+    seed = path.stem if path.suffix == ".json" else path.stem.rpartition("-")[0]
+    together = path.parent.glob(f"{seed}[-.]*") if path.parent.name == "references" else [path]
+    for file in list(together):
+        store.remove(file)  # another run may have mended it meanwhile

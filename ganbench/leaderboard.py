@@ -66,7 +66,7 @@ def leaderboard(results: Results, directions: Mapping[str, str], metrics: Sequen
 
 
 @dataclass(frozen=True)
-class Section:
+class TrialGroup:
     """Trials that differ in nothing but the objective and the seed: what can be compared.
 
     Attributes:
@@ -87,13 +87,13 @@ class Section:
         return [rows for _, rows in self.trials.groupby("objective", sort=True)]
 
 
-def sections(trials: pd.DataFrame) -> list[Section]:
+def sections(trials: pd.DataFrame) -> list[TrialGroup]:
     """The parts of a study that compare: one a dataset, an architecture and a set of settings."""
-    found: list[Section] = []
+    found: list[TrialGroup] = []
     for (dataset, architecture), rows in trials.groupby(["dataset", "architecture"], sort=True):
         groups = [(_steps(str(text)), str(text), own) for text, own in rows.groupby(rows["settings"].map(_shared))]
         for variant, (steps, _, own) in enumerate(sorted(groups, key=lambda group: group[:2]), 1):
-            found.append(Section(str(dataset), str(architecture), variant, steps, own))
+            found.append(TrialGroup(str(dataset), str(architecture), variant, steps, own))
     return found
 
 
@@ -107,7 +107,7 @@ def _shared(settings: str) -> str:
 
 
 def _row(
-    section: Section,
+    group: TrialGroup,
     trials: pd.DataFrame,
     results: Results,
     last: pd.DataFrame,
@@ -115,7 +115,7 @@ def _row(
     metrics: Sequence[str],
 ) -> dict[str, Any]:
     """One objective's row."""
-    keys = (section.dataset, section.architecture, section.variant, section.steps, str(trials["objective"].iloc[0]))
+    keys = (group.dataset, group.architecture, group.variant, group.steps, str(trials["objective"].iloc[0]))
     row: dict[str, Any] = dict(zip(KEYS, keys, strict=True))
     row |= {"seeds": len(trials), **{s: int((trials["status"] == s).sum()) for s in STATUSES}}
     row[GRADIENT] = float(results.steps.loc[results.steps["trial"].isin(trials["trial"]), GRADIENT].median())

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganbench import __version__
-from ganbench.cache import cache_folder
 from ganbench.files import write_bytes
 from ganbench.hookspecs import PROJECT
+from ganbench.paths import cache_folder
 
 if TYPE_CHECKING:
     from ganbench.plugins import Offers, Plugin, Registry

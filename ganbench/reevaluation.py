@@ -25,13 +25,14 @@ from ganbench.components import Places, code_of, instantiate, load_population, o
 from ganbench.dataset import Population
 from ganbench.durable import accepted
 from ganbench.errors import DamageError, UsageError
-from ganbench.evaluation import Examiner, draw_samples, evaluation_latents
+from ganbench.evaluation import Examiner
 from ganbench.execution import keys
 from ganbench.isolation import guarded
 from ganbench.measured import Metric
 from ganbench.networks.architecture import Architecture
 from ganbench.plugins import Registry
 from ganbench.results import read_file
+from ganbench.sampling import draw_samples, evaluation_latents
 from ganbench.store import Store, load, typed
 from ganbench.study import resolve_device
 from ganbench.trials import Component, Trial, canonical

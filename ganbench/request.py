@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.errors import UnknownNameError, UsageError
+from ganbench.paths import expand_home
 from ganbench.trials import PRECISIONS
 
 
@@ -232,17 +233,6 @@ def _text(value: Any, where: str) -> str:
 
 def _path(value: Any, where: str) -> str:
     return expand_home(_text(value, where), where)
-
-
-def expand_home(text: str, where: str = "") -> str:
-    """A path with the home folder in the place of ``~`` or ``~user``. Raises UsageError where none is known."""
-    if not text.startswith("~"):
-        return text
-    try:
-        return str(Path(text).expanduser())
-    except RuntimeError:
-        name = f"{where} is" if where else "the path"
-        raise UsageError(f"{name} {text!r}, and no home folder is known for it; give the whole path") from None
 
 
 def _one_of(*known: str) -> Any:

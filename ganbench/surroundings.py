@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganbench.plugin_files import PluginFile
 from ganbench.trials import CohortSpec, Trial
+
+if TYPE_CHECKING:
+    from ganbench.plugin_files import PluginFile
 
 Report = Callable[[int], None]  # told how many steps, of training and probing, are done
 CHECKPOINT_SECONDS = 25.0

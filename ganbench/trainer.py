@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from ganbench.checkpoints import Checkpoint, Checkpoints
 from ganbench.cohort import Cohort, Setting
 from ganbench.errors import StorageError
-from ganbench.evaluation import Examiner, evaluate
+from ganbench.evaluation import Examiner
 from ganbench.pace import Pace, settle
 from ganbench.record import Record, joined
+from ganbench.sampling import evaluate
 from ganbench.snapshots import restore, snapshot
 from ganbench.surroundings import Contact, Stopped
 from ganbench.training import Segment, train

@@ -19,9 +19,9 @@ from ganbench.claims.learning_curves import (
 )
 from ganbench.claims.watching import WatchedPlayer
 from ganbench.datasets.synthetic import Ring
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.players import make_player
 from ganbench.readings import READINGS
+from ganbench.sampling import draw_samples, evaluation_latents
 
 SEEDS = (100, 101)
 

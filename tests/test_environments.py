@@ -15,9 +15,9 @@ import pytest
 from reported import OBJECTIVES, write_study
 
 import ganbench
-from ganbench.cache import cache_folder
 from ganbench.commands.terminal import UNREAD, printable
 from ganbench.listing import describe_all, recall, remember
+from ganbench.paths import cache_folder
 from ganbench.plugins import load_plugins
 from ganbench.request import make_request
 

@@ -9,11 +9,12 @@ import torch
 from toys import Gaussian
 
 from ganbench.errors import DataError, MetricError
-from ganbench.evaluation import Examiner, Histogram, evaluation_latents
+from ganbench.evaluation import Examiner, Histogram
 from ganbench.evaluators.coordinates import NearestMode
 from ganbench.measured import Evaluator, Measured, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
 from ganbench.metrics.modes import captured
+from ganbench.sampling import evaluation_latents
 
 
 class Missing(Evaluator):

@@ -13,7 +13,7 @@ from reported import floors_table, steps_table, trial, write_study, write_verdic
 
 import ganbench
 from ganbench import locks, results, schema, scratch, tries
-from ganbench.checkpoints import Checkpoint, Checkpoints
+from ganbench.checkpoints import Checkpoint, Checkpoints, sweep
 from ganbench.claims.experiment import Profile
 from ganbench.commands.run import _checkpoint_seconds
 from ganbench.durable import json_bytes, parquet_bytes, read_record, replace_files, write_record
@@ -21,9 +21,8 @@ from ganbench.errors import DamageError, GanbenchError, ObstructedError, UsageEr
 from ganbench.executors.delivery import accept
 from ganbench.figures.plates import Panel, Plate
 from ganbench.files import read_bytes
-from ganbench.integrity import condition, inspect
+from ganbench.integrity import condition, inspect, mend
 from ganbench.locks import Lock, hold, waited_for
-from ganbench.mending import mend, sweep
 from ganbench.readings import READINGS
 from ganbench.record import Record
 from ganbench.report.material import gather

@@ -25,7 +25,7 @@ MODULES = sorted(
 
 # Every module belongs to one layer, and imports only from its own and the ones before.
 LAYERS = {
-    "words": ["errors", "trials", "schema", "streams", "request"],
+    "words": ["errors", "paths", "trials", "schema", "streams", "request"],
     "mathematics": [
         "objective", "losses", "draws", "vectorise", "pruning", "compilation", "quickened", "tracing", "capture",
         "arithmetic", "isolation", "transfer", "flops", "readings", "measured", "dataset",
@@ -33,18 +33,18 @@ LAYERS = {
         "distributions", "fidelity", "metrics", "statistics", "shifts", "exhibits",
     ],
     "the loop": [
-        "feed", "players", "passes", "programs", "cohort", "pace", "training", "evaluation", "record", "snapshots",
-        "probing",
+        "feed", "players", "passes", "programs", "cohort", "pace", "training", "evaluation", "sampling", "record",
+        "snapshots", "probing",
     ],
     "edges": [
         "hookspecs", "plugin_files", "admission", "plugins",
-        "cache", "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results",
+        "components", "provenance", "evaluators", "datasets", "files", "records", "durable", "results",
         "store",
         "locks", "scratch", "integrity", "checkpoints", "floors", "executor",
         "figures",
     ],
     "use": [
-        "references", "study", "tables", "surroundings", "failures", "fitting", "mending", "trainer",
+        "references", "study", "tables", "surroundings", "failures", "fitting", "trainer",
         "outcomes", "execution", "reevaluation", "executors", "builtin", "tries", "rerun", "summary",
         "listing", "scores", "leaderboard", "comparison", "formats",
         "notification", "claims", "reproduction", "report", "testing", "commands", "cli", "__main__",

@@ -17,8 +17,7 @@ from ganbench.durable import json_bytes, read_record, replace_files, seal, write
 from ganbench.errors import DamageError, StorageError
 from ganbench.execution import execute
 from ganbench.files import write_bytes
-from ganbench.integrity import condition, inspect
-from ganbench.mending import mend
+from ganbench.integrity import condition, inspect, mend
 from ganbench.plugins import load_plugins
 from ganbench.request import Request
 from ganbench.store import Store

@@ -32,7 +32,7 @@ def judged(path, section=0):
     material = gather([path])
     part = material.sections[section]
     board = leaderboard(part.results, directions(REGISTRY.metrics))
-    rankings = {m: rank(part, board, m.metric, m.lower) for m in measures(part, REGISTRY)}
+    rankings = {m: rank(part.results, board, m.metric, m.lower) for m in measures(part, REGISTRY)}
     return material, part, board, rankings
 
 

@@ -15,11 +15,11 @@ from ganbench.claims.experiment import Experiment, Profile, row
 from ganbench.claims.laboratory import cohort, objective, population, training
 from ganbench.cohort import Cohort
 from ganbench.datasets.synthetic import Ring
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
 from ganbench.objective import Optimizer
 from ganbench.readings import READINGS
+from ganbench.sampling import draw_samples, evaluation_latents
 
 CONSTANTS = {"0.001": 0.001, "0.003": 0.003, "0.01": 0.01, "0.03": 0.03, "0.1": 0.1, "0.3": 0.3, "1": 1.0}
 ONLY_FULL = ("0.003", "0.3")

@@ -19,9 +19,9 @@ from ganbench.claims.experiment import Experiment, Profile, row
 from ganbench.claims.laboratory import cohort, objective, population, training
 from ganbench.cohort import Cohort
 from ganbench.datasets.synthetic import Swissroll
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.networks.mlp import Mlp
 from ganbench.objective import Optimizer
+from ganbench.sampling import draw_samples, evaluation_latents
 
 DEPTH = 12  # hidden layers of either player
 LATENT = 2

@@ -14,10 +14,10 @@ from torch import nn
 from ganbench.claims.experiment import Experiment, Profile, row
 from ganbench.claims.laboratory import cohort, objective, population, training
 from ganbench.datasets.synthetic import Ring
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.metrics.modes import histogram
 from ganbench.networks.architecture import Architecture, CriticNetwork
 from ganbench.objective import Optimizer
+from ganbench.sampling import draw_samples, evaluation_latents
 
 CRITIC = Optimizer("adam", lr=1e-4, beta1=0.5)
 GENERATOR = Optimizer("adam", lr=1e-3, beta1=0.5)

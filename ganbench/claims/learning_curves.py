@@ -24,13 +24,13 @@ from ganbench.claims.watching import watch
 from ganbench.cohort import Cohort
 from ganbench.dataset import Dataset, Population
 from ganbench.datasets.synthetic import Grid, Ring, Ring64
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.measured import Measured
 from ganbench.metrics.modes import ModeKL, histogram
 from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
 from ganbench.objective import Objective, Optimizer
 from ganbench.readings import READINGS
+from ganbench.sampling import draw_samples, evaluation_latents
 from ganbench.streams import generator
 
 CHECKPOINTS = 40

@@ -13,10 +13,11 @@ from torch import nn
 from ganbench.claims.experiment import Experiment, Profile, row
 from ganbench.claims.laboratory import cohort, objective, population, training
 from ganbench.datasets.digits import Digits
-from ganbench.evaluation import Examiner, evaluate
+from ganbench.evaluation import Examiner
 from ganbench.metrics.modes import HighQuality, ModeKL
 from ganbench.networks.architecture import Architecture, CriticNetwork
 from ganbench.objective import Optimizer
+from ganbench.sampling import evaluate
 from ganbench.streams import generator
 
 DEPTHS = range(2, 9)

@@ -11,10 +11,10 @@ from ganbench.claims.frozen_generator import ADAM, BATCH, CURVED, IMAGES, PLANE
 from ganbench.claims.laboratory import cohort, objective, population, training
 from ganbench.cohort import Cohort
 from ganbench.dataset import Population
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.measured import Evaluator, Measured
 from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.objective import Optimizer
+from ganbench.sampling import draw_samples, evaluation_latents
 from ganbench.streams import generator
 
 EARLY, STEPS = 150, 3000  # pairs of updates

@@ -12,10 +12,10 @@ import torch
 from ganbench.claims.experiment import Experiment, Profile, row
 from ganbench.claims.laboratory import cohort, objective, population, training
 from ganbench.datasets.synthetic import Ring
-from ganbench.evaluation import draw_samples, evaluation_latents
 from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
 from ganbench.objective import Objective, Optimizer
+from ganbench.sampling import draw_samples, evaluation_latents
 from ganbench.streams import generator
 
 OBJECTIVES = ("nsgan", "lsgan", "hinge", "wgan", "wgan-gp")

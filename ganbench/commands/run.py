@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ganbench.checkpoints import sweep
 from ganbench.commands.progress import show
 from ganbench.commands.terminal import print_table, say, tell, warn_of_broken
 from ganbench.compilation import require_compiler
@@ -19,8 +20,8 @@ from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.execution import DEFAULT_METRICS
 from ganbench.floors import ensure_floors
+from ganbench.integrity import mend
 from ganbench.isolation import guarded
-from ganbench.mending import mend, sweep
 from ganbench.notification import notify
 from ganbench.plugin_files import PluginFile, read_plugin_files
 from ganbench.plugins import Registry, load_plugins

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ganbench.cache import NOWHERE, cache_folder
 from ganbench.errors import DataError
-from ganbench.request import expand_home
+from ganbench.paths import NOWHERE, cache_folder, expand_home
 
 VARIABLE = "GANBENCH_DATA"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganbench.errors import UnknownNameError
 from ganbench.fidelity import INCEPTION
-from ganbench.request import expand_home
+from ganbench.paths import expand_home
 
 if TYPE_CHECKING:
     from ganbench.measured import Evaluator

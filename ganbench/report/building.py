@@ -154,7 +154,7 @@ def _gathered(plates: Sequence[Plate], drawn: Sequence[Rendered], command: str) 
 def _judge(section: Section, registry: Registry) -> Judged:
     known = directions(registry.metrics)
     board = leaderboard(section.results, known)
-    found = {m: rank(section, board, m.metric, m.lower) for m in measures(section, registry)}
+    found = {m: rank(section.results, board, m.metric, m.lower) for m in measures(section, registry)}
     rankings = {measure: ranking for measure, ranking in found.items() if ranking is not None}
     unknown = unknown_metrics(section.results.evaluations, known)
     return Judged(section, board, rankings, result_sentences(rankings), unknown)

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganbench.floors import find_floor
-from ganbench.report.material import Section
 from ganbench.schema import STATUSES
 from ganbench.scores import scores
 from ganbench.statistics import Interval, holm, sign_flip_p
+from ganbench.store import Results
 from ganbench.summary import last_evaluations
 
 
@@ -89,11 +89,11 @@ class Duel:
     adjusted: float
 
 
-def rank(section: Section, board: pd.DataFrame, metric: str, lower: bool) -> Ranking | None:
+def rank(results: Results, board: pd.DataFrame, metric: str, lower: bool) -> Ranking | None:
     """The ranking by one metric; None where no trial has a value of it.
 
     Args:
-        section: whose values.
+        results: the tables of trials that differ in nothing but the objective and the seed.
         board: its leaderboard: means and intervals are taken from there, so that both say the same.
         metric: its name.
         lower: whether less is better.
@@ -101,13 +101,13 @@ def rank(section: Section, board: pd.DataFrame, metric: str, lower: bool) -> Ran
     protocol = str(board[f"{metric}_protocol"].iloc[0])
     if not protocol:
         return None
-    trials = section.results.trials
-    last = last_evaluations(section.results, list(trials["trial"]))
+    trials = results.trials
+    last = last_evaluations(results, list(trials["trial"]))
     values = scores(last, trials, protocol, "lower" if lower else "higher")
     standings = [_standing(row, trials, values, metric) for row in board.to_dict("records")]
     sign = 1 if lower else -1
     order = sorted(standings, key=lambda s: (_last_if_nan(sign * s.interval.estimate), s.objective))
-    floor = find_floor(section.results.floors, str(trials["dataset"].iloc[0]), protocol)
+    floor = find_floor(results.floors, str(trials["dataset"].iloc[0]), protocol)
     found = (float(floor["value"].iloc[0]), float(floor["standard_error"].iloc[0])) if len(floor) else (np.nan, np.nan)
     return Ranking(metric, protocol, lower, tuple(order), *found)
 
