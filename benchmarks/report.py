@@ -18,8 +18,9 @@ import pandas as pd
 import psutil
 
 from ganbench import schema
-from ganbench.execution import keys
-from ganbench.store import Store, typed
+from ganbench.results import typed
+from ganbench.store import Store
+from ganbench.tables import keys
 from ganbench.trials import Trial, canonical
 
 DATASETS = ("digits", "ring")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganbench.networks.dcgan import Dcgan
     from ganbench.networks.mlp import Mlp
     from ganbench.objective import Critic, Objective, Optimizer
-    from ganbench.store import load
+    from ganbench.results import load
 
 __version__ = "0.1.0"
 
@@ -44,7 +44,7 @@ _HOMES = {
     "UsageError": "ganbench.errors",
     "hookimpl": "ganbench.hookspecs",
     "js_lower_bound": "ganbench.losses",
-    "load": "ganbench.store",
+    "load": "ganbench.results",
     "softplus": "ganbench.losses",
 }
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench.results import Results
 from ganbench.schema import STATUSES
 from ganbench.scores import metrics_of, protocol_of, scores
 from ganbench.shifts import least_seeds, paired_shift, unpaired_shift
 from ganbench.statistics import Interval, Values, iqm
-from ganbench.store import Results
 from ganbench.summary import last_evaluations
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"

@@ -32,10 +32,7 @@ from ganbench.probing import probe
 from ganbench.provenance import versions
 from ganbench.record import Record
 from ganbench.store import Store
-from ganbench.surroundings import Contact, Report, Stopped
-from ganbench.surroundings import Outcome as Outcome
-from ganbench.surroundings import Surroundings as Surroundings
-from ganbench.tables import keys as keys
+from ganbench.surroundings import Contact, Outcome, Report, Stopped, Surroundings
 from ganbench.trainer import Trainer
 from ganbench.trials import CohortSpec, ProbeProtocol, Trial
 

@@ -32,7 +32,8 @@ from ganbench.evaluation import Examiner
 from ganbench.measured import Measured, Metric
 from ganbench.paths import cache_folder
 from ganbench.plugins import Registry
-from ganbench.store import Store, typed
+from ganbench.results import typed
+from ganbench.store import Store
 from ganbench.streams import generator
 from ganbench.trials import Component, canonical, slug
 

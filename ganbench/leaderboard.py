@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from ganbench.floors import find_floor
+from ganbench.results import Results
 from ganbench.schema import STATUSES
 from ganbench.scores import metrics_of, protocol_of, scores
 from ganbench.statistics import bootstrap_interval
-from ganbench.store import Results
 from ganbench.summary import last_evaluations
 from ganbench.trials import canonical
 

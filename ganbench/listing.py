@@ -23,7 +23,8 @@ from ganbench.hookspecs import PROJECT
 from ganbench.paths import cache_folder
 
 if TYPE_CHECKING:
-    from ganbench.plugins import Offers, Plugin, Registry
+    from ganbench.admission import Plugin
+    from ganbench.plugins import Offers, Registry
 
 KINDS = ("objectives", "datasets", "architectures", "metrics", "executors", "claims")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ganbench.errors import DamageError, UsageError
-from ganbench.execution import Outcome
 from ganbench.isolation import isolated
 from ganbench.plugins import Registry
 from ganbench.store import Store
+from ganbench.surroundings import Outcome
 
 
 def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callable[[str], None]) -> None:

@@ -15,8 +15,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from ganbench import hookspecs
-from ganbench.admission import Plugin as Plugin
-from ganbench.admission import admit_entry, admit_file, keep_for_later, key_of, left_out, refusal, valid_name
+from ganbench.admission import Plugin, admit_entry, admit_file, keep_for_later, key_of, left_out, refusal, valid_name
 from ganbench.dataset import Dataset
 from ganbench.errors import PluginError, UnknownNameError
 from ganbench.executor import Executor

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from ganbench.plugins import Offers, Plugin, Registry
+    from ganbench.admission import Plugin
+    from ganbench.plugins import Offers, Registry
     from ganbench.trials import Component
 
 RECORDED = ("ganbench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "torch-fidelity", "POT", "pandas")

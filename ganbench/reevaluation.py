@@ -26,15 +26,15 @@ from ganbench.dataset import Population
 from ganbench.durable import accepted
 from ganbench.errors import DamageError, UsageError
 from ganbench.evaluation import Examiner
-from ganbench.execution import keys
 from ganbench.isolation import guarded
 from ganbench.measured import Metric
 from ganbench.networks.architecture import Architecture
 from ganbench.plugins import Registry
-from ganbench.results import read_file
+from ganbench.results import load, read_file, typed
 from ganbench.sampling import draw_samples, evaluation_latents
-from ganbench.store import Store, load, typed
+from ganbench.store import Store
 from ganbench.study import resolve_device
+from ganbench.tables import keys
 from ganbench.trials import Component, Trial, canonical
 from ganbench.vectorise import least_seeds, over_seeds
 

@@ -25,9 +25,9 @@ from ganbench.errors import DamageError
 from ganbench.executors.local import cores
 from ganbench.executors.server import context_for
 from ganbench.provenance import machine, source, versions
-from ganbench.results import read_file
+from ganbench.results import read_file, typed
 from ganbench.statistics import holm
-from ganbench.store import Store, typed
+from ganbench.store import Store
 
 LEVEL = 0.05  # of the Holm-adjusted flag
 

@@ -24,13 +24,16 @@ from ganbench.durable import (
     tensor_bytes,
     write_record,
 )
-from ganbench.durable import checksum as checksum
 from ganbench.errors import DamageError, ObstructedError, StorageError, UsageError
 from ganbench.files import make_folder, remove, write_bytes
-from ganbench.results import Results as Results
-from ganbench.results import check_version, read_asked, read_floors, read_run, read_trial_tables, trial_row
-from ganbench.results import load as load
-from ganbench.results import typed as typed
+from ganbench.results import (
+    check_version,
+    read_asked,
+    read_floors,
+    read_run,
+    read_trial_tables,
+    trial_row,
+)
 from ganbench.trials import Trial
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from ganbench.store import Results
+from ganbench.results import Results
 
 COLUMNS = ("objective", "seeds", "completed", "diverged", "failed", "modes", "FID", "‖∇G‖ median")
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from ganbench import schema
-from ganbench.execution import keys
-from ganbench.store import Store, typed
+from ganbench.results import typed
+from ganbench.store import Store
+from ganbench.tables import keys
 from ganbench.trials import Trial, canonical
 
 OBJECTIVES = {"gan": 40.0, "wgan": 20.0}  # with the FID that each of them ends at, before the seed is added

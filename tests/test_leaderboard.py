@@ -10,8 +10,8 @@ import pytest
 
 from ganbench import schema
 from ganbench.leaderboard import columns, leaderboard
+from ganbench.results import Results, typed
 from ganbench.scores import metrics_of, scores, unknown_metrics
-from ganbench.store import Results, typed
 
 DIRECTIONS = {"fid": "lower", "modes": "higher"}
 

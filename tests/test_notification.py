@@ -5,9 +5,9 @@ import pytest
 from test_store import spec, stored
 
 from ganbench import hookimpl, hookspecs
-from ganbench.execution import Outcome
 from ganbench.integrity import inspect
 from ganbench.notification import notify
+from ganbench.surroundings import Outcome
 
 
 @pytest.fixture

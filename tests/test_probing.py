@@ -166,7 +166,8 @@ def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees
 def test_a_failed_probe_leaves_a_trained_trial_as_it_was(tmp_path):
     from test_store import spec, stored
 
-    from ganbench.execution import Surroundings, fail
+    from ganbench.execution import fail
+    from ganbench.surroundings import Surroundings
 
     trial = spec().trials()[0]
     store = stored(tmp_path / "s", trial)

@@ -18,7 +18,7 @@ from ganbench import cli
 from ganbench.commands.evaluate import evaluate
 from ganbench.durable import write_record
 from ganbench.errors import DataError, UnknownNameError, UsageError
-from ganbench.execution import Surroundings, execute
+from ganbench.execution import execute
 from ganbench.floors import find_floor
 from ganbench.measured import Metric
 from ganbench.metrics import Coverage, FrechetDistance, KernelDistance, Modes
@@ -27,6 +27,7 @@ from ganbench.reevaluation import finished, reevaluate
 from ganbench.request import Request
 from ganbench.store import Store
 from ganbench.study import make_study
+from ganbench.surroundings import Surroundings
 
 REGISTRY = load_plugins()
 NOWHERE = Path("nowhere")

@@ -9,8 +9,8 @@ import ganbench
 from ganbench import schema
 from ganbench.durable import parquet_bytes, replace_files
 from ganbench.errors import UsageError
-from ganbench.results import read_study
-from ganbench.store import Store, typed
+from ganbench.results import read_study, typed
+from ganbench.store import Store
 from ganbench.trials import CohortSpec, Component, Protocol, Trial, slug
 
 RUN = {

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from ganbench import schema
-from ganbench.store import Results, typed
+from ganbench.results import Results, typed
 from ganbench.summary import gaps, one_protocol, summarise
 
 

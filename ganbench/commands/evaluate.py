@@ -18,7 +18,8 @@ from ganbench.plugin_files import read_plugin_files
 from ganbench.plugins import Registry, load_plugins
 from ganbench.reevaluation import finished, reevaluate
 from ganbench.request import read_settings, read_whole
-from ganbench.store import Results, Store, load
+from ganbench.results import Results, load
+from ganbench.store import Store
 from ganbench.summary import gaps, last_evaluations, one_protocol, spread
 
 COLUMNS = ("objective", "metric", "seeds", "median (lowest to highest)", "perfect sampler")

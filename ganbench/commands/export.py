@@ -10,8 +10,8 @@ from ganbench.files import write_bytes
 from ganbench.formats import FORMATS
 from ganbench.leaderboard import leaderboard
 from ganbench.plugins import load_plugins
+from ganbench.results import Results, load
 from ganbench.scores import directions, unknown_metrics
-from ganbench.store import Results, load
 from ganbench.summary import gaps, last_evaluations
 
 

@@ -15,8 +15,7 @@ from ganbench.durable import accepted
 from ganbench.errors import DamageError, UsageError
 from ganbench.figures.palette import Looks, looks
 from ganbench.leaderboard import sections as divide
-from ganbench.results import read_asked, read_study, read_tables
-from ganbench.store import Results
+from ganbench.results import Results, read_asked, read_study, read_tables
 from ganbench.trials import slug
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganbench.floors import find_floor
+from ganbench.results import Results
 from ganbench.schema import STATUSES
 from ganbench.scores import scores
 from ganbench.statistics import Interval, holm, sign_flip_p
-from ganbench.store import Results
 from ganbench.summary import last_evaluations
 
 
