@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganbench.figures.canvas import axes_or_new, key, legend_below
+from ganbench.figures.landscapes import Array
 from ganbench.figures.palette import QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Array = NDArray[np.floating[Any]]
 
 
 def sheet(images: Array, columns: int) -> Array:
