@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from torture import finish, start
 
-from ganbench.executors import server, worker
-from ganbench.trainer import Trainer
+from ganbench.runner.executors import forkserver, local
+from ganbench.runner.trainer import Trainer
 
 DEFAULT = ["--objectives", "gan,wgan", "--seeds", "5"]
 
@@ -47,8 +47,8 @@ def clocked(name: str, notes: Path) -> Callable[..., Any]:
 def main() -> None:
     """Print the share; exit code 1 where it is 3 % or more."""
     torch.set_num_threads(1)
-    worker.context_for = lambda device: mp.get_context("fork")
-    server.start_early = lambda device: None
+    local.context_for = lambda device: mp.get_context("fork")
+    forkserver.start_early = lambda device: None
     root = Path(tempfile.mkdtemp(prefix="ganbench-checkpoints-"))
     notes = root / "notes.txt"
     Trainer._write, Trainer.run = clocked("_write", notes), clocked("run", notes)

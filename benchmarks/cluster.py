@@ -30,7 +30,7 @@ import psutil
 from safetensors.numpy import load_file
 
 import ganbench
-from ganbench.results import read_run
+from ganbench.store.results import read_run
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_USAGE_STATS_ENABLED": "0"}
 ROOT = Path(ganbench.__file__).parents[1]

@@ -24,23 +24,21 @@ from guarded import NO_DEVICE
 from sides import setting_of
 from throughput import product_rate, seconds
 
-from ganbench.arithmetic import set_arithmetic
-from ganbench.capture import Capture
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.frozen_generator import ADAM, BATCH, CASES, NONE, Case, arms
-from ganbench.claims.laboratory import cohort, objective, population, training
-from ganbench.cohort import Cohort, Setting
-from ganbench.fitting import release
-from ganbench.plugins import load_plugins
-from ganbench.probing import Weights, probe
-from ganbench.programs import Programs
-from ganbench.quickened import Quickened
-from ganbench.readings import READINGS
-from ganbench.tracing import Replayed
-from ganbench.training import Segment, train
-from ganbench.trials import ProbeProtocol
+from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.engine.cohort import Cohort, Programs, Setting
+from ganbench.engine.cuda_graph import Capture
+from ganbench.engine.loop import Segment, train
+from ganbench.engine.memory import release
+from ganbench.engine.probe import Weights, probe
+from ganbench.engine.readings import READINGS
+from ganbench.engine.tracing import Quickened, Replayed
+from ganbench.plugins.isolation import set_arithmetic
+from ganbench.plugins.registry import load_plugins
+from ganbench.spec import ProbeProtocol
 
 RATE = "rate [seed-steps/s]"
 STOPS = (8, 16, 32)  # of the first block: nothing is timed before the first, and the norm is read at the second

@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganbench.dataset import Population
-from ganbench.evaluation import Examiner
-from ganbench.plugins import load_plugins
-from ganbench.streams import generator
+from ganbench.interfaces.dataset import Population
+from ganbench.metrics.suite import Examiner
+from ganbench.plugins.registry import load_plugins
+from ganbench.rng import generator
 
 
 def fake_samples(population: Population, n: int, seed: int) -> Tensor:

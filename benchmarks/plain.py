@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganbench.cohort import CPU
-from ganbench.dataset import Population
-from ganbench.networks.architecture import Architecture
-from ganbench.objective import Objective, Optimizer
+from ganbench.engine.cohort import CPU
+from ganbench.interfaces.architecture import Architecture
+from ganbench.interfaces.dataset import Population
+from ganbench.interfaces.objective import Objective, Optimizer
 
 LATENT = 64
 LEVELS = {8: 2, 28: 2, 32: 3}  # by an image's side: how often it is halved

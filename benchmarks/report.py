@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from ganbench import schema
-from ganbench.results import typed
-from ganbench.store import Store
-from ganbench.tables import keys
-from ganbench.trials import Trial, canonical
+from ganbench.runner.tables import keys
+from ganbench.spec import Trial, canonical
+from ganbench.store import schema
+from ganbench.store.folder import Store
+from ganbench.store.results import typed
 
 DATASETS = ("digits", "ring")
 ARCHITECTURES = ("dcgan", "dcgan-plain", "mlp", "mlp-512")

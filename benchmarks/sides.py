@@ -13,18 +13,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganbench import tracing
-from ganbench.capture import capture_for
-from ganbench.cohort import CPU, Cohort, Setting
 from ganbench.datasets.images import Images, Table
-from ganbench.evaluation import RawValues
-from ganbench.executors.local import cores, share_out
-from ganbench.measured import Evaluator
-from ganbench.passes import Arguments
-from ganbench.plugins import Registry, load_plugins
-from ganbench.programs import Programs
-from ganbench.readings import CRITIC_READINGS, GENERATOR_READINGS
-from ganbench.training import train
+from ganbench.engine import tracing
+from ganbench.engine.cohort import CPU, Cohort, Programs, Setting
+from ganbench.engine.cuda_graph import capture_for
+from ganbench.engine.functional import Arguments
+from ganbench.engine.loop import train
+from ganbench.engine.readings import CRITIC_READINGS, GENERATOR_READINGS
+from ganbench.interfaces.metric import Evaluator
+from ganbench.metrics.suite import RawValues
+from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.runner.executors.local import cores, share_out
 
 tracing.CALLS_BEFORE_RECORDING = 1  # so that a round of warming up reaches what a run reaches
 DATA = Path(os.environ.get("GANBENCH_DATA", "."))

@@ -33,12 +33,12 @@ import plain
 import torch
 from sides import FEWEST, Crew, setting_of, silenced, trained
 
-from ganbench.arithmetic import set_arithmetic
-from ganbench.cohort import Cohort
-from ganbench.execution import make_examiner
-from ganbench.flops import flops
-from ganbench.plugins import Registry, load_plugins
-from ganbench.sampling import evaluate
+from ganbench.engine.cohort import Cohort
+from ganbench.engine.flops import flops
+from ganbench.engine.sampling import evaluate
+from ganbench.plugins.isolation import set_arithmetic
+from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.runner.cohort_run import make_examiner
 
 BLOCKS = {"ring": 64, "digits": 32}  # generator steps a round: a block of draws, or what patience allows; 2 elsewhere
 EVALUATIONS, STEPS = 11, 2000  # of a default run

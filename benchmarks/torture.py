@@ -36,10 +36,12 @@ import multiprocessing as mp
 import torch
 
 import ganbench
-from ganbench import cli, durable, trainer
-from ganbench.commands import run as command  # everything that a run needs is imported before the first fork
-from ganbench.executors import server, warm, worker
-from ganbench.integrity import inspect
+from ganbench.cli import app
+from ganbench.cli import run as command  # everything that a run needs is imported before the first fork
+from ganbench.runner import trainer
+from ganbench.runner.executors import forkserver, local, preload
+from ganbench.store import files as durable
+from ganbench.store.verify import inspect
 
 STUDY = "run --objectives gan,wgan --seeds 2 --datasets ring --n-samples 60 --batch-size 8 --jobs 2 --device cpu"
 BUDGET = ["--steps", "130", "--evaluate-every", "65"]
@@ -83,7 +85,7 @@ def start(arguments: list[str], log: Path, prepare: Callable[[], None] = lambda:
         os.dup2(descriptor, 2)
         prepare()
         sys.argv = ["ganbench", *arguments]
-        cli.main()
+        app.main()
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
@@ -321,13 +323,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     BUDGET[:] = ["--steps", str(options.steps), "--evaluate-every", str(options.steps // 2)]
-    assert warm
+    assert preload
     assert command
     root, rng = options.keep or Path(tempfile.mkdtemp(prefix="ganbench-torture-")), random.Random(options.seed)
     root.mkdir(parents=True, exist_ok=True)
     os.environ |= {"XDG_CACHE_HOME": str(root / "cache"), "GANBENCH_CHECKPOINT_SECONDS": "0.2"}
-    worker.context_for = lambda device: mp.get_context("fork")
-    server.start_early = lambda device: None
+    local.context_for = lambda device: mp.get_context("fork")
+    forkserver.start_early = lambda device: None
     calm = root / "calm"
     run(root / "first")  # fills the caches
     began = time.monotonic()

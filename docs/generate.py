@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 import ganbench
-from ganbench import hookspecs
 from ganbench.claims.catalogue import CLAIMS
 from ganbench.claims.claim import overall
-from ganbench.figures.verdicts import effect_text
-from ganbench.plugins import load_plugins
+from ganbench.interfaces import hookspecs
+from ganbench.plugins.registry import load_plugins
+from ganbench.report.figures.verdicts import effect_text
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "reference"

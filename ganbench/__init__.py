@@ -9,43 +9,42 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganbench.dataset import Dataset, Population
-    from ganbench.draws import Draw
     from ganbench.errors import DataError, MetricError, UsageError
-    from ganbench.executor import Executor
-    from ganbench.hookspecs import hookimpl
-    from ganbench.losses import js_lower_bound, softplus
-    from ganbench.measured import Evaluator, Measured, Metric
-    from ganbench.networks.architecture import Architecture, CriticNetwork
+    from ganbench.interfaces.architecture import Architecture, CriticNetwork
+    from ganbench.interfaces.dataset import Dataset, Population
+    from ganbench.interfaces.draw import Draw
+    from ganbench.interfaces.executor import Executor
+    from ganbench.interfaces.hookspecs import hookimpl
+    from ganbench.interfaces.metric import Evaluator, Measured, Metric
+    from ganbench.interfaces.objective import Critic, Objective, Optimizer, js_lower_bound, softplus
     from ganbench.networks.dcgan import Dcgan
     from ganbench.networks.mlp import Mlp
-    from ganbench.objective import Critic, Objective, Optimizer
-    from ganbench.results import load
+    from ganbench.store.results import load
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Architecture": "ganbench.networks.architecture",
-    "Critic": "ganbench.objective",
-    "CriticNetwork": "ganbench.networks.architecture",
+    "Architecture": "ganbench.interfaces.architecture",
+    "Critic": "ganbench.interfaces.objective",
+    "CriticNetwork": "ganbench.interfaces.architecture",
     "DataError": "ganbench.errors",
-    "Dataset": "ganbench.dataset",
+    "Dataset": "ganbench.interfaces.dataset",
     "Dcgan": "ganbench.networks.dcgan",
-    "Draw": "ganbench.draws",
-    "Evaluator": "ganbench.measured",
-    "Executor": "ganbench.executor",
-    "Measured": "ganbench.measured",
-    "Metric": "ganbench.measured",
+    "Draw": "ganbench.interfaces.draw",
+    "Evaluator": "ganbench.interfaces.metric",
+    "Executor": "ganbench.interfaces.executor",
+    "Measured": "ganbench.interfaces.metric",
+    "Metric": "ganbench.interfaces.metric",
     "MetricError": "ganbench.errors",
     "Mlp": "ganbench.networks.mlp",
-    "Objective": "ganbench.objective",
-    "Optimizer": "ganbench.objective",
-    "Population": "ganbench.dataset",
+    "Objective": "ganbench.interfaces.objective",
+    "Optimizer": "ganbench.interfaces.objective",
+    "Population": "ganbench.interfaces.dataset",
     "UsageError": "ganbench.errors",
-    "hookimpl": "ganbench.hookspecs",
-    "js_lower_bound": "ganbench.losses",
-    "load": "ganbench.results",
-    "softplus": "ganbench.losses",
+    "hookimpl": "ganbench.interfaces.hookspecs",
+    "js_lower_bound": "ganbench.interfaces.objective",
+    "load": "ganbench.store.results",
+    "softplus": "ganbench.interfaces.objective",
 }
 
 __all__ = [

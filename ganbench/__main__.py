@@ -6,11 +6,11 @@ import sys
 def main() -> None:
     """Import the command line and run it."""
     try:
-        from ganbench import cli
+        from ganbench.cli import app
     except KeyboardInterrupt:
         print("ganbench: interrupted; the same command runs what is missing", file=sys.stderr)
         sys.exit(130)
-    cli.main()
+    app.main()
 
 
 if __name__ == "__main__":

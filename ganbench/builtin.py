@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganbench.hookspecs import hookimpl
+from ganbench.interfaces.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from ganbench.dataset import Dataset
-    from ganbench.executor import Executor
-    from ganbench.measured import Metric
-    from ganbench.networks.architecture import Architecture
+    from ganbench.interfaces.architecture import Architecture
+    from ganbench.interfaces.dataset import Dataset
+    from ganbench.interfaces.executor import Executor
+    from ganbench.interfaces.metric import Metric
 
 
 @hookimpl
@@ -40,8 +40,8 @@ def ganbench_metrics() -> list[type[Metric]]:
 @hookimpl
 def ganbench_executors() -> list[type[Executor]]:
     """This machine, and clusters."""
-    from ganbench.executors.local import Local
-    from ganbench.executors.ray_tasks import Ray
-    from ganbench.executors.slurm import Slurm
+    from ganbench.runner.executors.local import Local
+    from ganbench.runner.executors.ray import Ray
+    from ganbench.runner.executors.slurm import Slurm
 
     return [Local, Ray, Slurm]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiers import pytest_collection_modifyitems, pytest_configure, pytest_runtest_protocol  # noqa: F401
 
-from ganbench import cli
+from ganbench.cli import app
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # else a suite in the background hands on a deaf ear
@@ -56,7 +56,7 @@ def call(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["ganbench", *map(str, args)])
         code = 0
         try:
-            cli.main()
+            app.main()
         except SystemExit as stop:
             code = stop.code or 0
         out, err = capsys.readouterr()

@@ -14,8 +14,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from ganbench import cli
-from ganbench.executors import server
+from ganbench.cli import app
+from ganbench.runner.executors import forkserver as server
 
 
 def call(function, *args, cwd=".", path=(), timeout=250, **variables):
@@ -49,7 +49,7 @@ def ganbench(*words, **how):
 
 def _main(words):
     sys.argv = ["ganbench", *words]
-    cli.main()
+    app.main()
 
 
 def _run(function, args, cwd, path, variables, out, err):

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from ganbench import schema
-from ganbench.results import typed
-from ganbench.store import Store
-from ganbench.tables import keys
-from ganbench.trials import Trial, canonical
+from ganbench.runner.tables import keys
+from ganbench.spec import Trial, canonical
+from ganbench.store import schema
+from ganbench.store.folder import Store
+from ganbench.store.results import typed
 
 OBJECTIVES = {"gan": 40.0, "wgan": 20.0}  # with the FID that each of them ends at, before the seed is added
 VERSIONS = {"ganbench": "0", "torch": "2"}

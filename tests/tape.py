@@ -55,7 +55,7 @@ def tensors_in(tree) -> list[Tensor]:
 
 
 def record(function: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
-    """Stands in for ``ganbench.capture.cuda_graph``."""
+    """Stands in for ``ganbench.engine.cuda_graph.cuda_graph``."""
     tape = Tape()
     try:
         with tape:

@@ -16,12 +16,11 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from tiers import spread
 from toys import Gaussian, Tiny, make_cohort, readings_of
 
-from ganbench.capture import WARM_UPS, Captured, capture_for, cuda_graph
-from ganbench.cohort import Cohort, Setting
 from ganbench.datasets.digits import Digits
+from ganbench.engine.cohort import Cohort, Setting, restore, snapshot
+from ganbench.engine.cuda_graph import WARM_UPS, Captured, capture_for, cuda_graph
+from ganbench.engine.loop import train
 from ganbench.networks import Dcgan
-from ganbench.snapshots import restore, snapshot
-from ganbench.training import train
 
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
 

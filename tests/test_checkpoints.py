@@ -16,19 +16,19 @@ from tiers import spread
 from toys import make_cohort, readings_of
 
 from ganbench import Optimizer
-from ganbench.checkpoints import RECORD, Checkpoint, Checkpoints, whole
+from ganbench.engine.cohort import restore, snapshot
+from ganbench.engine.loop import train
+from ganbench.engine.training_log import Record, joined
 from ganbench.errors import StorageError
-from ganbench.evaluation import Findings, Histogram
-from ganbench.execution import execute
-from ganbench.files import write_bytes
-from ganbench.plugins import load_plugins
-from ganbench.record import Record, joined
-from ganbench.request import Request
-from ganbench.snapshots import restore, snapshot
-from ganbench.store import Store
-from ganbench.study import make_study
-from ganbench.surroundings import Contact, Stopped, Surroundings
-from ganbench.training import train
+from ganbench.interfaces.executor import Contact, Stopped, Surroundings
+from ganbench.metrics.suite import Findings, Histogram
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute
+from ganbench.store.checkpoint import RECORD, Checkpoint, Checkpoints, whole
+from ganbench.store.files import write_bytes
+from ganbench.store.folder import Store
+from ganbench.study.config import Request
+from ganbench.study.study import make_study
 
 SEEDS = (0, 1, 2)
 
@@ -252,7 +252,7 @@ def test_a_checkpoint_that_finds_no_room_costs_no_result(tmp_path, monkeypatch):
             raise StorageError("no room")
         write_bytes(path, *rest)
 
-    monkeypatch.setattr("ganbench.store.write_bytes", refuse)
+    monkeypatch.setattr("ganbench.store.folder.write_bytes", refuse)
     outcomes = execute(cohort, where, Contact(lambda step: None, say=said.append))
     assert {outcome.status for outcome in outcomes} == {"completed"}
     assert all("no checkpoint could be left: no room" in text for text in said)

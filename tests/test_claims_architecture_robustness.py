@@ -7,12 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from ganbench.claims.architecture_robustness import CLAIMS
-from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.experiment import Profile, row
-from ganbench.claims.random_networks import (
+from ganbench.claims.architectures import (
     ACTIVATIONS,
     ARMS,
+    CLAIMS,
     DEPTHS,
     PARTS,
     SHARES,
@@ -22,6 +20,8 @@ from ganbench.claims.random_networks import (
     measure,
     run,
 )
+from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from ganbench.claims.experiment import Profile, row
 
 (CLAIM,) = CLAIMS
 SOME = RandomMlp(generator_layers=Layers(3, 32, "tanh", True), critic_layers=Layers(2, 64, "leaky-relu"))

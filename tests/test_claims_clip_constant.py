@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.clip_constant import CLAIMS, correlation
-from ganbench.claims.clip_sweep import CONSTANTS, ONLY_FULL, first_step, measure, run
+from ganbench.claims.clipping import CLAIMS, CONSTANTS, ONLY_FULL, correlation, first_step, measure, run
 from ganbench.claims.experiment import Profile, row
 
 (CLAIM,) = CLAIMS
@@ -28,11 +27,11 @@ def test_a_bound_below_every_weight_is_reached_at_once_and_a_far_one_never():
 
 
 def test_the_gradient_is_the_reading_of_the_run():
-    from ganbench.claims.clip_sweep import OPTIMIZER
-    from ganbench.claims.laboratory import cohort, objective, training
+    from ganbench.claims.clipping import OPTIMIZER
+    from ganbench.claims.lab import cohort, objective, training
     from ganbench.datasets.synthetic import Ring
+    from ganbench.engine.readings import READINGS
     from ganbench.networks.mlp import Mlp
-    from ganbench.readings import READINGS
 
     found = pd.DataFrame(measure(0.1, (100, 101), steps=4, depth=1))
     trained = cohort(Ring(), Mlp(depth=1), objective("wgan", clip=0.1, optimizer=OPTIMIZER), (100, 101), 4)

@@ -8,10 +8,19 @@ import pytest
 import torch
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.critic_distance import ARMS, CLAIMS
+from ganbench.claims.critic_distance import (
+    ARMS,
+    CLAIMS,
+    OPTIMIZERS,
+    PAIRS,
+    RING,
+    MovedRing,
+    distance,
+    mean_radius,
+    pair_rows,
+)
 from ganbench.claims.experiment import row
-from ganbench.claims.laboratory import objective
-from ganbench.claims.moved_rings import OPTIMIZERS, PAIRS, RING, MovedRing, distance, mean_radius, pair_rows
+from ganbench.claims.lab import objective
 from ganbench.metrics.transport import exact_distance
 
 (CLAIM,) = CLAIMS

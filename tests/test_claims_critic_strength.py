@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 import torch
 
-from ganbench.claims import scalar_generator
+from ganbench.claims import parallel_lines
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.critic_strength import CLAIMS
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.laboratory import cohort, objective, population
-from ganbench.claims.scalar_generator import (
+from ganbench.claims.lab import cohort, objective, population
+from ganbench.claims.parallel_lines import (
     OPTIMIZERS,
     STARTS,
+    STRENGTH_CLAIMS,
     Line,
     ScalarGenerator,
     ScalarLine,
@@ -21,11 +21,11 @@ from ganbench.claims.scalar_generator import (
     by_critic_steps,
     courses,
     from_starts,
-    run,
+    run_scalar_generator,
 )
-from ganbench.objective import Optimizer
+from ganbench.interfaces.objective import Optimizer
 
-DILEMMA, LEARNS = CLAIMS
+DILEMMA, LEARNS = STRENGTH_CLAIMS
 
 
 def test_the_real_line_is_at_zero_and_uniform():
@@ -76,11 +76,11 @@ def test_the_measurements_hold_every_combination_once():
 
 
 def test_the_quick_profile_leaves_out_the_penalty():
-    assert run(Profile("quick", (100,)), "wgan-gp") == []
+    assert run_scalar_generator(Profile("quick", (100,)), "wgan-gp") == []
 
 
 def test_parts_and_arms_are_the_same():
-    assert scalar_generator.EXPERIMENT.parts == ("gan", "nsgan", "wgan", "wgan-gp", "starts")
+    assert parallel_lines.EXPERIMENT.parts == ("gan", "nsgan", "wgan", "wgan-gp", "starts")
 
 
 def finals(strong_gan, weak_gan=0.0, strong_wgan=0.0, weak_wgan=0.0, n=8):

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from ganbench.claims.clipping import DEPTH_CLAIMS, NARROW, RULES, slopes
 from ganbench.claims.deep_critics import ARMS, DEPTH, Arm, layer_gradients, measure
-from ganbench.claims.depth_gradients import CLAIMS, NARROW, RULES, slopes
 from ganbench.claims.experiment import row
 from ganbench.networks.mlp import Mlp
 
-(CLAIM,) = CLAIMS
+(CLAIM,) = DEPTH_CLAIMS
 
 
 def test_gradients_of_a_narrow_chain_follow_the_chain_rule():

@@ -5,12 +5,12 @@ import math
 import pandas as pd
 import pytest
 
-from ganbench.claims import noise_and_distance, transport_duality
+from ganbench.claims import noise, transport
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
 
-(DUALITY,) = transport_duality.CLAIMS
-(BOUND,) = noise_and_distance.CLAIMS
+(DUALITY,) = transport.CLAIMS
+(BOUND,) = noise.CLAIMS
 
 
 def verdicts(claim, table):
@@ -32,7 +32,7 @@ def test_the_worked_problems_and_fifty_random_ones_are_measured():
 
 
 def test_other_seeds_give_other_random_problems():
-    one, other = (pd.DataFrame(transport_duality.randomly((seed,))) for seed in (100, 101))
+    one, other = (pd.DataFrame(transport.randomly((seed,))) for seed in (100, 101))
     assert not one["value"].equals(other["value"])
 
 

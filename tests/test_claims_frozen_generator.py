@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from ganbench.claims import perfect_critic, vanishing_gradients
+from ganbench.claims import vanishing_gradients
+from ganbench.claims import vanishing_gradients as perfect_critic
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from ganbench.claims.effects import course, drop, growth
 from ganbench.claims.experiment import Profile, row, values
 from ganbench.claims.frozen_generator import ADAM, BATCH, CASES, SURFACE, UNTRAINED, arms, frozen, measure
-from ganbench.claims.gradient_courses import course, drop, growth
-from ganbench.claims.laboratory import cohort, objective, training
+from ganbench.claims.lab import cohort, objective, training
 
 (PERFECT,) = perfect_critic.CLAIMS
 DISJOINT, TRAINED, OVERLAP = vanishing_gradients.CLAIMS
@@ -80,7 +81,7 @@ def test_the_gradient_is_that_of_the_formula(readings):
     """At the start, from the untrained critic of seed 100 and the fixed latents, by plain autograd in float64."""
     from torch.func import functional_call
 
-    from ganbench.streams import generator
+    from ganbench.rng import generator
 
     case, _, generators, table = readings
     fresh = cohort(case.dataset, case.architecture, objective("gan"), (100, 101), 1, 512)

@@ -9,12 +9,18 @@ import torch
 from scipy.stats import norm
 from test_claims_frozen_generator import gradients, rows, spread, verdicts
 
-from ganbench.claims import lasting_gradients, trick_gradients, trick_training, two_gaussians
+from ganbench.claims import (
+    lasting_gradients,
+    vanishing_gradients,
+)
+from ganbench.claims import (
+    lasting_gradients as two_gaussians,
+)
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.frozen_generator import ADAM
 
-GROWTH, STRENGTH = trick_gradients.CLAIMS
+GROWTH, STRENGTH = vanishing_gradients.CLAIMS
 CRITICS, NOISE = lasting_gradients.CLAIMS
 
 # -- two Gaussians ---------------------------------------------------------------------------------------------------
@@ -81,9 +87,9 @@ def test_critics_of_all_three_objectives_are_measured(name, monkeypatch):
 
 
 def test_training_measures_every_seed_and_the_floor(monkeypatch):
-    monkeypatch.setattr(trick_training, "EARLY", 1)
-    monkeypatch.setattr(trick_training, "STEPS", 2)
-    found = pd.DataFrame(trick_training.run(Profile("quick", (100, 101)), "ring-nsgan-sgd"))
+    monkeypatch.setattr(vanishing_gradients, "EARLY", 1)
+    monkeypatch.setattr(vanishing_gradients, "STEPS", 2)
+    found = pd.DataFrame(vanishing_gradients.run(Profile("quick", (100, 101)), "ring-nsgan-sgd"))
     assert set(found["arm"]) == {"ring/nsgan/sgd"}
     distances = found[found["quantity"] == "sliced_w1"]
     assert list(zip(distances["at"], distances["seed"], strict=True)) == [(1, 100), (1, 101), (2, 100), (2, 101)]
@@ -92,8 +98,8 @@ def test_training_measures_every_seed_and_the_floor(monkeypatch):
 
 
 def test_the_quick_profile_trains_on_the_ring_alone():
-    assert all(trick_training.run(Profile("quick", (100,)), part) == [] for part in trick_training.ONLY_FULL)
-    assert set(trick_training.PARTS) - set(trick_training.ONLY_FULL) == {
+    assert all(vanishing_gradients.run(Profile("quick", (100,)), part) == [] for part in vanishing_gradients.ONLY_FULL)
+    assert set(vanishing_gradients.PARTS) - set(vanishing_gradients.ONLY_FULL) == {
         f"ring-{how}" for how in ("gan-sgd", "nsgan-sgd", "gan-adam", "nsgan-adam")
     }
 
@@ -103,7 +109,7 @@ def test_the_quick_profile_trains_on_the_ring_alone():
 
 def watched(norms, noises, n=8):
     found = []
-    for name in trick_gradients.WATCHED:
+    for name in vanishing_gradients.WATCHED:
         found += rows(f"{name}/nsgan", "grad_norm", *spread(norms, n))
         found += rows(f"{name}/nsgan", "grad_noise", *spread(noises, n))
     return pd.DataFrame(found)
@@ -126,12 +132,12 @@ def test_claim_10_judges_growth_and_noise_apart(norm_end, noise_end, expected):
 
 def strength(exponent, differences, n=8, also=()):
     found = []
-    for name in trick_gradients.STRONGER:
+    for name in vanishing_gradients.STRONGER:
         for arm, e in (("gan", 0), ("nsgan", exponent)):
             found += [
                 row("grad_norm", 10.0 ** (e + 0.01 * k * (e != 0)), arm=f"{name}/{arm}", seed=k, at=at)
                 for k in range(n)
-                for at in trick_gradients.EARLY
+                for at in vanishing_gradients.EARLY
             ]
     for place in ("ring", *also):
         for arm, how in ((o, how) for o in ("gan", "nsgan") for how in ("sgd", "adam")):

@@ -7,21 +7,12 @@ import torch
 
 from ganbench import Optimizer
 from ganbench.claims.experiment import Profile
-from ganbench.claims.laboratory import cohort, population, training
-from ganbench.claims.learning_curves import (
-    CURVES,
-    METRIC,
-    SAMPLES,
-    Curve,
-    coverage,
-    follow,
-    run,
-)
-from ganbench.claims.watching import WatchedPlayer
+from ganbench.claims.lab import WatchedPlayer, cohort, population, training
+from ganbench.claims.learning_curves import CURVES, METRIC, SAMPLES, Curve, coverage, follow, run
 from ganbench.datasets.synthetic import Ring
-from ganbench.players import make_player
-from ganbench.readings import READINGS
-from ganbench.sampling import draw_samples, evaluation_latents
+from ganbench.engine.player import make_player
+from ganbench.engine.readings import READINGS
+from ganbench.engine.sampling import draw_samples, evaluation_latents
 
 SEEDS = (100, 101)
 

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.demo_ring import CHECKPOINTS, PARTS, SAMPLES, Demo, measure
 from ganbench.claims.experiment import row
-from ganbench.claims.mode_hopping import CLAIMS, counts_by_seed, hop_rate
+from ganbench.claims.mode_hopping import CHECKPOINTS, CLAIMS, PARTS, SAMPLES, Demo, counts_by_seed, hop_rate, measure
 
 (CLAIM,) = CLAIMS
 

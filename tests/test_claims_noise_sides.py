@@ -8,11 +8,10 @@ import torch
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.known_pairs import StandardNormal
-from ganbench.claims.laboratory import cohort, objective
-from ganbench.claims.noise_sides import CLAIMS
-from ganbench.claims.noised_training import ARMS, OPTIMIZER, START, Noised, ScaleAgainstMlp, courses, measure
-from ganbench.draws import ReplayingDraw
+from ganbench.claims.fixed_generators import StandardNormal
+from ganbench.claims.lab import cohort, objective
+from ganbench.claims.noise import ARMS, CLAIMS, OPTIMIZER, START, Noised, ScaleAgainstMlp, courses, measure
+from ganbench.interfaces.draw import ReplayingDraw
 
 (CLAIM,) = CLAIMS
 INNER = objective("nsgan")
@@ -57,9 +56,8 @@ def test_the_scale_is_that_of_the_samples():
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_measurements_are_means_of_thirds(arm, monkeypatch):
-    import numpy as np
-
     import ganbench.claims.noised_training as module
+    import numpy as np
 
     monkeypatch.setattr(module, "courses", lambda trained: np.array([[9.0], [2.0], [4.0], [1.0], [3.0], [2.0], [4.0]]))
     trained = type("Trained", (), {"seeds": (100,)})()
@@ -75,9 +73,9 @@ def test_the_measurements_are_means_of_thirds(arm, monkeypatch):
     ],
 )
 def test_each_arm_learns_the_scale_of_its_equilibrium(arm, wanted):
-    from ganbench.claims.noised_training import run
+    from ganbench.claims.noise import run_noised_training
 
-    table = pd.DataFrame(run(Profile("quick", (100, 101)), arm))
+    table = pd.DataFrame(run_noised_training(Profile("quick", (100, 101)), arm))
     assert table[table["quantity"] == "scale"]["value"].mean() == pytest.approx(wanted, abs=0.04)
 
 

@@ -7,13 +7,11 @@ import pytest
 import torch
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from ganbench.claims.exact.optimal_critic import Gaussian, generator_gradients, js, optimal_score
 from ganbench.claims.experiment import row
-from ganbench.claims.known_pairs import NormalPair, StandardNormal, critics, scores, slopes
-from ganbench.claims.laboratory import objective
-from ganbench.claims.optimal_critics import CLAIMS
-from ganbench.claims.trained_optimum import MEANS, OPTIMIZER, REAL, critic_error, pulls, score_of, value_rows
-from ganbench.exhibits.generator_gradients import generator_gradients
-from ganbench.exhibits.optimal_critic import Gaussian, js, optimal_score
+from ganbench.claims.fixed_generators import NormalPair, StandardNormal, critics, scores, slopes
+from ganbench.claims.lab import objective
+from ganbench.claims.optimal_critic import CLAIMS, MEANS, OPTIMIZER, REAL, critic_error, pulls, score_of, value_rows
 
 VALUE, GRADIENTS = CLAIMS
 

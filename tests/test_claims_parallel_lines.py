@@ -7,8 +7,7 @@ import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.line_estimates import FINE, THETAS, critic_rows, run
-from ganbench.claims.parallel_lines import CLAIMS, course, slopes
+from ganbench.claims.parallel_lines import CLAIMS, FINE, THETAS, course, critic_rows, run_line_estimates, slopes
 
 (CLAIM,) = CLAIMS
 
@@ -39,7 +38,7 @@ def test_a_penalised_critic_says_about_the_distance():
 
 @pytest.mark.slow
 def test_transport_is_above_the_distance_by_no_more_than_the_samples_are_apart():
-    table = pd.DataFrame(run(Profile("quick", (100,)), "transport"))
+    table = pd.DataFrame(run_line_estimates(Profile("quick", (100,)), "transport"))
     assert table["at"].to_list() == list(THETAS)
     assert (table["value"] >= table["at"].abs()).all()
     assert (table["value"] <= table["at"].abs() + 0.06).all()

@@ -9,9 +9,19 @@ import torch
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import row
-from ganbench.claims.laboratory import population
-from ganbench.claims.noisy_data import ARMS, DATA, PARTS, Frozen, Noised, about_scores, about_weights, critics, distance
-from ganbench.claims.simple_critics import CLAIMS
+from ganbench.claims.lab import population
+from ganbench.claims.simple_critics import (
+    ARMS,
+    CLAIMS,
+    DATA,
+    PARTS,
+    Frozen,
+    Noised,
+    about_scores,
+    about_weights,
+    critics,
+    distance,
+)
 
 (CLAIM,) = CLAIMS
 
@@ -45,7 +55,7 @@ def test_weights_at_the_bound_are_counted_and_two_values_have_the_least_kurtosis
 
 def test_a_linear_score_has_its_slope_everywhere_and_sees_the_shift_of_means():
     """f(x) = k x: the gap is k times the difference of the sample means, the largest slope is k."""
-    from ganbench.claims.noisy_data import _points
+    from ganbench.claims.simple_critics import _points
 
     class Linear(torch.nn.Module):
         def __init__(self):

@@ -8,8 +8,7 @@ import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.tuned_objectives import OBJECTIVES, candidates, measure, run
-from ganbench.claims.tuning import CLAIMS, by_seed, shrinkage
+from ganbench.claims.tuning import CLAIMS, OBJECTIVES, by_seed, candidates, measure, run, shrinkage
 
 (CLAIM,) = CLAIMS
 QUICK = ("nsgan", "lsgan", "hinge", "wgan")
@@ -80,7 +79,7 @@ def test_candidates_share_their_learning_rates_and_begin_with_the_default():
 
 
 def test_the_best_of_the_search_is_trained_on_other_seeds(monkeypatch):
-    from ganbench.claims import tuned_objectives
+    from ganbench.claims import tuning
 
     trained = []
 
@@ -88,7 +87,7 @@ def test_the_best_of_the_search_is_trained_on_other_seeds(monkeypatch):
         trained.append((chosen, tuple(seeds)))
         return [abs(math.log10(chosen.optimizer.lr) + 3)] * len(seeds)  # a rate of 1e-3 is best
 
-    monkeypatch.setattr(tuned_objectives, "distances", distances)
+    monkeypatch.setattr(tuning, "distances", distances)
     found = pd.DataFrame(measure("nsgan", (0, 1), (1000, 1001), 4, 7))
     scores = found[found["quantity"] == "searched"]["value"]
     assert [seeds for _, seeds in trained] == [(1000, 1001)] * 4 + [(0, 1)] * 2

@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from ganbench.claims.exact import dirac_gan
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.game_runs import SCHEDULES, SETTINGS, STARTS, XY, averaging, run
-from ganbench.claims.two_number_games import CLAIMS, CONVERGING, WANDERING
-from ganbench.exhibits import dirac_gan
-from ganbench.exhibits.dynamics import random_starts, simulate
-from ganbench.objective import Objective
-from ganbench.plugins import load_plugins
-from ganbench.streams import stream
+from ganbench.claims.games import CLAIMS, CONVERGING, SCHEDULES, SETTINGS, STARTS, WANDERING, XY, averaging, run
+from ganbench.interfaces.objective import Objective
+from ganbench.plugins.registry import load_plugins
+from ganbench.rng import stream
+from ganbench.testing.dynamics import random_starts, simulate
 
 (CLAIM,) = CLAIMS
 ONE_SEED = Profile("quick", (100,))

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from ganbench import Dcgan, Mlp
-from ganbench.components import code_of
 from ganbench.errors import UsageError
 from ganbench.metrics import METRICS
 from ganbench.networks import ARCHITECTURES
-from ganbench.plugins import load_plugins
-from ganbench.request import Request
-from ganbench.rerun import check_same_sources
-from ganbench.study import make_study
+from ganbench.plugins.build import code_of
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.rerun import check_same_sources
+from ganbench.study.config import Request
+from ganbench.study.study import make_study
 
 FIRST = "ddd9c40767f9"  # stands in the address of every stored trial
 

@@ -12,10 +12,10 @@ from ganbench_objectives.wgan import WassersteinClip
 from toys import Gaussian, Tiny, make_cohort, readings_of
 
 from ganbench import Objective, Optimizer, softplus
+from ganbench.engine.batches import send
+from ganbench.engine.loop import first_divergence, train
+from ganbench.engine.readings import READINGS
 from ganbench.errors import ObjectiveError
-from ganbench.readings import READINGS
-from ganbench.training import first_divergence, train
-from ganbench.transfer import send
 
 ALL = [Minimax, NonSaturating, InstanceNoise, WassersteinClip]
 

@@ -6,7 +6,8 @@ import urllib.error
 import pytest
 import torch
 
-from ganbench import cli, datasets
+from ganbench import datasets
+from ganbench.cli import app
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def fetch(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["ganbench", "data", "fetch", *args])
         code = 0
         try:
-            cli.main()
+            app.main()
         except SystemExit as stop:
             code = stop.code or 0
         return code, *capsys.readouterr()
@@ -58,7 +59,7 @@ def test_offline_one_sentence_says_which_files_belong_where(fetch, monkeypatch, 
 
 
 def test_the_weights_of_inception_are_fetched_by_its_name(fetch, monkeypatch, tmp_path):
-    monkeypatch.setattr("ganbench.commands.data.inception", lambda download: None)
+    monkeypatch.setattr("ganbench.cli.data.inception", lambda download: None)
     assert fetch("inception-v3-compat")[0] == 0
 
 

@@ -12,10 +12,10 @@ import reported
 from markdown_it import MarkdownIt
 from test_leaderboard import DIRECTIONS, study, trial
 
-from ganbench import schema
-from ganbench.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, interval_text, latex_text
-from ganbench.leaderboard import leaderboard
-from ganbench.store import Store
+from ganbench.analysis.export import FORMATS, as_csv, as_json, as_latex, as_markdown, interval_text, latex_text
+from ganbench.analysis.leaderboard import leaderboard
+from ganbench.store import schema
+from ganbench.store.folder import Store
 
 NAMES = [
     "<script>",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_leaderboard import DIRECTIONS, study, trial
 
-from ganbench.comparison import compare
+from ganbench.analysis.comparison import compare
 
 
 def folder(values, metric="fid", objective="gan", settings=None, first_seed=0):

@@ -19,19 +19,19 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from tiers import spread
 from toys import make_cohort, readings_of
 
-from ganbench import compilation, pace
-from ganbench.arithmetic import set_arithmetic
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
+from ganbench.engine import pace, tracing
+from ganbench.engine.cohort import restore, snapshot
+from ganbench.engine.loop import train
+from ganbench.engine.pace import operations, settle
+from ganbench.engine.readings import READINGS
 from ganbench.errors import UsageError
 from ganbench.networks import Dcgan, Mlp
-from ganbench.pace import operations, settle
-from ganbench.readings import READINGS
-from ganbench.snapshots import restore, snapshot
-from ganbench.training import train
-from ganbench.trials import Protocol
+from ganbench.plugins.isolation import set_arithmetic
+from ganbench.spec import Protocol
 
-COMPILES = pytest.mark.skipif(bool(compilation.missing_compiler()), reason="needs a C++ compiler")
+COMPILES = pytest.mark.skipif(bool(tracing.missing_compiler()), reason="needs a C++ compiler")
 LOSSES = [Minimax(), WassersteinClip(), WassersteinPenalty()]
 RING = {"population": Ring().load(None), "architecture": Mlp()}
 DIGITS = {"population": Digits().load(None), "architecture": Dcgan()}
@@ -162,7 +162,7 @@ def test_a_compiler_that_fails_costs_a_warning_where_it_was_not_asked_for(monkey
     def broken(program):
         raise RuntimeError("CppCompileError: no such header\nand more")
 
-    monkeypatch.setattr("ganbench.tracing.compile_program", broken)
+    monkeypatch.setattr("ganbench.engine.tracing.compile_program", broken)
     monkeypatch.setattr(pace, "WORTH", 0.0)
     monkeypatch.setattr(pace, "missing_compiler", lambda: "")
     setting = make_cohort(Minimax()).setting
@@ -176,10 +176,10 @@ def test_a_compiler_that_fails_costs_a_warning_where_it_was_not_asked_for(monkey
 
 def test_the_compiler_is_the_one_that_pytorch_would_take(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
-    assert compilation.missing_compiler() == str(tmp_path / "none")
+    assert tracing.missing_compiler() == str(tmp_path / "none")
     (tmp_path / "none").write_text("")
     os.chmod(tmp_path / "none", 0o755)
-    assert compilation.missing_compiler() == ""
+    assert tracing.missing_compiler() == ""
 
 
 # -- precision ---------------------------------------------------------------------------------------------------------

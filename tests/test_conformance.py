@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 
 from ganbench import Objective, Optimizer, softplus
 from ganbench.errors import UnknownNameError
-from ganbench.plugins import load_plugins
+from ganbench.plugins.registry import load_plugins
 from ganbench.testing import Defect, check_objective, examine
 
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from ganbench import Architecture, CriticNetwork, DataError, Dataset, Evaluator, Measured, Metric, Population
 from ganbench.errors import UnknownNameError
-from ganbench.plugin_files import read_plugin_files
-from ganbench.plugins import load_plugins
+from ganbench.plugins.loading import read_plugin_files
+from ganbench.plugins.registry import load_plugins
 from ganbench.testing import check_architecture, check_dataset, check_metric, check_tracker, examine
 
 ROOT = Path(__file__).parent.parent

@@ -9,11 +9,13 @@ import torch
 from ganbench_objectives.wgan import WassersteinClip
 from toys import make_cohort, readings_of
 
-from ganbench import Optimizer, programs, tracing
+from ganbench import Optimizer
+from ganbench.engine import cohort as programs
+from ganbench.engine import tracing
+from ganbench.engine.loop import train
 from ganbench.errors import ObjectiveError
-from ganbench.exhibits.dirac_objective import objective_field
-from ganbench.objective import Objective, constraint_of
-from ganbench.training import train
+from ganbench.interfaces.objective import Objective, constraint_of
+from ganbench.testing.toys import objective_field
 
 STEPS, CLIP = 5, 0.5
 

@@ -18,9 +18,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from ganbench import datasets
-from ganbench.datasets import images, pictures, stacks
+from ganbench.datasets import images
+from ganbench.datasets import images as pictures
+from ganbench.datasets import images as stacks
 from ganbench.errors import DataError, MetricError, UsageError
-from ganbench.measured import Evaluator, Measured
+from ganbench.interfaces.metric import Evaluator, Measured
 from ganbench.metrics.modes import HighQuality, Modes
 
 SHIPPED = [d for d in datasets.DATASETS if d.architecture == "mlp"] + [datasets.Digits]
@@ -245,7 +247,7 @@ def test_fingerprint_changes_with_the_data(change):
 
 
 def test_the_evaluator_is_asked_for_by_name(monkeypatch, tmp_path):
-    from ganbench import evaluators
+    from ganbench.metrics import evaluators
 
     monkeypatch.setattr(evaluators, "load", lambda name: f"<{name}>", raising=False)
     assert datasets.Digits().load(NOWHERE).evaluator() == "<digits-cnn>"
@@ -574,7 +576,7 @@ class FakeCelebA:
 @pytest.fixture
 def celeba_root(tmp_path, monkeypatch):
     monkeypatch.setattr(torchvision.datasets, "CelebA", FakeCelebA)
-    monkeypatch.setattr("ganbench.datasets.celeba.FACES", 4)
+    monkeypatch.setattr("ganbench.datasets.torchvision_sets.FACES", 4)
     (tmp_path / "celeba" / "img_align_celeba").mkdir(parents=True)
     (tmp_path / "celeba" / "identity_CelebA.txt").touch()
     for i in range(4):

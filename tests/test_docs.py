@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from toys import make_cohort, readings_of
 
-from ganbench import cli
-from ganbench.plugin_files import read_plugin_files
-from ganbench.plugins import load_plugins
+from ganbench.cli import app
+from ganbench.plugins.loading import read_plugin_files
+from ganbench.plugins.registry import load_plugins
 from ganbench.testing import check_objective
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +42,7 @@ def test_every_run_command_can_be_planned(command, tmp_path, monkeypatch, capsys
     words = shlex.split(command.split("&&")[-1])
     monkeypatch.setattr(sys, "argv", [*words, *([] if "--plan" in words else ["--plan"])])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        app.main()
     assert not stop.value.code, capsys.readouterr().err
     assert "trials would run" in capsys.readouterr().out
 

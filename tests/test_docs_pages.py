@@ -14,7 +14,7 @@ import ganbench_objectives
 import pytest
 
 import ganbench
-from ganbench.plugins import load_plugins
+from ganbench.plugins.registry import load_plugins
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -104,7 +104,7 @@ def test_the_reference_is_what_the_code_says(generate):
 
 
 def test_the_reference_names_every_hook_and_shows_every_loss():
-    from ganbench import hookspecs
+    from ganbench.interfaces import hookspecs
 
     hooks, losses = ((DOCS / "reference" / name).read_text(encoding="utf-8") for name in ("hooks.md", "objectives.md"))
     for name in vars(hookspecs):

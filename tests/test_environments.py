@@ -15,11 +15,11 @@ import pytest
 from reported import OBJECTIVES, write_study
 
 import ganbench
-from ganbench.commands.terminal import UNREAD, printable
-from ganbench.listing import describe_all, recall, remember
-from ganbench.paths import cache_folder
-from ganbench.plugins import load_plugins
-from ganbench.request import make_request
+from ganbench.cli.listing import describe_all, recall, remember
+from ganbench.cli.terminal import UNREAD, printable
+from ganbench.interfaces.paths import cache_folder
+from ganbench.plugins.registry import load_plugins
+from ganbench.study.config import make_request
 
 PLAN = ["run", "--plan", "--objectives", "gan", "--datasets", "ring", "--seeds", "1", "--steps", "20"]
 NOTEBOOK = "module://matplotlib_inline.backend_inline"
@@ -180,7 +180,7 @@ def test_a_file_in_the_place_of_the_results_is_one_sentence(call, tmp_path):
 def test_no_usable_temporary_folder_is_one_sentence(call, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
-    monkeypatch.setattr("ganbench.commands.verify.verify", lambda *_: tempfile.mkdtemp())
+    monkeypatch.setattr("ganbench.cli.verify.verify", lambda *_: tempfile.mkdtemp())
     code, out, err = call("verify", "somewhere")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "TMPDIR" in err
@@ -192,7 +192,7 @@ def test_what_the_system_refuses_is_one_sentence(call, monkeypatch, number, name
     def refuse(*_):
         raise OSError(number, os.strerror(number), name)
 
-    monkeypatch.setattr("ganbench.commands.verify.verify", refuse)
+    monkeypatch.setattr("ganbench.cli.verify.verify", refuse)
     code, out, err = call("verify", "somewhere")
     assert (code, out, err.count("\n")) == (2, "", 1)
 
@@ -344,7 +344,7 @@ def test_no_command_prints_control_characters_of_names(call, hostile, args):
 
 def test_the_live_display_shows_names_as_they_are(monkeypatch):
     """Neither as markup nor as escape sequences; at 40 columns the percentage is there in full."""
-    from ganbench.commands import progress
+    from ganbench.cli import run as progress
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -458,7 +458,7 @@ def test_the_list_is_kept_until_a_plugin_changes(listed, monkeypatch, tmp_path):
 
 def test_completion_knows_names(listed):
     words = {"COMP_WORDS": "ganbench run --objectives gan,wg", "COMP_CWORD": "3", "_GANBENCH_COMPLETE": "complete_bash"}
-    command = [sys.executable, "-c", "import sys; sys.argv = ['ganbench']; from ganbench.cli import main; main()"]
+    command = [sys.executable, "-c", "import sys; sys.argv = ['ganbench']; from ganbench.cli.app import main; main()"]
     env = {"XDG_CACHE_HOME": str(listed[0]), "PYTHONPATH": os.pathsep.join(ROOTS), **words}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert {"gan,wgan", "gan,wgan-gp"} <= set(done.stdout.split()), done.stderr

@@ -8,13 +8,13 @@ import pytest
 import torch
 from toys import Gaussian
 
+from ganbench.engine.sampling import evaluation_latents
 from ganbench.errors import DataError, MetricError
-from ganbench.evaluation import Examiner, Histogram
-from ganbench.evaluators.coordinates import NearestMode
-from ganbench.measured import Evaluator, Measured, Metric
+from ganbench.interfaces.metric import Evaluator, Measured, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
+from ganbench.metrics.evaluators.coordinates import NearestMode
 from ganbench.metrics.modes import captured
-from ganbench.sampling import evaluation_latents
+from ganbench.metrics.suite import Examiner, Histogram
 
 
 class Missing(Evaluator):

@@ -9,18 +9,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from train_evaluators import (
+    DIGITS_RECIPE,
+    Variation,
+    accuracy,
+    digits_split,
+    fade,
+    make,
+    mnist,
+    mnist_split,
+    splice,
+    spoil,
+    train,
+    vary,
+    with_spoiled,
+)
 
 from ganbench.errors import DataError, UnknownNameError
-from ganbench.evaluators import NAMES, load
-from ganbench.evaluators.augmentation import Variation, fade, splice, spoil, vary, with_spoiled
-from ganbench.evaluators.coordinates import NearestMode
-from ganbench.evaluators.network import NOT_A_DIGIT, digits_network
-from ganbench.evaluators.quality import SHARE_OF_REAL, Quality
-from ganbench.evaluators.stacked import StackedEvaluator
-from ganbench.evaluators.train_digits_cnn import RECIPE, digits_split
-from ganbench.evaluators.train_mnist_cnn import mnist, mnist_split
-from ganbench.evaluators.training import accuracy, make, train
-from ganbench.evaluators.weights import FOLDER, read_classifier, read_record, sha256
+from ganbench.metrics.evaluators import NAMES, load
+from ganbench.metrics.evaluators.classifier import (
+    FOLDER,
+    NOT_A_DIGIT,
+    SHARE_OF_REAL,
+    Quality,
+    digits_network,
+    read_classifier,
+    read_record,
+    sha256,
+)
+from ganbench.metrics.evaluators.coordinates import NearestMode
+from ganbench.metrics.evaluators.stacked import StackedEvaluator
 
 
 def test_nearest_mode_by_hand():
@@ -216,7 +234,7 @@ def test_broken_weights_are_one_sentence(tmp_path):
 
 @pytest.mark.slow
 def test_training_learns_follows_its_seed_and_leaves_the_global_generator_alone(split):
-    recipe, before = dataclasses.replace(RECIPE, epochs=3), torch.get_rng_state()
+    recipe, before = dataclasses.replace(DIGITS_RECIPE, epochs=3), torch.get_rng_state()
     network = train(digits_network, split.training, recipe)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(5)
@@ -231,8 +249,8 @@ def test_training_learns_follows_its_seed_and_leaves_the_global_generator_alone(
 
 @pytest.mark.slow
 def test_making_an_evaluator_writes_weights_and_a_record_that_agree(split, tmp_path):
-    recipe = dataclasses.replace(RECIPE, epochs=2)
-    record = make("digits-cnn", split, recipe, "ganbench.evaluators.train_digits_cnn", tmp_path)
+    recipe = dataclasses.replace(DIGITS_RECIPE, epochs=2)
+    record = make("digits-cnn", split, recipe, "train_evaluators", tmp_path)
     assert read_record("digits-cnn", tmp_path) == record
     assert json.loads((tmp_path / "digits-cnn.json").read_text())["sha256"] == record.sha256
     evaluator = read_classifier("digits-cnn", tmp_path)

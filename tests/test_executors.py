@@ -17,33 +17,29 @@ from test_plugins import entry as entry
 from test_reliability import REGISTRY, study_of
 
 import ganbench
-from ganbench import executor, locks, tries
-from ganbench.durable import read_bytes
 from ganbench.errors import StorageError, UnknownNameError
-from ganbench.execution import execute
-from ganbench.executors import cluster, delivery
-from ganbench.executors.cell import Line, work
-from ganbench.executors.choice import choose
-from ganbench.executors.cluster import run_on
-from ganbench.executors.delivery import Sender, accept, inside
-from ganbench.executors.division import divide
-from ganbench.executors.engine import Engine, News, Task
-from ganbench.executors.ray_tasks import Ray
-from ganbench.executors.slurm import Slurm
-from ganbench.failures import Failure
-from ganbench.integrity import inspect
-from ganbench.locks import hold
-from ganbench.plugins import load_plugins
-from ganbench.request import Request, make_request
-from ganbench.store import Store
-from ganbench.surroundings import Contact, Stopped
-from ganbench.trials import CohortSpec, Component, Protocol
+from ganbench.interfaces import executor
+from ganbench.interfaces.executor import Contact, Failure, Stopped
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute
+from ganbench.runner.executors import remote
+from ganbench.runner.executors.ray import Ray
+from ganbench.runner.executors.remote import Engine, Line, News, Sender, Task, accept, divide, inside, run_on, work
+from ganbench.runner.executors.slurm import Slurm
+from ganbench.spec import CohortSpec, Component, Protocol
+from ganbench.store import attempts, locks
+from ganbench.store.files import read_bytes
+from ganbench.store.folder import Store
+from ganbench.store.locks import hold
+from ganbench.store.verify import inspect
+from ganbench.study.config import Request, make_request
+from ganbench.study.study import choose
 
 
 @pytest.fixture(autouse=True)
 def _no_ray_yet(monkeypatch):
     """Commands that end in a sentence would begin to start Ray in this process, where it is installed."""
-    monkeypatch.setattr("ganbench.executors.early.find_spec", lambda wanted: None)
+    monkeypatch.setattr("ganbench.runner.executors.early.find_spec", lambda wanted: None)
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -161,7 +157,7 @@ def test_executors_are_listed_with_their_settings(call):
 
 def test_processes_that_only_watch_import_no_torch():
     code = (
-        "import sys, ganbench.executors.ray_worker, ganbench.executors.slurm_job\n"
+        "import sys, ganbench.runner.executors.ray, ganbench.runner.executors.slurm\n"
         "sys.exit(str({'torch', 'pandas', 'sklearn'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -194,7 +190,7 @@ class Fragile(Engine):
         task = self.tasks[job]
         name, store = task.shard.objective.label, Store(Path(task.where.results))
         if failure := (self.deaths.get(name) or [None]).pop(0):
-            tries.begin(store, task.shard.trials())
+            attempts.begin(store, task.shard.trials())
             return failure
         return tuple(execute(task.shard, task.where, lambda step: None))
 
@@ -211,8 +207,8 @@ DIED = Failure("WorkerDied", "its worker is gone", "log")
 
 @pytest.fixture
 def at_once(monkeypatch):
-    monkeypatch.setattr(cluster, "PAUSES", (0.0,))
-    monkeypatch.setattr(cluster, "LOOK", 0.0)
+    monkeypatch.setattr(remote, "PAUSES", (0.0,))
+    monkeypatch.setattr(remote, "LOOK", 0.0)
 
 
 @pytest.mark.slow
@@ -241,9 +237,9 @@ def test_what_dies_again_and_again_is_failed_rows_and_the_rest_goes_on(at_once, 
     outcomes = [o for event in run_on(engine, study.cohorts, where) for o in event.outcomes]
     assert {o.trial.objective: o.status for o in outcomes} == {"gan": "completed", "wgan": "failed"}
     trials = ganbench.load(tmp_path / "a").trials.set_index("objective")
-    assert set(trials.loc["wgan", "attempts"]) == {cluster.TRIES}
+    assert set(trials.loc["wgan", "attempts"]) == {remote.TRIES}
     assert all("WorkerDied: its worker is gone" in error for error in trials.loc["wgan", "error"])
-    assert [task.shard.objective.label for task in engine.tasks].count("wgan") == cluster.TRIES
+    assert [task.shard.objective.label for task in engine.tasks].count("wgan") == remote.TRIES
 
 
 def test_an_error_of_the_cohorts_own_is_not_repeated(at_once, tmp_path):
@@ -255,7 +251,7 @@ def test_an_error_of_the_cohorts_own_is_not_repeated(at_once, tmp_path):
 
 
 def test_deaths_are_counted_from_the_last_that_got_further():
-    progress = cluster._Progress(shard=None)
+    progress = remote._Progress(shard=None)
     survived = []
     for reached in (100, 100, 200, 200, 200):
         progress.reached = reached
@@ -308,8 +304,8 @@ def test_a_pause_is_no_attempt_and_a_death_is_one(tmp_path):
     (spec,) = study.cohorts
     with pytest.raises(Stopped):
         execute(spec, where, Contact(lambda step: None, stopped=lambda: True))
-    assert {tries.count(study.store(), trial) for trial in spec.trials()} == {1}
-    tries.begin(study.store(), spec.trials())  # by a process that is never heard of again
+    assert {attempts.count(study.store(), trial) for trial in spec.trials()} == {1}
+    attempts.begin(study.store(), spec.trials())  # by a process that is never heard of again
     execute(spec, where, lambda step: None)
     assert ganbench.load(tmp_path / "a").trials["attempts"].tolist() == [2, 2]
 
@@ -436,7 +432,7 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read_is_sent_the_next_time(tm
         return read_bytes(file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(delivery, "read_bytes", replaced)
+        patch.setattr(remote, "read_bytes", replaced)
         sender.send()
     assert not [name for parcel in sent for name in parcel if name.startswith("checkpoints")]
     tensors.write_bytes(content)

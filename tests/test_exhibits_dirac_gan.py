@@ -15,9 +15,9 @@ from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.wgan import WassersteinClip
 
 from ganbench import Objective, softplus
-from ganbench.exhibits import dirac_gan
-from ganbench.exhibits.dirac_objective import objective_field
-from ganbench.exhibits.dynamics import SCHEDULES, Schedule, random_starts, simulate
+from ganbench.claims.exact import dirac_gan
+from ganbench.testing.dynamics import SCHEDULES, Schedule, random_starts, simulate
+from ganbench.testing.toys import objective_field
 
 ONE = np.ones(1)
 NOTEBOOK = [Schedule(simultaneous=True), Schedule(generator_first=True), Schedule(n_critic=5, generator_first=True)]

@@ -8,9 +8,9 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
+from ganbench.claims.exact.divergences import js, kl, tv
+from ganbench.claims.exact.f_divergences import F_DIVERGENCES
 from ganbench.errors import DataError
-from ganbench.exhibits.divergences import js, kl, tv
-from ganbench.exhibits.f_divergences import F_DIVERGENCES
 
 SEVEN = ([0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.1], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4])
 APART = ([1.0, 0.0], [0.0, 1.0])

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from ganbench.errors import UsageError
-from ganbench.exhibits.dynamics import SCHEDULES, Schedule, Trajectory, VectorField, random_starts, simulate
-from ganbench.exhibits.xy_game import XY_GAME, XYGrowth, alternating_range
+from ganbench.testing.dynamics import (
+    SCHEDULES,
+    XY_GAME,
+    Schedule,
+    Trajectory,
+    VectorField,
+    XYGrowth,
+    alternating_range,
+    random_starts,
+    simulate,
+)
 
 ONE, THREE = np.ones(1), np.full(1, 3.0)
 

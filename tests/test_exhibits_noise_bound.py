@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import truncnorm
 
-from ganbench.exhibits.noise_bound import CutNoise, NoiseBound, bounds_grid, lines_bound, noised_js, points_bound
+from ganbench.claims.exact.noise_bound import CutNoise, NoiseBound, bounds_grid, lines_bound, noised_js, points_bound
 
 THETAS, SIGMAS = (0.1, 0.2, 0.5, 1.0, 2.0), (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 

@@ -8,9 +8,17 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from ganbench.exhibits.generator_gradients import GeneratorGradients, generator_gradients
-from ganbench.exhibits.optimal_critic import Gaussian, game_value, js, kl, optimal_critic, optimal_score
-from ganbench.exhibits.quadrature import gaussian_quadrature, piecewise_quadrature
+from ganbench.claims.exact.divergences import gaussian_quadrature, piecewise_quadrature
+from ganbench.claims.exact.optimal_critic import (
+    Gaussian,
+    GeneratorGradients,
+    game_value,
+    generator_gradients,
+    js,
+    kl,
+    optimal_critic,
+    optimal_score,
+)
 
 REAL = Gaussian(0.0, 1.0)
 FAKES = [

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ganbench.exhibits.parallel_lines import LineDivergences, line_divergences, line_samples, sampled_w1
+from ganbench.claims.exact.lines import LineDivergences, line_divergences, line_samples, sampled_w1
 from ganbench.metrics.transport import exact_distance
 
 

@@ -6,20 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from ganbench.errors import DataError
-from ganbench.exhibits.transport import (
-    OptimalPotentials,
-    cost_of,
-    infeasibility,
-    line_distance,
-    line_problem,
-    optimal_plan,
-    optimal_potentials,
-    problem,
-    proves_uniqueness,
-    reduced_costs,
-)
-from ganbench.exhibits.transport_examples import (
+from ganbench.claims.exact.transport import (
     FOUR_BINS,
     FOUR_BINS_OPTIMUM,
     MOONCAKE_OPTIMUM,
@@ -30,9 +17,20 @@ from ganbench.exhibits.transport_examples import (
     SEVEN_BINS_OPTIMUM,
     SEVEN_BINS_POTENTIAL,
     Agreement,
+    OptimalPotentials,
     agreement,
+    cost_of,
+    infeasibility,
+    line_distance,
+    line_problem,
+    optimal_plan,
+    optimal_potentials,
+    problem,
+    proves_uniqueness,
     random_agreements,
+    reduced_costs,
 )
+from ganbench.errors import DataError
 
 ANSWERS = [(MOONCAKES, 823.0), (FOUR_BINS, 5.0), (SEVEN_BINS, 0.9)]
 

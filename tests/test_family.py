@@ -34,8 +34,8 @@ from ganbench_objectives.ragan import RelativisticAverage
 from ganbench_objectives.rpgan import RelativisticPairing
 from ganbench_objectives.wgan_gp import WassersteinPenalty
 
-from ganbench.draws import RecordingDraw
-from ganbench.exhibits.dirac_objective import DiracCritic
+from ganbench.interfaces.draw import RecordingDraw
+from ganbench.testing.toys import DiracCritic
 
 POINTS = [(1.0, 1.0), (-2.0, 0.5), (0.3, -4.0), (1.0, 25.0), (50.0, 1.0), (-50.0, 1.0), (2.0, -25.0), (0.01, 50.0)]
 

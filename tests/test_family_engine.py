@@ -20,11 +20,11 @@ from toys import make_cohort, readings_of
 
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
-from ganbench.draws import DrawSpec, ForbidRandomness, RecordingDraw
+from ganbench.engine.loop import first_divergence
+from ganbench.engine.player import FunctionalCritic
+from ganbench.interfaces.draw import DrawSpec, ForbidRandomness, RecordingDraw
 from ganbench.networks import Dcgan, Mlp
-from ganbench.players import FunctionalCritic
-from ganbench.plugins import load_plugins
-from ganbench.training import first_divergence
+from ganbench.plugins.registry import load_plugins
 
 DEFAULTS = [cls() for cls in ganbench_objectives()]
 VARIANTS = [

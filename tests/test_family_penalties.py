@@ -12,9 +12,9 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from torch import nn
 
 from ganbench import CriticNetwork
-from ganbench.draws import DrawSpec, RecordingDraw, ReplayingDraw
+from ganbench.engine.player import FunctionalCritic
+from ganbench.interfaces.draw import DrawSpec, RecordingDraw, ReplayingDraw
 from ganbench.networks import Dcgan
-from ganbench.players import FunctionalCritic
 
 SMOOTH = [(2,), (1, 8, 8)]
 

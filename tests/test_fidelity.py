@@ -9,7 +9,7 @@ import scipy.linalg
 import torch
 
 from ganbench.errors import DataError
-from ganbench.fidelity import Gaussian, frechet_distance, gaussian, inception, kernel_distance
+from ganbench.metrics.distances import Gaussian, frechet_distance, gaussian, inception, kernel_distance
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def test_inception_loads_the_weights_of_a_file(random_weights):
 @pytest.mark.slow
 def test_the_inception_evaluator_measures_colour_images(random_weights):
     from ganbench.errors import MetricError
-    from ganbench.evaluators import load
     from ganbench.metrics import FrechetDistance, Modes
+    from ganbench.metrics.evaluators import load
 
     evaluator = load("inception-v3-compat", random_weights)
     images = torch.rand(3, 3, 16, 16) * 2 - 1
@@ -158,7 +158,7 @@ def test_without_inception_weights_one_sentence_says_what_to_do(tmp_path, monkey
 def test_the_evaluator_has_a_name_without_weights_and_takes_those_that_a_variable_names(
     tmp_path, monkeypatch, random_weights
 ):
-    from ganbench.evaluators import load
+    from ganbench.metrics.evaluators import load
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     evaluator = load("inception-v3-compat")

@@ -6,21 +6,20 @@ import pytest
 from matplotlib.collections import LineCollection, QuadMesh
 from reported import OBJECTIVES, floors_table, modes_table, probes_table, steps_table, trial
 
-from ganbench.figures.canvas import log_axis, new_figure, number, plain_axis, style
-from ganbench.figures.courses import draw_course, with_clocks
-from ganbench.figures.estimates import draw_estimates, estimates_at, rank_correlations
-from ganbench.figures.finals import draw_finals
-from ganbench.figures.gradients import draw_gradient_norms, median_over_seeds, norm_limits
-from ganbench.figures.histograms import draw_histograms, held
-from ganbench.figures.landscapes import Landscape, draw_landscape
-from ganbench.figures.palette import COLOURS, looks, short
-from ganbench.figures.plates import Panel, Plate, plate_figure
-from ganbench.figures.probes import draw_gradient_noise, draw_probe_accuracy, draw_probe_norms
-from ganbench.figures.robustness import draw_robustness
-from ganbench.figures.samples import draw_images, draw_points, sheet
-from ganbench.figures.thinning import thin
-from ganbench.figures.verdicts import draw_verdicts
-from ganbench.statistics import Interval
+from ganbench.analysis.statistics import Interval
+from ganbench.report.figures.architectures import draw_robustness
+from ganbench.report.figures.estimates import draw_estimates, estimates_at, rank_correlations
+from ganbench.report.figures.figure import Panel, Plate, plate_figure
+from ganbench.report.figures.final_scores import draw_finals
+from ganbench.report.figures.gradients import draw_gradient_norms, median_over_seeds, norm_limits
+from ganbench.report.figures.landscape import Landscape, draw_landscape
+from ganbench.report.figures.lines import thin
+from ganbench.report.figures.modes import draw_histograms, held
+from ganbench.report.figures.probe import draw_gradient_noise, draw_probe_accuracy, draw_probe_norms
+from ganbench.report.figures.samples import draw_images, draw_points, sheet
+from ganbench.report.figures.style import COLOURS, log_axis, looks, new_figure, number, plain_axis, short, style
+from ganbench.report.figures.training_curves import draw_course, with_clocks
+from ganbench.report.figures.verdicts import draw_verdicts
 
 LOOKS = looks(OBJECTIVES)
 

@@ -10,14 +10,14 @@ import torch
 from agreement import same, tables
 
 import ganbench
-from ganbench import fitting
-from ganbench.cohort import Cohort
-from ganbench.execution import execute
-from ganbench.fitting import evenly, largest
-from ganbench.plugins import load_plugins
-from ganbench.request import Request
-from ganbench.study import make_study
-from ganbench.surroundings import Contact, Stopped, Surroundings
+from ganbench.engine import memory
+from ganbench.engine.cohort import Cohort
+from ganbench.engine.memory import evenly, largest
+from ganbench.interfaces.executor import Contact, Stopped, Surroundings
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute
+from ganbench.study.config import Request
+from ganbench.study.study import make_study
 
 LONG = {"steps": 3, "batch_size": 1024, "evaluate_every": 3, "n_samples": 60, "device": "cpu", "probe": False}
 SHORT = {**LONG, "batch_size": 8}
@@ -67,8 +67,8 @@ class Small(Cohort):
 
 @pytest.fixture
 def small_device(monkeypatch):
-    monkeypatch.setattr("ganbench.pace.Cohort", Small)
-    monkeypatch.setattr(fitting, "Cohort", Small)
+    monkeypatch.setattr("ganbench.engine.pace.Cohort", Small)
+    monkeypatch.setattr(memory, "Cohort", Small)
     monkeypatch.setattr(Small, "made", [])
     return monkeypatch
 
@@ -100,9 +100,9 @@ class FullLater(Cohort):
 @pytest.mark.slow
 def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     """Their passes are large, which says nothing about the memory that all of them have together."""
-    monkeypatch.setattr("ganbench.programs.FULL", 1.0)
-    monkeypatch.setattr("ganbench.pace.Cohort", FullLater)
-    monkeypatch.setattr(fitting, "Cohort", FullLater)
+    monkeypatch.setattr("ganbench.engine.cohort.FULL", 1.0)
+    monkeypatch.setattr("ganbench.engine.pace.Cohort", FullLater)
+    monkeypatch.setattr(memory, "Cohort", FullLater)
     said = []
     study, where = study_of(tmp_path / "a", 8, **SHORT)
     outcomes = execute(study.cohorts[0], where, Contact(lambda step: None, said.append))
@@ -137,9 +137,9 @@ from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_fitting import LONG, study_of
-from ganbench.execution import execute
-from ganbench.executors.memory import _data
-from ganbench.surroundings import Contact
+from ganbench.runner.cohort_run import execute
+from ganbench.runner.executors.local import _data
+from ganbench.interfaces.executor import Contact
 
 warm, where = study_of(Path(sys.argv[1]) / "warm", 2, **{**LONG, "batch_size": 64})
 execute(warm.cohorts[0], where, lambda step: None)  # what libraries keep is there before the limit is set

@@ -14,13 +14,14 @@ from test_evaluation import Cloud, Missing
 from tiers import spread
 
 import ganbench
-from ganbench import floors, schema
-from ganbench.components import variants
-from ganbench.evaluation import Examiner
 from ganbench.metrics import METRICS, FrechetDistance, HighQuality, ModeKL, Modes, Wasserstein
-from ganbench.plugins import load_plugins
-from ganbench.store import Store
-from ganbench.streams import generator
+from ganbench.metrics.suite import Examiner
+from ganbench.plugins.build import variants
+from ganbench.plugins.registry import load_plugins
+from ganbench.rng import generator
+from ganbench.runner import floors
+from ganbench.store import schema
+from ganbench.store.folder import Store
 
 REGISTRY = load_plugins()
 ROOT = Path(os.environ.get("GANBENCH_DATA") or "nowhere")

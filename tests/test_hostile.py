@@ -12,26 +12,25 @@ import pytest
 from reported import floors_table, steps_table, trial, write_study, write_verdicts
 
 import ganbench
-from ganbench import locks, results, schema, scratch, tries
-from ganbench.checkpoints import Checkpoint, Checkpoints, sweep
 from ganbench.claims.experiment import Profile
-from ganbench.commands.run import _checkpoint_seconds
-from ganbench.durable import json_bytes, parquet_bytes, read_record, replace_files, write_record
+from ganbench.claims.run import Part
+from ganbench.cli.run import _checkpoint_seconds
+from ganbench.engine.loop import Segment
+from ganbench.engine.readings import READINGS
+from ganbench.engine.training_log import Record
 from ganbench.errors import DamageError, GanbenchError, ObstructedError, UsageError
-from ganbench.executors.delivery import accept
-from ganbench.figures.plates import Panel, Plate
-from ganbench.files import read_bytes
-from ganbench.integrity import condition, inspect, mend
-from ganbench.locks import Lock, hold, waited_for
-from ganbench.readings import READINGS
-from ganbench.record import Record
-from ganbench.report.material import gather
-from ganbench.report.rendering import Studio, render
-from ganbench.reproduction import Part
-from ganbench.results import read_study
-from ganbench.store import Store
-from ganbench.training import Segment
-from ganbench.trials import CohortSpec, Component, Protocol
+from ganbench.report.figures.figure import Panel, Plate
+from ganbench.report.html import Studio, render_figure
+from ganbench.report.sections import gather
+from ganbench.runner.executors.remote import accept
+from ganbench.spec import CohortSpec, Component, Protocol
+from ganbench.store import attempts, locks, results, schema, scratch
+from ganbench.store.checkpoint import Checkpoint, Checkpoints, sweep
+from ganbench.store.files import json_bytes, parquet_bytes, read_bytes, read_record, replace_files, write_record
+from ganbench.store.folder import Store
+from ganbench.store.locks import Lock, hold, waited_for
+from ganbench.store.results import read_study
+from ganbench.store.verify import condition, inspect, mend
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +143,9 @@ def check_refused(call, study, cases):
 @pytest.fixture
 def quickly(monkeypatch):
     """Plugins are loaded once for all calls."""
-    registry = ganbench.plugins.load_plugins()
+    registry = ganbench.plugins.registry.load_plugins()
     for command in ("export", "compare", "report", "evaluate", "rerun"):
-        monkeypatch.setattr(f"ganbench.commands.{command}.load_plugins", lambda *_, **__: registry)
+        monkeypatch.setattr(f"ganbench.cli.{command}.load_plugins", lambda *_, **__: registry)
 
 
 @pytest.mark.slow
@@ -260,7 +259,7 @@ def test_studies_of_which_one_has_tables_that_another_lacks_make_one_report(tmp_
 
 def test_reading_a_study_opens_every_file_once(study, monkeypatch):
     opened = []
-    for module in ("ganbench.results", "ganbench.durable"):
+    for module in ("ganbench.store.results", "ganbench.store.files"):
         monkeypatch.setattr(f"{module}.read_bytes", lambda path: opened.append(path) or read_bytes(path))
     ganbench.load(study.path)
     below = [path for path in opened if path.parent.parent.name == "trials"]
@@ -342,9 +341,9 @@ def everything(store):
 
     def held():
         with hold(store, [described], None):
-            tries.begin(store, [described])
-            tries.withdraw(store, [described])
-            tries.forget(store, described)
+            attempts.begin(store, [described])
+            attempts.withdraw(store, [described])
+            attempts.forget(store, described)
 
     def references():
         store.make(store.path / "references")
@@ -366,7 +365,7 @@ def everything(store):
         lambda: store.add(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}),
         lambda: part.write(store.path, []), lambda: accept(store.path, {"logs/a.log": b"x", f"logs/{ID}.log": b"x"}),
         lambda: Studio(store.path / "report" / "figures", 1, store.path),
-        lambda: render(plate, store.path / "report" / "figures", store.path),
+        lambda: render_figure(plate, store.path / "report" / "figures", store.path),
         lambda: results.read_bytes(store.path / "study.json"),
     )  # fmt: skip
     for step in steps:
@@ -383,7 +382,7 @@ LINKS += [(place, kind) for place in PLACES if (place, "folder") not in LINKS fo
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "target"), LINKS)
 def test_no_link_in_a_received_folder_leads_a_write_out_of_it(study, tmp_path, place, target, monkeypatch):
-    monkeypatch.setattr("ganbench.report.rendering._METADATA", {"svg": {"Date": None, "Creator": None}})
+    monkeypatch.setattr("ganbench.report.html._METADATA", {"svg": {"Date": None, "Creator": None}})
     shelf, spec = with_checkpoint(study)
     victim = tmp_path / "victim"
     victim.mkdir()

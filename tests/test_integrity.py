@@ -13,17 +13,16 @@ import torch
 from test_store import spec, stored, tables
 
 import ganbench
-from ganbench.durable import json_bytes, read_record, replace_files, seal, write_record
 from ganbench.errors import DamageError, StorageError
-from ganbench.execution import execute
-from ganbench.files import write_bytes
-from ganbench.integrity import condition, inspect, mend
-from ganbench.plugins import load_plugins
-from ganbench.request import Request
-from ganbench.store import Store
-from ganbench.study import make_study
-from ganbench.surroundings import Surroundings
-from ganbench.trials import ProbeProtocol
+from ganbench.interfaces.executor import Surroundings
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute
+from ganbench.spec import ProbeProtocol
+from ganbench.store.files import json_bytes, read_record, replace_files, seal, write_bytes, write_record
+from ganbench.store.folder import Store
+from ganbench.store.verify import condition, inspect, mend
+from ganbench.study.config import Request
+from ganbench.study.study import make_study
 
 DAMAGE = {
     "truncated": lambda content, other: content[: len(content) // 2],
@@ -266,7 +265,7 @@ def test_wherever_the_replacing_of_a_file_stops_the_trial_is_whole(study, monkey
             raise KeyboardInterrupt
         write_bytes(path, content, *where)
 
-    monkeypatch.setattr("ganbench.durable.write_bytes", dying)
+    monkeypatch.setattr("ganbench.store.files.write_bytes", dying)
     changed = tables(trial)["evaluations"].assign(value=99.0)
     try:
         store.add(trial, store.run(trial), {"evaluations": changed})
@@ -286,7 +285,7 @@ def test_a_table_that_was_about_to_be_added_is_unfinished_and_the_trial_stays_wh
             raise StorageError("no room")
         write_bytes(path, content, *where)
 
-    monkeypatch.setattr("ganbench.durable.write_bytes", full)
+    monkeypatch.setattr("ganbench.store.files.write_bytes", full)
     probes = pd.DataFrame(columns=list(ganbench.load(store.path).probes))
     with pytest.raises(StorageError):
         store.add(trial, {**store.run(trial), "probe": {"generator_steps": [1], "critic_steps": 1}}, {"probes": probes})

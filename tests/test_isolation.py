@@ -17,19 +17,18 @@ import torch
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.wgan import WassersteinClip
 
-from ganbench import execution
-from ganbench.arithmetic import set_arithmetic
-from ganbench.components import build, load_population
-from ganbench.isolation import STATES, guarded, isolated, preserved
-from ganbench.measured import Metric
+from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.metric import Metric
 from ganbench.metrics import Modes
 from ganbench.networks import Mlp
-from ganbench.plugin_files import PluginFile, read_plugin_files
-from ganbench.plugins import load_plugins
-from ganbench.provenance import machine
-from ganbench.request import Request
-from ganbench.study import make_study
-from ganbench.surroundings import Surroundings
+from ganbench.plugins.build import build, load_population
+from ganbench.plugins.isolation import STATES, guarded, isolated, preserved, set_arithmetic
+from ganbench.plugins.loading import PluginFile, read_plugin_files
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner import cohort_run
+from ganbench.study.config import Request
+from ganbench.study.provenance import machine
+from ganbench.study.study import make_study
 
 DTYPE = "torch's default dtype"
 
@@ -241,7 +240,7 @@ def test_a_plugins_import_is_isolated_and_the_plugin_named(place, capfd):
 def test_one_that_changes_something_and_then_fails_is_named_for_both():
     registry = load_plugins([], files=[hostile()])
     assert registry.plugins[0].changed == ()
-    from ganbench.admission import admit_file
+    from ganbench.plugins.loading import admit_file
 
     plugin = admit_file(registry.manager, hostile("at_import", f"{SETS}; raise OSError('no licence')"))
     assert (plugin.state, plugin.changed) == ("broken", (DTYPE,))
@@ -294,7 +293,7 @@ def test_loading_data_is_isolated(tmp_path):
 
 
 def test_metrics_are_isolated():
-    from ganbench.evaluation import Examiner, RawValues
+    from ganbench.metrics.suite import Examiner, RawValues
 
     @dataclass(frozen=True)
     class Loud(Metric):
@@ -331,10 +330,10 @@ def test_what_was_set_before_decides_nothing_about_tf32(before, precision):
 
 def test_a_cohorts_own_settings_end_with_it(monkeypatch):
     before = torch.get_num_threads()
-    monkeypatch.setattr(execution, "_execute", lambda *_: [torch.get_num_threads(), torch.get_num_threads()])
+    monkeypatch.setattr(cohort_run, "_execute", lambda *_: [torch.get_num_threads(), torch.get_num_threads()])
     request = Request(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2)
     spec = make_study(request, load_plugins(), Path("data")).cohorts[0]
-    found = execution.execute(spec, Surroundings("out", "data", "cpu", threads=before + 3), lambda step: None)
+    found = cohort_run.execute(spec, Surroundings("out", "data", "cpu", threads=before + 3), lambda step: None)
     assert found == [before + 3] * 2
     assert torch.get_num_threads() == before
 
@@ -357,8 +356,8 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
         study.store().open()
         study.store().begin({"trials": [trial.id for trial in study.trials()]})
         for cohort in study.cohorts:
-            contact = replace(execution.Contact(lambda step: None), say=said.append)
-            outcomes = execution.execute(cohort, where, contact)
+            contact = replace(cohort_run.Contact(lambda step: None), say=said.append)
+            outcomes = cohort_run.execute(cohort, where, contact)
             assert cohort.objective.name == "hostile" or [o.status for o in outcomes] == ["completed"] * 2
     same(tables(tmp_path / "after", ["gan"]), tables(tmp_path / "alone"))
     assert [text for text in said if DTYPE in text and "torch's number of threads" in text]

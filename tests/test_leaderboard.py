@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganbench import schema
-from ganbench.leaderboard import columns, leaderboard
-from ganbench.results import Results, typed
-from ganbench.scores import metrics_of, scores, unknown_metrics
+from ganbench.analysis.leaderboard import columns, leaderboard
+from ganbench.analysis.scores import metrics_of, scores, unknown_metrics
+from ganbench.store import schema
+from ganbench.store.results import Results, typed
 
 DIRECTIONS = {"fid": "lower", "modes": "higher"}
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ganbench.losses import js_lower_bound, softplus
+from ganbench.interfaces.objective import js_lower_bound, softplus
 
 
 @pytest.mark.parametrize("x", [-800.0, -500.0, -50.0, -1.0, 0.0, 1.0, 19.9, 20.1, 25.0, 50.0, 500.0])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganbench import cli
+from ganbench.cli import app
 
 BROKEN_TEXT = st.one_of(
     st.binary(min_size=1, max_size=60).map(lambda b: b"\xff" + b),
@@ -81,7 +81,7 @@ def call(*args):
     sys.argv = ["ganbench", *args]
     try:
         with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
-            cli.main()
+            app.main()
         code = 0
     except SystemExit as stop:
         code = stop.code or 0
@@ -96,7 +96,7 @@ QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "database
 
 @pytest.fixture
 def no_server(monkeypatch):
-    monkeypatch.setattr("ganbench.executors.server.start_early", lambda device: None)
+    monkeypatch.setattr("ganbench.runner.executors.forkserver.start_early", lambda device: None)
 
 
 GOOD_LINES = st.lists(

@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from ganbench.errors import MetricError
-from ganbench.evaluators.coordinates import NearestMode
-from ganbench.fidelity import gaussian
-from ganbench.measured import Measured
+from ganbench.interfaces.metric import Measured
 from ganbench.metrics import (
     METRICS,
     Coverage,
@@ -23,6 +21,8 @@ from ganbench.metrics import (
     SlicedWasserstein,
     Wasserstein,
 )
+from ganbench.metrics.distances import gaussian
+from ganbench.metrics.evaluators.coordinates import NearestMode
 
 ANGLES = 2 * np.pi * np.arange(8) / 8
 CENTRES = 2 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
@@ -151,7 +151,7 @@ def test_statistics_of_the_real_samples_are_computed_once(monkeypatch):
         seen.append(features)
         return gaussian(features)
 
-    monkeypatch.setattr("ganbench.metrics.frechet.gaussian", counted)
+    monkeypatch.setattr("ganbench.metrics.distances.gaussian", counted)
     real = cut(REAL, N)
     for seed in range(3):
         FrechetDistance().value(ring(seed), real)

@@ -5,7 +5,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured
+from ganbench.interfaces.metric import Measured
 from ganbench.metrics import FrechetDistance
 
 

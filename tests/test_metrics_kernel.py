@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured
+from ganbench.interfaces.metric import Measured
 from ganbench.metrics import KernelDistance
 
 

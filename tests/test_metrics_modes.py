@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ganbench.errors import MetricError
-from ganbench.evaluators.coordinates import NearestMode
-from ganbench.measured import Measured
+from ganbench.interfaces.metric import Measured
 from ganbench.metrics import FrechetDistance, HighQuality, ModeKL, Modes
+from ganbench.metrics.evaluators.coordinates import NearestMode
 
 
 def measured(counts, bad=(), kind="modes"):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured
-from ganbench.metrics import Coverage, Density, Precision, Recall, neighbourhoods
+from ganbench.interfaces.metric import Measured
+from ganbench.metrics import Coverage, Density, Precision, Recall, neighbours
 
 
 def measured(features):
@@ -39,7 +39,7 @@ def brute_force(fake, real, k):
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("metric", [Precision, Recall, Density, Coverage], ids=lambda m: m.name)
 def test_against_brute_force(metric, k, monkeypatch):
-    monkeypatch.setattr(neighbourhoods, "MEBIBYTES", 0.01)  # many chunks
+    monkeypatch.setattr(neighbours, "MEBIBYTES", 0.01)  # many chunks
     rng = np.random.default_rng(k)
     fake, real = rng.normal(0.8, 1, size=(120, 4)), rng.normal(size=(90, 4))
     expected = brute_force(fake, real, k)[metric.name]
@@ -72,7 +72,7 @@ def exact(fake, real, k):
 @pytest.mark.parametrize("offset", [0, 1_000_003])
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_ties_and_copies_are_decided_as_in_exact_arithmetic(k, offset, metric, monkeypatch):
-    monkeypatch.setattr(neighbourhoods, "MEBIBYTES", 0.003)  # several chunks
+    monkeypatch.setattr(neighbours, "MEBIBYTES", 0.003)  # several chunks
     rng = np.random.default_rng(k)
     real = rng.integers(0, 4, size=(60, 3)) + offset  # 64 places: many copies and equal distances
     fake = np.concatenate([rng.integers(0, 6, size=(30, 3)) + offset, real[:20]])

@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import wasserstein_distance
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured
+from ganbench.interfaces.metric import Measured
 from ganbench.metrics import SlicedWasserstein, Wasserstein
 
 

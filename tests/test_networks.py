@@ -12,11 +12,7 @@ from torch.nn.functional import batch_norm, conv2d, conv_transpose2d
 
 from ganbench.errors import UsageError
 from ganbench.networks import ARCHITECTURES, Dcgan, DcganPlain, Mlp, Mlp512, Upconv
-from ganbench.networks.convolution import Down, Up
-from ganbench.networks.layout import Flatten, Unflatten
-from ganbench.networks.normalisation import BatchNorm
-from ganbench.networks.strided import double, halve
-from ganbench.networks.taps import tap_selection
+from ganbench.networks.layers import BatchNorm, Down, Flatten, Unflatten, Up, double, halve, tap_selection
 
 VECTORS = [(2,), (64,)]
 IMAGES = [(1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 28, 28), (3, 32, 32), (3, 64, 64)]  # of every dataset there is
@@ -185,7 +181,7 @@ def test_layer_under_vmap_equals_torchs_in_a_loop(name, side, inputs, outputs):
 
 def test_matrix_product_is_used_where_it_is_quicker(monkeypatch):
     calls = []
-    monkeypatch.setattr("ganbench.networks.convolution.halve", lambda *a: calls.append(a) or halve(*a))
+    monkeypatch.setattr("ganbench.networks.layers.halve", lambda *a: calls.append(a) or halve(*a))
     Dcgan().critic((1, 8, 8))(torch.zeros(2, 1, 8, 8))
     assert not calls
     Dcgan().critic((3, 32, 32))(torch.zeros(2, 3, 32, 32))

@@ -12,20 +12,11 @@ from toys import make_cohort, readings_of
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
 from ganbench.errors import UsageError
-from ganbench.networks import (
-    ARCHITECTURES,
-    Dcgan,
-    DcganMinibatch,
-    DcganPac,
-    DcganVbn,
-    Mlp,
-    MlpMinibatch,
-    MlpPac,
-)
+from ganbench.networks import ARCHITECTURES, Dcgan, DcganMinibatch, DcganPac, DcganVbn, Mlp, MlpMinibatch, MlpPac
+from ganbench.networks.layers import BatchNorm
 from ganbench.networks.minibatch import MinibatchDiscrimination
-from ganbench.networks.normalisation import BatchNorm
 from ganbench.networks.packing import Pack
-from ganbench.networks.virtual_normalisation import VirtualBatchNorm
+from ganbench.networks.virtual_batch_norm import VirtualBatchNorm
 
 IMAGE = (1, 8, 8)
 PARTS = [(MlpPac, (2,)), (MlpMinibatch, (2,)), (DcganPac, IMAGE), (DcganMinibatch, IMAGE), (DcganVbn, IMAGE)]

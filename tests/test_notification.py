@@ -4,10 +4,11 @@ import pluggy
 import pytest
 from test_store import spec, stored
 
-from ganbench import hookimpl, hookspecs
-from ganbench.integrity import inspect
-from ganbench.notification import notify
-from ganbench.surroundings import Outcome
+from ganbench import hookimpl
+from ganbench.cli.run import notify
+from ganbench.interfaces import hookspecs
+from ganbench.interfaces.executor import Outcome
+from ganbench.store.verify import inspect
 
 
 @pytest.fixture

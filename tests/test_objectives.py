@@ -13,7 +13,7 @@ from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.wgan import WassersteinClip
 from toys import LinearCritic
 
-from ganbench.draws import ReplayingDraw
+from ganbench.interfaces.draw import ReplayingDraw
 
 POINTS = [(1.0, 1.0), (-2.0, 0.5), (0.3, -4.0), (1.0, 25.0), (50.0, 1.0), (-50.0, 1.0), (500.0, 1.0), (1.0, -500.0)]
 

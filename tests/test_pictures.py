@@ -11,7 +11,7 @@ import torch
 from PIL import Image, features
 
 from ganbench.datasets import ImageFolder
-from ganbench.datasets.pictures import readable_suffixes
+from ganbench.datasets.images import readable_suffixes
 from ganbench.errors import DataError
 
 NOWHERE = Path("nowhere")

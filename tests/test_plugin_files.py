@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import ganbench
-from ganbench.components import code_of
 from ganbench.errors import PluginError, UsageError
-from ganbench.plugin_files import read_plugin_files
-from ganbench.plugins import load_plugins
+from ganbench.plugins.build import code_of
+from ganbench.plugins.loading import read_plugin_files
+from ganbench.plugins.registry import load_plugins
 
 MINE = """
     from dataclasses import dataclass

@@ -6,10 +6,10 @@ from importlib.metadata import Distribution, EntryPoint
 
 import pytest
 
-from ganbench import hookspecs
-from ganbench.admission import valid_name
 from ganbench.errors import PluginError, UnknownNameError
-from ganbench.plugins import load_plugins
+from ganbench.interfaces import hookspecs
+from ganbench.plugins.loading import valid_name
+from ganbench.plugins.registry import load_plugins
 
 OBJECTIVE = """
 from dataclasses import dataclass

@@ -13,11 +13,11 @@ from ganbench_objectives.wgan import WassersteinClip
 from tiers import spread
 from toys import Gaussian, make_cohort
 
-from ganbench.cohort import Cohort
 from ganbench.datasets import Digits
+from ganbench.engine.cohort import Cohort
+from ganbench.engine.probe import Minibatches, gradient_noise, probe
 from ganbench.networks.mlp import Mlp
-from ganbench.probing import Minibatches, gradient_noise, probe
-from ganbench.trials import ProbeProtocol
+from ganbench.spec import ProbeProtocol
 
 PROTOCOL = ProbeProtocol(generator_steps=(1, 5), critic_steps=60)
 
@@ -166,8 +166,8 @@ def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees
 def test_a_failed_probe_leaves_a_trained_trial_as_it_was(tmp_path):
     from test_store import spec, stored
 
-    from ganbench.execution import fail
-    from ganbench.surroundings import Surroundings
+    from ganbench.interfaces.executor import Surroundings
+    from ganbench.runner.cohort_run import fail
 
     trial = spec().trials()[0]
     store = stored(tmp_path / "s", trial)

@@ -18,8 +18,8 @@ from agreement import same, tables
 from once import once
 
 import ganbench
-from ganbench import cli
-from ganbench.integrity import inspect
+from ganbench.cli import app
+from ganbench.store.verify import inspect
 
 SMALL = ["--datasets", "ring", "--steps", "150", "--evaluate-every", "75", "--n-samples", "60", "--batch-size", "8"]
 ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
@@ -421,7 +421,7 @@ def watched_main(command):
     sys.dont_write_bytecode = True
     tempfile.tempdir = None  # it is looked up again
     sys.argv = ["ganbench", *command]
-    cli.main()
+    app.main()
 
 
 @pytest.mark.parametrize("more", PROBED)
@@ -461,7 +461,7 @@ def test_nothing_is_written_outside_the_results_the_cache_and_the_temporary_fold
 @pytest.mark.slow
 def test_a_script_without_a_guard_is_run_once(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("open('runs', 'a').write('x')\nfrom ganbench.cli import main\nmain()\n")
+    script.write_text("open('runs', 'a').write('x')\nfrom ganbench.cli.app import main\nmain()\n")
     words = [sys.executable, str(script), "run", *SMALL, "--objectives", "gan", "--seeds", "1", "--no-probe"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS)}
     subprocess.run([*words, "--device", "cpu"], cwd=tmp_path, env=environment, check=True, timeout=500)

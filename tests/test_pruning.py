@@ -3,7 +3,7 @@
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ganbench.pruning import prune
+from ganbench.engine.tracing import prune
 
 
 def calls(program):

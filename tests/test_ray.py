@@ -27,7 +27,7 @@ from clusters import (
 
 import ganbench
 from ganbench.errors import UsageError
-from ganbench.integrity import inspect
+from ganbench.store.verify import inspect
 
 pytest.importorskip("ray", reason='Ray is not installed: pip install "ganbench[cluster]"')
 
@@ -164,13 +164,13 @@ def test_a_cluster_of_ones_own_is_closed_to_other_machines_and_users(alone, site
 
 @pytest.mark.slow
 def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
-    from ganbench.executors import ray_connection
+    from ganbench.runner.executors import ray
 
     def fail(**_):
         raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(ray_connection.ray, "init", fail)
-    connection = ray_connection.Connection("", 1, 0.0, "cuda")
+    monkeypatch.setattr(ray.ray, "init", fail)
+    connection = ray.Connection("", 1, 0.0, "cuda")
     with pytest.raises(UsageError, match="timed out during startup"):
         connection.wait()
     connection.close()
@@ -260,7 +260,9 @@ def test_two_halves_of_a_gpu_run_side_by_side_and_a_third_waits(run, tmp_path):
     assert code == 0, out
     spans = []
     for name in ("gan", "wgan", "nsgan"):
-        (record, _) = [ganbench.store.read_run(f) for f in sorted((tmp_path / "a" / "trials").glob(f"{name}-s*"))]
+        (record, _) = [
+            ganbench.store.folder.read_run(f) for f in sorted((tmp_path / "a" / "trials").glob(f"{name}-s*"))
+        ]
         end = datetime.fromisoformat(record["finished"])
         spans.append((end - timedelta(seconds=record["wall_seconds"]), end))
     spans.sort()

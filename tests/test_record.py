@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from ganbench.compilation import missing_compiler
-from ganbench.readings import READINGS
-from ganbench.record import Record, joined
-from ganbench.training import Segment
+from ganbench.engine.loop import Segment
+from ganbench.engine.readings import READINGS
+from ganbench.engine.tracing import missing_compiler
+from ganbench.engine.training_log import Record, joined
 
 
 def segments(lengths, seeds=3):
@@ -47,10 +47,10 @@ def test_a_divergence_is_found_at_its_step_whatever_is_joined():
 
 LONG = """
 import psutil, torch
-from ganbench.cohort import Cohort, Setting
-from ganbench.plugins import load_plugins
-from ganbench.record import Record
-from ganbench.training import train
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.plugins.registry import load_plugins
+from ganbench.engine.training_log import Record
+from ganbench.engine.loop import train
 
 torch.set_num_threads(1)
 found = load_plugins()

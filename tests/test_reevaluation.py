@@ -14,20 +14,20 @@ import torch
 from PIL import Image
 
 import ganbench
-from ganbench import cli
-from ganbench.commands.evaluate import evaluate
-from ganbench.durable import write_record
+from ganbench.cli import app
+from ganbench.cli.evaluate import evaluate
 from ganbench.errors import DataError, UnknownNameError, UsageError
-from ganbench.execution import execute
-from ganbench.floors import find_floor
-from ganbench.measured import Metric
+from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.metric import Metric
 from ganbench.metrics import Coverage, FrechetDistance, KernelDistance, Modes
-from ganbench.plugins import load_plugins
-from ganbench.reevaluation import finished, reevaluate
-from ganbench.request import Request
-from ganbench.store import Store
-from ganbench.study import make_study
-from ganbench.surroundings import Surroundings
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute
+from ganbench.runner.floors import find_floor
+from ganbench.runner.reevaluate import finished, reevaluate
+from ganbench.store.files import write_record
+from ganbench.store.folder import Store
+from ganbench.study.config import Request
+from ganbench.study.study import make_study
 
 REGISTRY = load_plugins()
 NOWHERE = Path("nowhere")
@@ -93,7 +93,7 @@ def test_so_it_does_with_generators_of_other_networks_and_of_objectives_that_vma
 
 @pytest.mark.slow
 def test_so_it_does_where_seeds_took_turns(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganbench.programs.FULL", 1.0)
+    monkeypatch.setattr("ganbench.engine.cohort.FULL", 1.0)
     store = train(tmp_path / "study", datasets=("digits",), architectures=("dcgan", "mlp"))
     run = [json.loads(p.read_text()) for p in store.path.glob("trials/*/run.json")]
     assert not any(r["vectorised"] for r in run)
@@ -213,7 +213,7 @@ def test_colour_images_are_trained_on_without_inception_and_measured_with_it_lat
     assert err.count("could not be computed: no Inception weights at ") == 1
     assert "run `ganbench data fetch inception-v3-compat`" in err
 
-    monkeypatch.setattr("ganbench.evaluators.inception.inception", lambda weights: Brightness())
+    monkeypatch.setattr("ganbench.metrics.evaluators.inception.inception", lambda weights: Brightness())
     monkeypatch.setattr(os, "environ", {**os.environ})
     (tmp_path / "weights.pth").write_bytes(b"")
     call(store, "fid,sliced_w1", weights=tmp_path / "weights.pth")
@@ -239,16 +239,16 @@ def test_moved_pictures_are_named_by_set_and_nothing_is_trained_again(tmp_path, 
     os.rename("img", "pics")
     for command in (["evaluate", "o", "--metrics", "w1"], ["rerun", str(folder)]):
         with pytest.raises(DataError, match=f"{tmp_path / 'img'} is not a folder: use --set image-folder.path=FOLDER"):
-            cli.app(command, standalone_mode=False)
+            app.app(command, standalone_mode=False)
         Path("other").mkdir(exist_ok=True)
         Image.new("RGB", (8, 8)).save("other/0.png")
         with pytest.raises(DataError, match=rf"{tmp_path / 'other'} are not those .* --set image-folder\.path=FOLDER"):
-            cli.app([*command, "--set", "image-folder.path=other"], standalone_mode=False)
-        cli.app([*command, "--set", "image-folder.path=pics"], standalone_mode=False)
+            app.app([*command, "--set", "image-folder.path=other"], standalone_mode=False)
+        app.app([*command, "--set", "image-folder.path=pics"], standalone_mode=False)
     assert "agree to the bit" in capsys.readouterr().out
     assert (evaluations(store).query("metric == 'w1'")["value"] > 0).all()
     with pytest.raises(UsageError, match="--n-samples"):
-        cli.app(["evaluate", "o", "--metrics", "w1", "--n-samples", str(2**63)], standalone_mode=False)
+        app.app(["evaluate", "o", "--metrics", "w1", "--n-samples", str(2**63)], standalone_mode=False)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_a_broken_table_is_named(store):
 def test_the_command_line_reads_its_options(store, monkeypatch, capsys, arguments, code, message):
     monkeypatch.setattr(sys, "argv", ["ganbench", "evaluate", str(store.path), *arguments])
     try:
-        cli.main()
+        app.main()
         found = 0
     except SystemExit as stop:
         found = stop.code or 0

@@ -13,18 +13,16 @@ from agreement import same, tables
 from ganbench_objectives.gan import Minimax
 
 import ganbench
-from ganbench.execution import execute, fail
-from ganbench.executors.local import split
-from ganbench.executors.memory import available
-from ganbench.failures import Failure
-from ganbench.integrity import inspect
-from ganbench.locks import hold
-from ganbench.plugins import load_plugins
-from ganbench.provenance import loaded, source
-from ganbench.request import Request
-from ganbench.study import make_study
-from ganbench.surroundings import Contact, Stopped, Surroundings
-from ganbench.trials import slug
+from ganbench.interfaces.executor import Contact, Failure, Stopped, Surroundings
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute, fail
+from ganbench.runner.executors.local import available, split
+from ganbench.spec import slug
+from ganbench.store.locks import hold
+from ganbench.store.verify import inspect
+from ganbench.study.config import Request
+from ganbench.study.provenance import loaded, source
+from ganbench.study.study import make_study
 
 REGISTRY = load_plugins()
 SMALL = {"steps": 150, "batch_size": 8, "evaluate_every": 50, "n_samples": 60, "device": "cpu", "probe": False}
@@ -121,7 +119,7 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     tmp_path, monkeypatch, cls, status, last_step, error
 ):
     registry = offering(cls)
-    monkeypatch.setattr("ganbench.execution.load_plugins", lambda files=(): registry)
+    monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=(cls.name, "gan"))
     for cohort in study.missing():
         execute(cohort, where, lambda step: None)
@@ -143,10 +141,10 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
 
 @pytest.mark.slow
 def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tmp_path, monkeypatch):
-    from ganbench.streams import generator
+    from ganbench.rng import generator
 
     registry = offering(OneSeedsDataRaises)
-    monkeypatch.setattr("ganbench.execution.load_plugins", lambda files=(): registry)
+    monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=("picky",), seeds=(0, 1, 2))
     population = REGISTRY.datasets.find("ring")().load(Path())
     tickets = population.draw((64, 8), generator(1, "real", 1, 0))[70 - 65]
@@ -214,7 +212,7 @@ def test_a_trial_that_is_held_is_waited_for_and_its_result_taken(tmp_path):
 
 def test_a_failure_of_another_run_since_this_one_began_is_taken_and_an_older_one_is_not(tmp_path, monkeypatch):
     registry = offering(MutatesItsInputs)
-    monkeypatch.setattr("ganbench.execution.load_plugins", lambda files=(): registry)
+    monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=("mutates",), seeds=(0,))
     (cohort,), (trial,) = study.cohorts, study.trials()
     execute(cohort, where, lambda step: None)

@@ -13,7 +13,7 @@ from reported import OBJECTIVES, write_study, write_verdicts
 from tiers import spread
 
 import ganbench
-from ganbench.report.downloads import MOST_ROWS, downloads, thinned
+from ganbench.report.tables import MOST_ROWS, downloads, thinned
 
 HOSTILE = "<script>alert('x')</script>\"&amp;" + "very-long-" * 12
 ALL_DIVERGED = {(o, s): "diverged" for o in OBJECTIVES for s in range(2)}

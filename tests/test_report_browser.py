@@ -11,7 +11,7 @@ import pytest
 from once import once
 from reported import write_study, write_verdicts
 
-from ganbench import cli
+from ganbench.cli import app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -67,7 +67,7 @@ def write_page(folder):
     write_study(path, names, seeds=2, architectures=("dcgan", "mlp"), endings={("gan", 0): "diverged"})
     write_verdicts(path)
     with pytest.raises(SystemExit, match="0"):
-        cli.app(["report", str(path)])
+        app.app(["report", str(path)])
 
 
 def browse(page, folder, *options):

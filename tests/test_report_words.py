@@ -6,23 +6,23 @@ import pytest
 from reported import OBJECTIVES, write_study, write_verdicts
 from scipy.stats import permutation_test
 
+from ganbench.analysis.leaderboard import leaderboard
+from ganbench.analysis.ranking import duels, rank, signed_ranks
+from ganbench.analysis.scores import directions
 from ganbench.errors import UsageError
-from ganbench.leaderboard import leaderboard
-from ganbench.plugins import load_plugins
-from ganbench.report.material import gather
-from ganbench.report.measures import Measure, measures
-from ganbench.report.provenance import provenance
-from ganbench.report.ranking import duels, rank, signed_ranks
-from ganbench.report.tables import leaderboard_grid, losses, verdict_grid
-from ganbench.report.words import (
+from ganbench.plugins.registry import load_plugins
+from ganbench.report.sections import gather
+from ganbench.report.tables import leaderboard_grid, losses, provenance, verdict_grid
+from ganbench.report.text import (
+    Measure,
     claim_sentences,
     failure_sentences,
     learning_sentences,
+    measures,
     result_sentences,
     size_sentence,
     verdict_sentence,
 )
-from ganbench.scores import directions
 
 REGISTRY = load_plugins()
 

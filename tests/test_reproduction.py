@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 from test_integrity import DAMAGE
 
-from ganbench import cli, reproduction, schema
+from ganbench.analysis.statistics import Interval
+from ganbench.claims import run as reproduction
 from ganbench.claims.catalogue import CLAIMS, experiments_of, find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Rule, overall
 from ganbench.claims.experiment import Profile, row
+from ganbench.cli import app
 from ganbench.errors import DamageError, UnknownNameError, UsageError
-from ganbench.integrity import inspect
-from ganbench.report.material import gather
-from ganbench.statistics import Interval
-from ganbench.store import Store
+from ganbench.report.sections import gather
+from ganbench.store import schema
+from ganbench.store.folder import Store
+from ganbench.store.verify import inspect
 
 SMALLEST = "em-duality-examples"
 CATALOGUE = {*range(1, 17), *range(18, 24), 25, 27}
@@ -25,7 +27,7 @@ CATALOGUE = {*range(1, 17), *range(18, 24), 25, 27}
 def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["ganbench", *words])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        app.main()
     return stop.value.code or 0
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from ganbench.errors import UsageError
-from ganbench.request import Request, make_request, read_seeds
+from ganbench.study.config import Request, make_request, read_seeds
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ganbench import cli
-from ganbench.durable import json_bytes, read_record, replace_files, write_record
+from ganbench.cli import app
 from ganbench.errors import DataError, UsageError
-from ganbench.execution import execute
-from ganbench.integrity import condition
-from ganbench.plugins import load_plugins
-from ganbench.request import Request
-from ganbench.rerun import check_same_sources, compare, describe, differences, is_outdated
-from ganbench.store import Store
-from ganbench.study import make_study
-from ganbench.surroundings import Surroundings
-from ganbench.trials import ProbeProtocol
+from ganbench.interfaces.executor import Surroundings
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import execute
+from ganbench.runner.rerun import check_same_sources, compare, describe, differences, is_outdated
+from ganbench.spec import ProbeProtocol
+from ganbench.store.files import json_bytes, read_record, replace_files, write_record
+from ganbench.store.folder import Store
+from ganbench.store.verify import condition
+from ganbench.study.config import Request
+from ganbench.study.study import make_study
 
 REGISTRY = load_plugins()
 SMALL = {"steps": 8, "batch_size": 8, "evaluate_every": 4, "n_samples": 60, "device": "cpu"}
@@ -124,7 +124,7 @@ def test_a_generator_with_one_other_weight_is_told(two):
     store, trial, repeated = two
     folder = repeated.folder(trial)
     run, content = repeated.run(trial), (folder / "generator.safetensors").read_bytes()
-    from ganbench.durable import tensor_bytes
+    from ganbench.store.files import tensor_bytes
 
     weights = load_file(folder / "generator.safetensors")
     name = sorted(weights)[0]
@@ -153,7 +153,7 @@ def test_another_engine_is_refused(two, tmp_path):
     text = read_text = (store.folder(trial) / "trial.json").read_text()
     old = read_text.replace('"engine": ', '"engine": 1000')
     assert old != text
-    from ganbench.trials import Trial
+    from ganbench.spec import Trial
 
     settings = trial.settings.replace('"engine":', '"engine":1000')
     other = Trial(trial.dataset, trial.architecture, trial.objective, trial.seed, settings)
@@ -196,7 +196,7 @@ def test_the_command_says_whether_the_numbers_agree_and_changes_nothing(two, mon
     before = {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()}
     monkeypatch.setattr(sys, "argv", ["ganbench", "rerun", str(store.folder(trial))])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        app.main()
     out, err = capsys.readouterr()
     assert stop.value.code == 0, err
     assert "the numbers agree to the bit" in out
@@ -204,7 +204,7 @@ def test_the_command_says_whether_the_numbers_agree_and_changes_nothing(two, mon
     table = store.read(trial)[1]["steps"]
     store.add(trial, store.run(trial), {"steps": table.assign(generator_loss=table["generator_loss"] + 1)})
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        app.main()
     assert stop.value.code == 1
     assert "the numbers do not agree" in capsys.readouterr().out
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganbench.shifts import _mann_whitney, _signed_rank, least_seeds, paired_shift, unpaired_shift
+from ganbench.analysis.statistics import _mann_whitney, _signed_rank, least_seeds, paired_shift, unpaired_shift
 
 # Hollander & Wolfe (1973), table 3.1: depression scale before and after tranquilisers, nine patients.
 BEFORE = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]

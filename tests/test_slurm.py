@@ -7,7 +7,7 @@ import pytest
 from agreement import same, tables
 from clusters import Processes, at_work, attempts, begin, done, until
 
-from ganbench.integrity import inspect
+from ganbench.store.verify import inspect
 
 pytest.importorskip("submitit", reason='submitit is not installed: pip install "ganbench[cluster]"')
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganbench.statistics import (
+from ganbench.analysis.statistics import (
     bootstrap_interval,
     correlation_interval,
     fisher_exact_p,

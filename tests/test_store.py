@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import ganbench
-from ganbench import schema
-from ganbench.durable import parquet_bytes, replace_files
 from ganbench.errors import UsageError
-from ganbench.results import read_study, typed
-from ganbench.store import Store
-from ganbench.trials import CohortSpec, Component, Protocol, Trial, slug
+from ganbench.spec import CohortSpec, Component, Protocol, Trial, slug
+from ganbench.store import schema
+from ganbench.store.files import parquet_bytes, replace_files
+from ganbench.store.folder import Store
+from ganbench.store.results import read_study, typed
 
 RUN = {
     "status": "completed",

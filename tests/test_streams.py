@@ -3,11 +3,11 @@ import sys
 
 import torch
 
-from ganbench.streams import generator, stream
+from ganbench.rng import generator, stream
 
 
 def test_streams_are_the_same_in_another_process():
-    code = "from ganbench.streams import stream; print(stream(3, 'real', 7, 1))"
+    code = "from ganbench.rng import stream; print(stream(3, 'real', 7, 1))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(printed) == stream(3, "real", 7, 1)
 

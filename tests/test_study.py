@@ -5,12 +5,12 @@ import pytest
 import test_store
 from PIL import Image
 
-from ganbench.components import placed, read_places
 from ganbench.datasets import Dataset
 from ganbench.errors import DataError, GanbenchError, UsageError
-from ganbench.plugins import load_plugins
-from ganbench.request import Request
-from ganbench.study import make_study, resolve_device
+from ganbench.plugins.build import placed, read_places
+from ganbench.plugins.registry import load_plugins
+from ganbench.study.config import Request
+from ganbench.study.study import make_study, resolve_device
 
 
 @pytest.fixture(scope="module")

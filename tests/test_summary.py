@@ -1,8 +1,8 @@
 import pandas as pd
 
-from ganbench import schema
-from ganbench.results import Results, typed
-from ganbench.summary import gaps, one_protocol, summarise
+from ganbench.analysis.scores import gaps, one_protocol, summarise
+from ganbench.store import schema
+from ganbench.store.results import Results, typed
 
 
 def table(columns, rows):

@@ -12,11 +12,11 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from tiers import spread
 from toys import counting, make_cohort, readings_of
 
-from ganbench import tracing
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
+from ganbench.engine import tracing
+from ganbench.engine.tracing import Replayed
 from ganbench.networks import Dcgan, DcganPlain, Mlp
-from ganbench.tracing import Replayed
 
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
 

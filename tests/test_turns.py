@@ -12,9 +12,10 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from tiers import spread
 from toys import Gaussian, counting, make_cohort, readings_of
 
-from ganbench import pace, programs, tracing
+from ganbench.engine import cohort as programs
+from ganbench.engine import pace, tracing
+from ganbench.engine.pace import settle
 from ganbench.networks import Dcgan, Mlp, Upconv
-from ganbench.pace import settle
 
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
 

@@ -13,13 +13,12 @@ from types import SimpleNamespace
 import pytest
 
 import ganbench
-from ganbench import provenance
-from ganbench.admission import Plugin
 from ganbench.errors import UsageError
-from ganbench.executors import server, worker
-from ganbench.executors.worker import Worker
-from ganbench.failures import Failure
-from ganbench.surroundings import Event, Surroundings
+from ganbench.interfaces.executor import Event, Failure, Surroundings
+from ganbench.plugins.loading import Plugin
+from ganbench.runner.executors import forkserver, local
+from ganbench.runner.executors.local import Worker
+from ganbench.study import provenance
 
 ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 SHARD = SimpleNamespace(work=lambda: 7, name="a shard")
@@ -32,7 +31,7 @@ SHADOWED = ("random", "copy", "types", "signal", "tempfile", "struct", "selector
 START = """
 import sys
 from importlib.util import find_spec
-from ganbench.executors import server
+from ganbench.runner.executors import server
 
 def report():
     print(find_spec("ganbench").origin, [f for f in server.search_path()], flush=True)
@@ -64,7 +63,7 @@ def test_processes_import_nothing_from_the_current_folder(tmp_path, method, long
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     # None of the two where it is installed: what comes before Python's own folders ends at the first of these.
-    front = [str(script.parent), *itertools.takewhile(server._is_no_part_of_python, ROOTS)]
+    front = [str(script.parent), *itertools.takewhile(forkserver._is_no_part_of_python, ROOTS)]
     assert done.stdout.splitlines() == [method, f"{ganbench.__file__} {front}"]
 
 
@@ -88,7 +87,7 @@ def test_a_run_in_a_folder_with_modules_of_all_names_is_a_run_like_any_other(tmp
     folder, script = tmp_path / "folder", tmp_path / "bin" / "ganbench-like"
     (folder / "ganbench").mkdir(parents=True)
     script.parent.mkdir()
-    script.write_text("from ganbench.cli import main\nmain()\n")
+    script.write_text("from ganbench.cli.app import main\nmain()\n")
     (folder / "ganbench" / "__init__.py").write_text("raise SystemExit('another ganbench')")
     for name in SHADOWED:
         (folder / f"{name}.py").write_text("raise SystemExit('of the folder')\n")
@@ -105,9 +104,9 @@ def test_interpreters_that_are_started_look_where_this_one_does(monkeypatch, tmp
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.setenv("PYTHONPATH", "before")
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path[-3:]])
-    monkeypatch.setattr(server, "ORIGINAL_DIR", "/where/it/began")
-    monkeypatch.setattr(server, "_is_no_part_of_python", lambda folder: folder in ("", str(tmp_path)))
-    with server.same_imports():
+    monkeypatch.setattr(forkserver, "ORIGINAL_DIR", "/where/it/began")
+    monkeypatch.setattr(forkserver, "_is_no_part_of_python", lambda folder: folder in ("", str(tmp_path)))
+    with forkserver.same_imports():
         assert os.environ["PYTHONSAFEPATH"] == "1"
         assert os.environ["PYTHONPATH"].split(os.pathsep) == ["/where/it/began", str(tmp_path)]
     assert "PYTHONSAFEPATH" not in os.environ
@@ -117,17 +116,17 @@ def test_interpreters_that_are_started_look_where_this_one_does(monkeypatch, tmp
 def test_pythons_own_folders_are_told_from_others(tmp_path):
     own = [folder for folder in sys.path if folder.endswith((".zip", f"python3.{sys.version_info.minor}"))]
     assert own
-    assert not [folder for folder in own if server._is_no_part_of_python(folder)]
-    assert server._is_no_part_of_python(str(tmp_path))
+    assert not [folder for folder in own if forkserver._is_no_part_of_python(folder)]
+    assert forkserver._is_no_part_of_python(str(tmp_path))
 
 
 def test_workers_of_ray_look_where_this_process_does():
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ganbench.executors.ray_connection import _Job
+    from ganbench.runner.executors.ray import _Job
 
     job = _Job.here()
     assert job._runtime_env_has_working_dir()  # else Ray adds the current folder
-    assert job._py_driver_sys_path == server.search_path()[::-1]
+    assert job._py_driver_sys_path == forkserver.search_path()[::-1]
     assert os.getcwd() not in job._py_driver_sys_path
 
 
@@ -205,11 +204,11 @@ def at_work(monkeypatch, tmp_path):
     """Does a worker's work in this process; gives all that it sends."""
 
     def work(execute, **where):
-        monkeypatch.setattr("ganbench.execution.execute", execute)
-        monkeypatch.setattr(worker, "_listen", lambda notes: (threading.Event(), threading.Event()))
+        monkeypatch.setattr("ganbench.runner.cohort_run.execute", execute)
+        monkeypatch.setattr(local, "_listen", lambda notes: (threading.Event(), threading.Event()))
         ours, theirs = Pipe(duplex=False)
         place = Surroundings(str(tmp_path), str(tmp_path), "elsewhere", threads=1, **where)
-        worker._work(SHARD, place, theirs, str(tmp_path / "notes"))
+        local._work(SHARD, place, theirs, str(tmp_path / "notes"))
         sent = []
         while ours.poll():
             try:
@@ -225,7 +224,7 @@ def test_an_error_outside_of_training_reaches_the_log(at_work, monkeypatch):
     def execute(*_):
         raise RuntimeError("the state of precisions cannot be read")
 
-    monkeypatch.setattr(worker, "Event", lambda *args: args)
+    monkeypatch.setattr(local, "Event", lambda *args: args)
     (failure,) = at_work(execute)
     assert (failure.kind, failure.message) == ("RuntimeError", "the state of precisions cannot be read")
     assert "in execute" in failure.log

@@ -8,8 +8,8 @@ from ganbench_objectives.gan import Minimax
 from torch import nn
 
 from ganbench import Architecture, CriticNetwork, Population
-from ganbench.cohort import Cohort, Setting
-from ganbench.training import train
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.loop import train
 
 
 class Gaussian(Population):

@@ -1,61 +1,24 @@
-"""All claims, by number."""
+"""All claims, by number: the ``CLAIMS`` of every module of this package."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Sequence
+from importlib import import_module
 
-from ganbench.claims import (
-    architecture_robustness,
-    clip_constant,
-    critic_distance,
-    critic_momentum,
-    critic_strength,
-    depth_gradients,
-    estimates,
-    lasting_gradients,
-    mode_coverage,
-    mode_hopping,
-    noise_and_distance,
-    noise_sides,
-    optimal_critics,
-    parallel_lines,
-    perfect_critic,
-    simple_critics,
-    transport_duality,
-    trick_gradients,
-    tuning,
-    two_number_games,
-    vanishing_gradients,
-)
+from ganbench import claims
 from ganbench.claims.claim import Claim
 from ganbench.claims.experiment import Experiment
 from ganbench.errors import UnknownNameError
 
-FILES: tuple[tuple[Claim, ...], ...] = (
-    architecture_robustness.CLAIMS,
-    clip_constant.CLAIMS,
-    critic_distance.CLAIMS,
-    critic_momentum.CLAIMS,
-    critic_strength.CLAIMS,
-    depth_gradients.CLAIMS,
-    estimates.CLAIMS,
-    lasting_gradients.CLAIMS,
-    mode_coverage.CLAIMS,
-    mode_hopping.CLAIMS,
-    noise_and_distance.CLAIMS,
-    noise_sides.CLAIMS,
-    optimal_critics.CLAIMS,
-    parallel_lines.CLAIMS,
-    perfect_critic.CLAIMS,
-    simple_critics.CLAIMS,
-    transport_duality.CLAIMS,
-    trick_gradients.CLAIMS,
-    tuning.CLAIMS,
-    two_number_games.CLAIMS,
-    vanishing_gradients.CLAIMS,
+MODULES = [
+    import_module(f"ganbench.claims.{module.name}")
+    for module in pkgutil.iter_modules(claims.__path__)
+    if module.name not in ("catalogue", "run")
+]
+CLAIMS: tuple[Claim, ...] = tuple(
+    sorted((claim for module in MODULES for claim in getattr(module, "CLAIMS", ())), key=lambda claim: claim.number)
 )
-
-CLAIMS: tuple[Claim, ...] = tuple(sorted((claim for file in FILES for claim in file), key=lambda claim: claim.number))
 
 
 def find_claims(names: Sequence[str]) -> tuple[Claim, ...]:

@@ -11,7 +11,7 @@ from ganbench.claims.experiment import Experiment, Measurements
 from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from ganbench.statistics import Interval
+    from ganbench.analysis.statistics import Interval
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 MOST_LOST = 0.2  # share of replications that may be without a finite effect before a rule cannot be judged
@@ -53,7 +53,7 @@ class Rule:
             effects: one number a seed. Numbers that are not finite are counted as lost.
             note: what a reader should know besides.
         """
-        from ganbench.statistics import mean_interval
+        from ganbench.analysis.statistics import mean_interval
 
         finite, too_many, said = _without_lost(effects, "finite effect", note)
         finding = self.judge_interval(mean_interval(finite), _p_value(self, finite), said)
@@ -66,7 +66,7 @@ class Rule:
             rhos: one correlation a seed. Numbers that are not finite are counted as lost.
             note: what a reader should know besides.
         """
-        from ganbench.statistics import correlation_interval
+        from ganbench.analysis.statistics import correlation_interval
 
         finite, too_many, said = _without_lost(rhos, "correlation", note)
         if any(abs(rho) >= 1 for rho in finite):  # which has no Fisher z; the interval says so

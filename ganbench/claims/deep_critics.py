@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.laboratory import cohort, objective, population, training
-from ganbench.cohort import Cohort
+from ganbench.claims.lab import cohort, objective, population, training
 from ganbench.datasets.synthetic import Swissroll
+from ganbench.engine.cohort import Cohort
+from ganbench.engine.sampling import draw_samples, evaluation_latents
+from ganbench.interfaces.objective import Optimizer
 from ganbench.networks.mlp import Mlp
-from ganbench.objective import Optimizer
-from ganbench.sampling import draw_samples, evaluation_latents
 
 DEPTH = 12  # hidden layers of either player
 LATENT = 2

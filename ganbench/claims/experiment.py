@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ganbench.trials import ENGINE, canonical
+from ganbench.spec import ENGINE, canonical
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.laboratory import cohort, objective, population, training
-from ganbench.cohort import Cohort, Setting
-from ganbench.dataset import Dataset
+from ganbench.claims.lab import cohort, objective, population, training
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring, Ring64
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.probe import Minibatches, Reading, Weights, probe
+from ganbench.interfaces.dataset import Dataset
+from ganbench.interfaces.objective import Objective, Optimizer
 from ganbench.networks.mlp import Mlp
-from ganbench.objective import Objective, Optimizer
-from ganbench.probing import Minibatches, Reading, Weights, probe
-from ganbench.trials import ProbeProtocol
+from ganbench.spec import ProbeProtocol
 
 ADAM = Optimizer("adam", lr=1e-3, beta1=0.5, beta2=0.999)  # of every critic, and of the generators while they learn
 BATCH = 128

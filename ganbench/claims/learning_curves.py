@@ -19,19 +19,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.laboratory import cohort, objective, population, training
-from ganbench.claims.watching import watch
-from ganbench.cohort import Cohort
-from ganbench.dataset import Dataset, Population
+from ganbench.claims.lab import cohort, objective, population, training, watch
 from ganbench.datasets.synthetic import Grid, Ring, Ring64
-from ganbench.measured import Measured
+from ganbench.engine.cohort import Cohort
+from ganbench.engine.readings import READINGS
+from ganbench.engine.sampling import draw_samples, evaluation_latents
+from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.interfaces.metric import Measured
+from ganbench.interfaces.objective import Objective, Optimizer
 from ganbench.metrics.modes import ModeKL, histogram
 from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
-from ganbench.objective import Objective, Optimizer
-from ganbench.readings import READINGS
-from ganbench.sampling import draw_samples, evaluation_latents
-from ganbench.streams import generator
+from ganbench.rng import generator
 
 CHECKPOINTS = 40
 SHORT, LONG = 1200, 2000  # generator steps

@@ -34,7 +34,7 @@ def datasets(measurements: Measurements) -> list[str]:
 
 def decide_universal(measurements: Measurements) -> Finding:
     """A single run that collapses is enough against a sentence that begins with "in no experiment"."""
-    from ganbench.statistics import Interval
+    from ganbench.analysis.statistics import Interval
 
     n = sum(len(endings(measurements, "modes", d, "wgan")) for d in datasets(measurements))
     lost, collapsed = (_losing(measurements, quantity) for quantity in ("modes", "modes_near"))

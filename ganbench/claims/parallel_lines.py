@@ -1,13 +1,206 @@
-"""Claim 4: between parallel lines the Jensen-Shannon divergence is flat and the Wasserstein distance linear."""
+"""Parallel lines: divergences, estimates of critics, and a generator of one parameter."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from ganbench.claims.claim import Claim, Finding, Rule
-from ganbench.claims.experiment import Measurements
-from ganbench.claims.line_estimates import LINE_ESTIMATES
+from ganbench.claims.exact.lines import line_samples, sampled_w1
+from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
+from ganbench.claims.fixed_generators import critics, scores
+from ganbench.claims.lab import cohort, objective, training
+from ganbench.datasets.points import Points
+from ganbench.engine.cohort import Cohort
+from ganbench.interfaces.architecture import Architecture, CriticNetwork
+from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.interfaces.objective import Objective, Optimizer, js_lower_bound
+from ganbench.networks.mlp import Mlp
+from ganbench.rng import stream
+
+# -- scalar generator --------------------------------------------------------------------------------------------------
+
+GENERATOR_STEPS = 150  # of the generator
+TAIL = 50  # last steps, over which |θ| is averaged
+STARTS = (0.5, 1.0, 2.0)  # |θ₀|
+OPTIMIZERS = {"sgd": Optimizer("sgd", lr=0.1), "adam": Optimizer("adam", lr=0.03)}
+CLASSIFIER = Optimizer("adam", lr=1e-3)
+ARMS: dict[str, dict[str, Any]] = {
+    "gan": {"optimizer": CLASSIFIER},
+    "nsgan": {"optimizer": CLASSIFIER},
+    "wgan": {"optimizer": Optimizer("rmsprop", lr=1e-3), "clip": 0.05},
+    "wgan-gp": {"optimizer": Optimizer("adam", lr=1e-3, beta1=0.0, beta2=0.9)},
+}
+
+
+@dataclass(frozen=True)
+class Line(Dataset):
+    """The real line: (0, y), y uniform on [0, 1]."""
+
+    name = "line"
+
+    def load(self, root: Path) -> Population:
+        """Fresh points without end; ``root`` is not read."""
+        return Points(_line, torch.empty(0, 2), torch.empty(0), repr(self))
+
+
+def _line(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    y = torch.rand(shape, generator=rng)
+    return torch.stack([torch.zeros_like(y), y], dim=-1)
+
+
+class ScalarGenerator(nn.Module):
+    """Latents (batch, 1) to (θ, Φ(z)): a line at θ, the only parameter."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([start]))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Points (batch, 2)."""
+        return torch.cat([self.theta.expand_as(z), torch.special.ndtr(z)], dim=1)
+
+
+@dataclass(frozen=True)
+class ScalarLine(Architecture):
+    """One parameter against an MLP critic of two hidden layers of 128 ReLU units.
+
+    Attributes:
+        start: θ₀.
+    """
+
+    name = "scalar-line"
+    latent: int = 1
+    start: float = 1.0
+
+    def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:
+        """The line at θ₀, the same for every seed."""
+        return ScalarGenerator(self.start)
+
+    def critic(self, sample_shape: tuple[int, ...]) -> CriticNetwork:
+        """That of ``mlp``."""
+        return Mlp().critic(sample_shape)
+
+    def check(self, sample_shape: tuple[int, ...]) -> None:
+        """Lines lie in the plane."""
+
+
+def courses(trained: Cohort) -> NDArray[np.float64]:
+    """θ after every generator step: (steps, seeds)."""
+    stops = range(1, trained.setting.steps + 1)
+    return np.array([_thetas(trained) for _ in training(trained, stops)])
+
+
+def _thetas(trained: Cohort) -> NDArray[np.float64]:
+    thetas = trained.generator.weights["theta"][: len(trained.seeds), 0]
+    return thetas.double().numpy().copy()
+
+
+def arm(name: str, optimizer: str, n_critic: int) -> str:
+    """What a combination is called."""
+    return f"{name}, {optimizer}, n_critic {n_critic}"
+
+
+def run_scalar_generator(profile: Profile, part: str) -> list[dict[str, Any]]:
+    """All measurements of one objective, or of the starts; those of wgan-gp under the full profile only."""
+    if part == "starts":
+        return list(from_starts(profile.replications(20), GENERATOR_STEPS))
+    if part == "wgan-gp" and profile.name == "quick":
+        return []
+    counts = profile.pick((1, 10), (1, 5, 10, 20))
+    return list(by_critic_steps(part, counts, profile.replications(profile.pick(10, 20)), GENERATOR_STEPS))
+
+
+def by_critic_steps(name: str, counts: Sequence[int], seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
+    """``final``: |θ| after the last step from θ₀ = 1, with so many critic updates a step."""
+    for label, optimizer in OPTIMIZERS.items():
+        for n in counts:
+            thetas = _course(name, n, optimizer, 1.0, seeds, steps)
+            for seed, theta in zip(seeds, thetas[-1], strict=True):
+                yield row("final", abs(theta), arm=arm(name, label, n), seed=seed, at=1.0)
+
+
+def from_starts(seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
+    """``tail``: |θ| averaged over the last steps of nsgan with one critic update a step, with θ₀ as ``at``."""
+    for label, optimizer in OPTIMIZERS.items():
+        for start in STARTS:
+            tails = np.abs(_course("nsgan", 1, optimizer, start, seeds, steps)[-TAIL:]).mean(axis=0)
+            for seed, tail in zip(seeds, tails, strict=True):
+                yield row("tail", tail, arm=arm("nsgan", label, 1), seed=seed, at=start)
+
+
+def _course(
+    name: str, n_critic: int, optimizer: Optimizer, start: float, seeds: Sequence[int], steps: int
+) -> NDArray[np.float64]:
+    chosen = objective(name, n_critic=n_critic, **ARMS[name])
+    return courses(cohort(Line(), ScalarLine(start=start), chosen, seeds, steps, generator_optimizer=optimizer))
+
+
+SCALAR_GENERATOR = Experiment("scalar-generator", (*ARMS, "starts"), run_scalar_generator, 0.5)
+
+
+# -- line estimates ----------------------------------------------------------------------------------------------------
+
+THETAS = (-1.0, -0.75, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+FINE = tuple(round(i / 10, 1) for i in range(-10, 11))
+SAMPLES = 2000  # of either line
+ESTIMATE_STEPS = {"js": 400, "critic": 300}
+BATCH = 128
+
+
+def run_line_estimates(profile: Profile, part: str) -> list[dict[str, Any]]:
+    """All estimates of one kind, at every θ: by ``js``, by ``critic`` or by ``transport``."""
+    seeds, thetas = profile.replications(profile.pick(6, 10)), profile.pick(THETAS, FINE)
+    if part == "transport":
+        return [
+            row("w1", sampled_w1(theta, SAMPLES, _rng(seed, i)), arm=part, seed=seed, at=theta)
+            for seed in seeds
+            for i, theta in enumerate(thetas)
+        ]
+    return critic_rows(part, seeds, thetas, ESTIMATE_STEPS[part] * profile.pick(1, 5))
+
+
+def critic_rows(part: str, seeds: Sequence[int], thetas: Sequence[float], steps: int) -> list[dict[str, Any]]:
+    """``js``, the lower bound of a classifier, or ``w1``, the score gap of a critic: on held-out samples."""
+    trained = critics(Line(), ScalarLine(), _objective(part), seeds, thetas, steps, BATCH)
+    real = torch.stack([_line_at(0.0, seed, "held-out-real") for _ in thetas for seed in seeds])
+    fake = torch.stack([_line_at(theta, seed, "held-out-fake") for theta in thetas for seed in seeds])
+    pairs = zip(scores(trained, real).double(), scores(trained, fake).double(), strict=True)
+    found = [js_lower_bound(a, b) if part == "js" else a.mean() - b.mean() for a, b in pairs]
+    quantity, places = ("js" if part == "js" else "w1"), [(theta, seed) for theta in thetas for seed in seeds]
+    return [
+        row(quantity, value.item(), arm=part, seed=seed, at=theta)
+        for (theta, seed), value in zip(places, found, strict=True)
+    ]
+
+
+def _objective(part: str) -> Objective:
+    if part == "js":
+        return objective("gan", optimizer=Optimizer("adam", lr=1e-3))
+    return objective("wgan-gp", optimizer=Optimizer("adam", lr=1e-3, beta1=0.0, beta2=0.9))
+
+
+def _line_at(theta: float, seed: int, purpose: str) -> Tensor:
+    points = line_samples(theta, SAMPLES, np.random.default_rng(stream(seed, purpose)))
+    return torch.from_numpy(points).float()
+
+
+def _rng(seed: int, place: int) -> np.random.Generator:
+    return np.random.default_rng(stream(seed, "transported-lines", place))
+
+
+LINE_ESTIMATES = Experiment("line-estimates", ("critic", "js", "transport"), run_line_estimates, 0.9)
+
+
+# -- parallel lines ----------------------------------------------------------------------------------------------------
 
 APART = 0.1 - 1e-9  # |θ| from which on the lines are apart
 LEAST = 6  # seeds
@@ -60,7 +253,7 @@ def _by_distance(table: pd.DataFrame) -> str:
     return "Means by |theta|: " + ", ".join(f"{theta:g}: {mean:.3g}" for theta, mean in means.items())
 
 
-CLAIMS = (
+OWN_CLAIMS = (
     Claim(
         number=4,
         id="parallel-lines-js-flat-w-linear",
@@ -81,3 +274,110 @@ CLAIMS = (
         decide=decide,
     ),
 )
+
+
+# -- critic strength ---------------------------------------------------------------------------------------------------
+
+WEAK, STRONG = 1, 10  # critic updates per generator step
+NEAR = 0.1  # |θ| below which the generator has learnt
+SHARE = 0.8
+
+DILEMMA = {
+    name: Rule(
+        f"dilemma, generator by {name}",
+        "final |θ| from θ₀ = 1: [gan at n_critic 10 − at 1] − [wgan at 10 − at 1], by seed",
+        above=0.3,
+        least_seeds=6,
+    )
+    for name in OPTIMIZERS
+}
+LEARNS = {
+    (name, start): Rule(
+        f"learns from {start:g}, generator by {name}",
+        f"share of seeds whose mean |θ| over the last 50 steps is below .1, θ₀ = {start:g}, nsgan, n_critic 1",
+        above=SHARE,
+        least_seeds=20,
+    )
+    for name in OPTIMIZERS
+    for start in STARTS
+}
+
+
+def decide_dilemma(measurements: Measurements) -> list[Finding]:
+    """One finding for each of the generator's optimizers."""
+    return [_dilemma(measurements, name) for name in OPTIMIZERS]
+
+
+def _dilemma(measurements: Measurements, optimizer: str) -> Finding:
+    def change(name: str) -> list[float]:
+        weak, strong = (values(measurements, "final", arm(name, optimizer, n)) for n in (WEAK, STRONG))
+        return list(strong - weak)
+
+    effects = [harm - help_ for harm, help_ in zip(change("gan"), change("wgan"), strict=True)]
+    return DILEMMA[optimizer].judge(effects, _medians(measurements, optimizer))
+
+
+def _medians(measurements: Measurements, optimizer: str) -> str:
+    """All arms under one optimizer, in words."""
+    chosen = measurements[measurements["quantity"] == "final"]
+    chosen = chosen[chosen["arm"].str.contains(f", {optimizer}, ", regex=False)]
+    medians = chosen.groupby("arm", sort=False)["value"].median()
+    return "Median final |θ|: " + "; ".join(f"{name} {value:.3g}" for name, value in medians.items())
+
+
+def decide_learning(measurements: Measurements) -> list[Finding]:
+    """One finding for each optimizer and start."""
+    return [_learns(measurements, *key) for key in LEARNS]
+
+
+def _learns(measurements: Measurements, optimizer: str, start: float) -> Finding:
+    from scipy.stats import binomtest
+
+    from ganbench.analysis.statistics import proportion_interval
+
+    tails = values(measurements, "tail", arm("nsgan", optimizer, WEAK), start)
+    learnt = int((tails < NEAR).sum())
+    p = float(binomtest(learnt, len(tails), SHARE, alternative="greater").pvalue)
+    note = f"{learnt} of {len(tails)} seeds; largest mean |θ| {tails.max():.3g}"
+    return LEARNS[optimizer, start].judge_interval(proportion_interval(learnt, len(tails)), p, note)
+
+
+SET_UP = (
+    "Parallel lines: real points (0, y), generated points (θ, Φ(z)), y uniform on [0, 1], z standard normal; the "
+    "generator is the one number θ, the critic the MLP of two hidden layers of 128. Batch 128, 150 generator steps. "
+    "Generator by SGD 0.1 or Adam 0.03 (.5, .999); critic by Adam 1e-3 (.5, .999) for gan and nsgan, RMSprop 1e-3 and "
+    "clip .05 for wgan, Adam 1e-3 (0, .9) for wgan-gp"
+)
+
+STRENGTH_CLAIMS = (
+    Claim(
+        number=18,
+        id="d-strength-dilemma",
+        sentence="More critic updates per generator step hurt the minimax GAN and help WGAN.",
+        source="Arjovsky & Bottou (2017), section 2; Arjovsky, Chintala & Bottou (2017), sections 3 and 4.3",
+        protocol=f"{SET_UP}. θ₀ = 1, n_critic 1 and 10; gan, nsgan and wgan; 10 seeds (full: 1, 5, 10 and 20; also "
+        "wgan-gp; 20 seeds). nsgan and wgan-gp are measured and not judged. The same game on ring64 is left out: the "
+        "threshold is in units of θ₀ and has no counterpart there.",
+        rules=tuple(DILEMMA.values()),
+        caveat="With one critic update a step the minimax GAN learns as well (Fedus et al. 2018): it is the critic's "
+        "lead that stops it, not the divergence. One parameter and one geometry.",
+        experiments=(SCALAR_GENERATOR,),
+        decide=decide_dilemma,
+    ),
+    Claim(
+        number=19,
+        id="ns-gan-learns-disjoint",
+        sentence="A non-saturating GAN learns although the Jensen-Shannon divergence is saturated all the way.",
+        source="Fedus et al. (2018), Many paths to equilibrium: a counter-claim to Arjovsky & Bottou (2017)",
+        protocol=f"{SET_UP}. nsgan with n_critic 1, θ₀ of .5, 1 and 2, 20 seeds; a seed has learnt if |θ|, averaged "
+        "over the last 50 steps, is below .1; Wilson's interval of the share.",
+        rules=tuple(LEARNS.values()),
+        caveat="It contradicts 'no gradient, hence no learning' as a general statement, not the theorem: the critic "
+        "here is far from optimal, and with ten updates a step (claim 18) the same game can oscillate.",
+        experiments=(SCALAR_GENERATOR,),
+        decide=decide_learning,
+    ),
+)
+
+
+CLAIMS: tuple[Claim, ...] = (*OWN_CLAIMS, *STRENGTH_CLAIMS)

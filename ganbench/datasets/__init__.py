@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from ganbench.dataset import Dataset
-from ganbench.datasets.celeba import Celeba
-from ganbench.datasets.cifar import Cifar10
-from ganbench.datasets.digits import Digits
-from ganbench.datasets.download import Download
+from ganbench.datasets.digits import Digits, StackedMnist
 from ganbench.datasets.folder import ImageFolder
-from ganbench.datasets.mnist import FashionMnist, Mnist
 from ganbench.datasets.root import data_root
-from ganbench.datasets.stacked_mnist import StackedMnist
 from ganbench.datasets.synthetic import Grid, GridPacgan, Ring, Ring64, RingPacgan, Swissroll
+from ganbench.datasets.torchvision_sets import Celeba, Cifar10, Download, FashionMnist, Mnist
+from ganbench.interfaces.dataset import Dataset
 
 DATASETS: tuple[type[Dataset], ...] = (
     Digits,

@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn ships: real images without any download."""
+"""scikit-learn's digits, and stacked MNIST."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbench.dataset import Dataset
+from ganbench.datasets.torchvision_sets import Download, Mnist
+from ganbench.interfaces.dataset import Dataset
 
 if TYPE_CHECKING:
-    from ganbench.dataset import Population
+    from ganbench.interfaces.dataset import Population
+
+
+# -- digits ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,36 @@ class Digits(Dataset):
         images = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)
         table = Table(images, torch.from_numpy(bunch.target).long(), white=16)
         return Images(table, table, n_modes=10, n_samples=len(table), evaluator="digits-cnn")
+
+
+# -- stacked mnist -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StackedMnist(Download):
+    """Three MNIST digits as the channels of one image: 128,000 triples, 26,000 samples, as VEEGAN and PacGAN have it.
+
+    The triples are drawn once, with replacement, and are the same for every seed. Metrics compare with triples of
+    test digits.
+    """
+
+    name = "stacked-mnist"
+
+    def load(self, root: Path) -> Population:
+        """MNIST's images, and the triples.
+
+        Raises:
+            DataError: for an MNIST file that is missing, truncated or corrupted.
+        """
+        from ganbench.datasets.images import Stacks
+
+        train, test = Mnist().tables(root)
+        return Stacks(train, test, 128_000, n_modes=1000, n_samples=26_000, evaluator="stacked-mnist-cnn")
+
+    def fetch(self, root: Path) -> None:
+        """Download MNIST.
+
+        Raises:
+            DataError: if it cannot be downloaded, or is broken afterwards.
+        """
+        Mnist().fetch(root)

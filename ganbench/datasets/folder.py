@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbench.dataset import Dataset
 from ganbench.errors import DataError, UsageError
+from ganbench.interfaces.dataset import Dataset
 
 if TYPE_CHECKING:
-    from ganbench.dataset import Population
+    from ganbench.interfaces.dataset import Population
 
 MOST_SAMPLES = 10_000
 
@@ -49,8 +49,7 @@ class ImageFolder(Dataset):
         """
         import torch
 
-        from ganbench.datasets.images import Images, Table
-        from ganbench.datasets.pictures import read_pictures
+        from ganbench.datasets.images import Images, Table, read_pictures
 
         search = self._search()
         pictures = read_pictures(sorted(search.files), self.size)
@@ -61,7 +60,7 @@ class ImageFolder(Dataset):
         return population
 
     def _search(self) -> Search:
-        from ganbench.datasets.pictures import readable_suffixes
+        from ganbench.datasets.images import readable_suffixes
 
         if not self.path or self.size < 1:
             raise UsageError(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
-from ganbench.dataset import Population
-from ganbench.datasets.evaluators import Coordinates
-from ganbench.streams import generator
+from ganbench.interfaces.dataset import Population
+from ganbench.metrics.evaluators.coordinates import Coordinates
+from ganbench.rng import generator
 
 if TYPE_CHECKING:
-    from ganbench.measured import Evaluator
+    from ganbench.interfaces.metric import Evaluator
 
 Sampler = Callable[[tuple[int, ...], torch.Generator], Tensor]
 
@@ -60,7 +60,7 @@ class Points(Population):
         """Coordinates as features; the nearest centre as mode and its radius as the bound of quality, if any."""
         if self.n_modes == 0:
             return Coordinates()
-        from ganbench.evaluators.coordinates import NearestMode
+        from ganbench.metrics.evaluators.coordinates import NearestMode
 
         return NearestMode(self.centres.double().numpy(), self.radii.double().numpy())
 

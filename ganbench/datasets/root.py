@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ganbench.errors import DataError
-from ganbench.paths import NOWHERE, cache_folder, expand_home
+from ganbench.interfaces.paths import NOWHERE, cache_folder, expand_home
 
 VARIABLE = "GANBENCH_DATA"
 

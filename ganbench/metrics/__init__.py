@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ganbench.measured import Metric
-from ganbench.metrics.frechet import FrechetDistance
-from ganbench.metrics.kernel import KernelDistance
+from ganbench.interfaces.metric import Metric
+from ganbench.metrics.distances import FrechetDistance, KernelDistance
 from ganbench.metrics.modes import HighQuality, ModeKL, Modes
-from ganbench.metrics.neighbourhoods import Coverage, Density, Precision, Recall
+from ganbench.metrics.neighbours import Coverage, Density, Precision, Recall
 from ganbench.metrics.transport import SlicedWasserstein, Wasserstein
 
 METRICS: tuple[type[Metric], ...] = (

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured, Metric
-from ganbench.metrics.defined import require_modes, require_samples
+from ganbench.interfaces.metric import Measured, Metric
+from ganbench.metrics.checks import require_modes, require_samples
 
 
 def histogram(samples: Measured) -> NDArray[np.int64]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured, Metric
-from ganbench.metrics.defined import require_samples
+from ganbench.interfaces.metric import Measured, Metric
+from ganbench.metrics.checks import require_samples
 
 MAX_ITERATIONS = 10_000_000  # of the network simplex; a thousand samples a side need some ten thousand
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ganbench.networks.architecture import Architecture, CriticNetwork
+from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.networks.dcgan import Dcgan, DcganPlain
 from ganbench.networks.minibatch import DcganMinibatch, MlpMinibatch
 from ganbench.networks.mlp import Mlp, Mlp512
 from ganbench.networks.packing import DcganPac, MlpPac
 from ganbench.networks.upconv import Upconv
-from ganbench.networks.virtual_normalisation import DcganVbn
+from ganbench.networks.virtual_batch_norm import DcganVbn
 
 ARCHITECTURES: tuple[type[Architecture], ...] = (
     Mlp,

@@ -1,4 +1,4 @@
-"""DCGAN, sized to the data: Radford, Metz & Chintala (2016)."""
+"""DCGAN for small images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ from itertools import pairwise
 
 from torch import nn
 
-from ganbench.networks.architecture import Architecture, CriticNetwork
-from ganbench.networks.convolution import Down, Up
-from ganbench.networks.layout import Flatten, Unflatten
-from ganbench.networks.normalisation import BatchNorm
-from ganbench.networks.shapes import check_image
+from ganbench.errors import UsageError
+from ganbench.interfaces.architecture import Architecture, CriticNetwork
+from ganbench.networks.layers import BatchNorm, Down, Flatten, Unflatten, Up
+
+# -- shapes ------------------------------------------------------------------------------------------------------------
+
+SMALLEST = 8  # pixels
+
+
+def check_image(architecture: str, sample_shape: tuple[int, ...]) -> None:
+    """Pass square images whose side can be halved twice, and nothing else.
+
+    Raises:
+        UsageError: naming the architecture, the shape it was given and what to use instead.
+    """
+    given = f"architecture {architecture!r} draws {{}}; dataset samples have shape {sample_shape}: use mlp"
+    if len(sample_shape) != 3:
+        raise UsageError(given.format("images"))
+    _, height, width = sample_shape
+    if height != width or height < SMALLEST or height % 4:
+        raise UsageError(given.format(f"square images of at least {SMALLEST} pixels a side, a multiple of 4"))
+
+
+# -- dcgan -------------------------------------------------------------------------------------------------------------
 
 SMALL = 32  # pixels; larger images get twice the filters, as the paper's 64-pixel networks have
 BASE = 4  # pixels, where the paper's halving ends

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from ganbench.errors import UsageError
-from ganbench.networks.architecture import Architecture, CriticNetwork
-from ganbench.networks.dcgan import Dcgan
-from ganbench.networks.shapes import check_image
+from ganbench.interfaces.architecture import Architecture, CriticNetwork
+from ganbench.networks.dcgan import Dcgan, check_image
 
 
 @dataclass(frozen=True)

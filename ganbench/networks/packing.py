@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.errors import UsageError
-from ganbench.networks.architecture import CriticNetwork
+from ganbench.interfaces.architecture import CriticNetwork
 from ganbench.networks.dcgan import Dcgan
 from ganbench.networks.mlp import Mlp
 

@@ -7,10 +7,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganbench.networks.architecture import Architecture, CriticNetwork
-from ganbench.networks.layout import Flatten, Unflatten
-from ganbench.networks.normalisation import BatchNorm
-from ganbench.networks.shapes import check_image
+from ganbench.interfaces.architecture import Architecture, CriticNetwork
+from ganbench.networks.dcgan import check_image
+from ganbench.networks.layers import BatchNorm, Flatten, Unflatten
 
 
 @dataclass(frozen=True)

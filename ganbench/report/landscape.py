@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from ganbench.cohort import Cohort, Setting
-from ganbench.dataset import Population
-from ganbench.figures.landscapes import Landscape
-from ganbench.networks.architecture import Architecture
-from ganbench.objective import Objective
-from ganbench.passes import Arguments
-from ganbench.players import FunctionalCritic
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.functional import Arguments
+from ganbench.engine.player import FunctionalCritic
+from ganbench.interfaces.architecture import Architecture
+from ganbench.interfaces.dataset import Population
+from ganbench.interfaces.objective import Objective
+from ganbench.report.figures.landscape import Landscape
 
 CRITIC_STEPS, BATCH, SIDE = 200, 64, 61
 

@@ -1,7 +1,10 @@
-"""Tables of the page: cells with what is shown and what is sorted by."""
+"""Tables of the report: leaderboard, verdicts, provenance, and downloads."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,12 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganbench.figures.verdicts import effect_text
-from ganbench.formats import interval_text, number_text
-from ganbench.leaderboard import COUNTS, GRADIENT, NOTE
-from ganbench.report.material import Material, Section
-from ganbench.report.measures import Measure
-from ganbench.report.ranking import Ranking
+from ganbench.analysis.export import interval_text, number_text, plain_cells
+from ganbench.analysis.leaderboard import COUNTS, GRADIENT, NOTE
+from ganbench.analysis.ranking import Ranking
+from ganbench.report.figures.verdicts import effect_text
+from ganbench.report.sections import Material, Section
+from ganbench.report.text import Measure
+
+# -- tables ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -126,3 +131,146 @@ def losses(material: Material, most: int = 200) -> Grid | None:
     ]  # fmt: skip
     note = f"The first {most} of {len(bad)}." if len(bad) > most else ""
     return Grid("Trials that did not complete", columns, rows, note)
+
+
+# -- provenance --------------------------------------------------------------------------------------------------------
+
+
+def provenance(material: Material) -> list[Grid]:
+    """Where the numbers come from: devices, versions, seeds, settings, protocols."""
+    return [_machines(material.results.trials), _seeds(material), _settings(material), _protocols(material)]
+
+
+def _machines(trials: pd.DataFrame) -> Grid:
+    rows = []
+    for place, group in trials.groupby(["device", "versions"], sort=True):
+        device, versions = map(str, place)
+        told = ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
+        rows.append([text(device), Cell(told, told, "long"), number(len(group)), number(int(group["attempts"].max()))])
+    return Grid("Devices and versions", ["device", "versions", "trials", "most attempts"], rows)
+
+
+def _seeds(material: Material) -> Grid:
+    rows = []
+    for section in material.sections:
+        for objective, group in section.results.trials.groupby("objective", sort=True):
+            seeds = sorted(int(seed) for seed in group["seed"].unique())
+            rows.append(
+                [text(section.title), text(objective), number(len(seeds)), Cell(_runs(seeds), str(seeds), "long")]
+            )
+    return Grid("Seeds", ["where", "objective", "n", "seeds"], rows)
+
+
+def _runs(seeds: Sequence[int]) -> str:
+    """Consecutive seeds as ranges: ``0–4, 7``."""
+    parts: list[list[int]] = []
+    for seed in seeds:
+        if parts and parts[-1][-1] == seed - 1:
+            parts[-1][1:] = [seed]
+        else:
+            parts.append([seed])
+    return ", ".join("–".join(map(str, part)) for part in parts)
+
+
+def _settings(material: Material) -> Grid:
+    rows = []
+    for section in material.sections:
+        shared = _fields(section.settings)
+        rows.append([text(section.title), text("all"), _code(shared)])
+        for objective, group in section.results.trials.groupby("objective", sort=True):
+            own = dict.fromkeys(_fields(json.loads(s).get("objective", {})) for s in group["settings"])
+            rows += [[text(section.title), text(objective), _code(fields)] for fields in own]
+    return Grid("Settings", ["where", "objective", "settings"], rows)
+
+
+def _fields(settings: Mapping[str, Any], prefix: str = "") -> str:
+    """Nested settings as ``name=value`` with dotted names, in alphabetical order."""
+    told = []
+    for name, value in sorted(settings.items()):
+        told.append(_fields(value, f"{prefix}{name}.") if isinstance(value, Mapping) else f"{prefix}{name}={value}")
+    return " ".join(t for t in told if t)
+
+
+def _protocols(material: Material) -> Grid:
+    evaluations, floors = material.results.evaluations, material.results.floors
+    names = ["dataset", "protocol", "reason"]
+    counts = evaluations[names].astype({"protocol": "category", "reason": "category"})
+    rows = []
+    for (dataset, protocol, reason), own in counts.groupby(names, observed=True):
+        rows.append([text(dataset), _code(str(protocol)), number(len(own), f"{len(own):,}"), _long(str(reason))])
+    known: Any = floors.itertuples()
+    for row in known:
+        told = row.reason or f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
+        rows.append([text(row.dataset), _code(str(row.protocol)), number(row.repetitions), _long(told)])
+    note = "A value is defined by its protocol; values of two protocols do not compare."
+    return Grid("Protocols", ["dataset", "protocol", "values", "remark"], rows, note)
+
+
+def _code(words: str) -> Cell:
+    return Cell(words, words, "code")
+
+
+def _long(words: str) -> Cell:
+    return Cell(words, words, "long")
+
+
+# -- downloads ---------------------------------------------------------------------------------------------------------
+
+MOST_ROWS = 40_000  # of an embedded table; a larger one is thinned to every k-th step, and says so
+PLAIN = 300_000  # bytes; a longer text is compressed
+
+CLOCKS = ("step", "critic_step")  # the columns by which a table may be thinned
+
+
+@dataclass(frozen=True)
+class Download:
+    """A table as a link.
+
+    Attributes:
+        name: of the file.
+        rows: in the file.
+        total: in the whole table.
+        note: what was left out; empty where nothing was.
+        href: the file itself, as a data address.
+    """
+
+    name: str
+    rows: int
+    total: int
+    note: str
+    href: str
+
+
+def downloads(tables: Mapping[str, pd.DataFrame]) -> list[Download]:
+    """A link for each table that has rows."""
+    return [_download(name, table) for name, table in tables.items() if len(table)]
+
+
+def _download(name: str, table: pd.DataFrame) -> Download:
+    every, shown = thinned(table)
+    note = f"one step in {every} and the last; the parquet files hold all {len(table):,} rows" if every > 1 else ""
+    text = plain_cells(shown).to_csv(index=False, float_format="%.7g", lineterminator="\n").encode()
+    stem = f"{name}-every-{every}" if every > 1 else name
+    if len(text) <= PLAIN:
+        return Download(f"{stem}.csv", len(shown), len(table), note, _href("text/csv", text))
+    packed = gzip.compress(text, 9, mtime=0)
+    return Download(f"{stem}.csv.gz", len(shown), len(table), note, _href("application/gzip", packed))
+
+
+def thinned(table: pd.DataFrame) -> tuple[int, pd.DataFrame]:
+    """The least k such that every k-th step (and the last one) leaves few enough rows, and these rows."""
+    clock = next((c for c in CLOCKS if c in table), None)
+    if clock is None or len(table) <= MOST_ROWS:
+        return 1, table
+    places, steps = pd.factorize(table[clock], sort=True)
+    per_step = pd.Series(places).value_counts().reindex(range(len(steps))).to_numpy()
+    for k in range(2, len(steps) + 1):
+        if per_step[::k].sum() + per_step[-1] * ((len(steps) - 1) % k > 0) <= MOST_ROWS:
+            break
+    else:
+        k = len(steps)
+    return k, table[(places % k == 0) | (places == len(steps) - 1)]
+
+
+def _href(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -11,15 +11,15 @@
 ``examine`` takes any of them and also says what was not checked.
 """
 
-from ganbench.testing.conformance import check_architecture as check_architecture
-from ganbench.testing.conformance import check_dataset as check_dataset
-from ganbench.testing.conformance import check_metric as check_metric
-from ganbench.testing.conformance import check_objective as check_objective
-from ganbench.testing.conformance import check_tracker as check_tracker
-from ganbench.testing.conformance import examine as examine
-from ganbench.testing.defect import Defect as Defect
-from ganbench.testing.defect import Examination as Examination
-from ganbench.testing.defect import Unchecked as Unchecked
+from ganbench.testing.candidate import Defect, Examination, Unchecked
+from ganbench.testing.conformance import (
+    check_architecture,
+    check_dataset,
+    check_metric,
+    check_objective,
+    check_tracker,
+    examine,
+)
 
 __all__ = [
     "Defect",

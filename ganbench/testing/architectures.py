@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from ganbench.errors import UsageError
-from ganbench.networks.architecture import CriticNetwork
-from ganbench.streams import generator as stream
-from ganbench.testing.defect import Defect, Unchecked
+from ganbench.interfaces.architecture import CriticNetwork
+from ganbench.rng import generator as stream
+from ganbench.testing.candidate import Defect, Finding, Subject, Unchecked
 from ganbench.testing.losses import foreign_randomness
-from ganbench.testing.subject import Finding, Subject
 
 VECTORS, IMAGES = ((2,), (64,)), ((1, 8, 8), (1, 28, 28), (3, 32, 32))
 BATCH = 6

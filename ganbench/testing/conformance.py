@@ -8,25 +8,28 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganbench.dataset import Dataset
 from ganbench.errors import UnknownNameError
-from ganbench.measured import Metric
-from ganbench.networks.architecture import Architecture
-from ganbench.objective import Objective
+from ganbench.interfaces.architecture import Architecture
+from ganbench.interfaces.dataset import Dataset
+from ganbench.interfaces.metric import Metric
+from ganbench.interfaces.objective import Objective
 from ganbench.testing import (
     architectures,
     datasets,
     declaration,
     dirac,
     engine,
-    gradients,
     losses,
     metrics,
-    rounding,
     trackers,
 )
-from ganbench.testing.defect import Defect, Examination, Unchecked, raised
-from ganbench.testing.subject import Check, Finding, Subject
+from ganbench.testing import (
+    losses as gradients,
+)
+from ganbench.testing import (
+    losses as rounding,
+)
+from ganbench.testing.candidate import Check, Defect, Examination, Finding, Subject, Unchecked, raised
 
 DECLARED: tuple[Check, ...] = (
     declaration.name,

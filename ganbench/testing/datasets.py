@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganbench.admission import refusal, valid_name
-from ganbench.dataset import Population
 from ganbench.datasets.root import data_root
 from ganbench.errors import DataError, UsageError
-from ganbench.measured import Measured
-from ganbench.streams import generator as stream
-from ganbench.testing.defect import Defect, Unchecked
+from ganbench.interfaces.dataset import Population
+from ganbench.interfaces.metric import Measured
+from ganbench.plugins.loading import refusal, valid_name
+from ganbench.rng import generator as stream
+from ganbench.testing.candidate import Defect, Finding, Subject, Unchecked
 from ganbench.testing.losses import foreign_randomness
-from ganbench.testing.subject import Finding, Subject
 
 HELD, DRAWN, MEASURED = 64, 4000, 50  # samples
 CPU = torch.device("cpu")

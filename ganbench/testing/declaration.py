@@ -9,15 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ganbench.admission import refusal, valid_name
-from ganbench.components import build
-from ganbench.dataset import Dataset
-from ganbench.measured import Metric
-from ganbench.networks.architecture import Architecture
-from ganbench.objective import Objective
-from ganbench.testing.defect import Defect
-from ganbench.testing.subject import LOSSES, Subject
-from ganbench.trials import canonical
+from ganbench.interfaces.architecture import Architecture
+from ganbench.interfaces.dataset import Dataset
+from ganbench.interfaces.metric import Metric
+from ganbench.interfaces.objective import Objective
+from ganbench.plugins.build import build
+from ganbench.plugins.loading import refusal, valid_name
+from ganbench.spec import canonical
+from ganbench.testing.candidate import LOSSES, Defect, Subject
 
 SOURCE = re.compile(r"\b(1[89]|20)\d\d\b|https?://|\bdoi\b|\barxiv\b", re.IGNORECASE)
 SOURCED = (Objective, Metric)  # formulas, which come from somewhere

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.draws import Draw, RecordingDraw, ReplayingDraw, fill
-from ganbench.exhibits.dirac_objective import DiracCritic
-from ganbench.exhibits.dynamics import random_starts
-from ganbench.objective import Objective
-from ganbench.testing.defect import Defect, Unchecked
-from ganbench.testing.rounding import slope_by_score
-from ganbench.testing.subject import LOSSES, Finding, Subject
+from ganbench.interfaces.draw import Draw, RecordingDraw, ReplayingDraw, fill
+from ganbench.interfaces.objective import Objective
+from ganbench.testing.candidate import LOSSES, Defect, Finding, Subject, Unchecked
+from ganbench.testing.dynamics import random_starts
+from ganbench.testing.losses import slope_by_score
+from ganbench.testing.toys import DiracCritic
 
 CLOCK = torch.tensor(1), torch.tensor(0.0, dtype=torch.float64)
 SPREAD = torch.tensor([-0.1, 0.0, 0.1, 0.2], dtype=torch.float64)[:, None]  # so that no statistic of a batch is zero

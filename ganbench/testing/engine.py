@@ -12,18 +12,16 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from ganbench.cohort import Cohort, Setting
-from ganbench.draws import Draw
-from ganbench.objective import Optimizer, constraint_of
-from ganbench.passes import Arguments, Passes
-from ganbench.players import FunctionalCritic
-from ganbench.testing.defect import Defect, Unchecked
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.functional import Arguments, Passes, over_seeds
+from ganbench.engine.loop import train
+from ganbench.engine.player import FunctionalCritic
+from ganbench.interfaces.draw import Draw
+from ganbench.interfaces.objective import Optimizer, constraint_of
+from ganbench.testing.candidate import LOSSES, Defect, Finding, Subject, Unchecked
 from ganbench.testing.dirac import sides, signs
 from ganbench.testing.losses import LATE
-from ganbench.testing.subject import LOSSES, Finding, Subject
 from ganbench.testing.toys import DOUBLE, Case, Cloud, ToyNetworks
-from ganbench.training import train
-from ganbench.vectorise import over_seeds
 
 CASE, END = Case(dtype=DOUBLE), dataclasses.replace(LATE, dtype=DOUBLE, seed=1)
 SEEDS, STEPS, NEARER = (0, 1, 2), 20, 0.9

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ganbench.errors import MetricError
-from ganbench.measured import Measured, Metric
-from ganbench.testing.defect import Defect, Unchecked
+from ganbench.interfaces.metric import Measured, Metric
+from ganbench.testing.candidate import Defect, Finding, Subject, Unchecked
 from ganbench.testing.losses import foreign_randomness
-from ganbench.testing.subject import Finding, Subject
 
 CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
 N, AWAY = 300, 50.0

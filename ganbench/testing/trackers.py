@@ -11,12 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench import schema
-from ganbench.results import typed
-from ganbench.tables import keys
-from ganbench.testing.defect import Defect, raised
-from ganbench.testing.subject import Subject
-from ganbench.trials import Trial, canonical
+from ganbench.runner.tables import keys
+from ganbench.spec import Trial, canonical
+from ganbench.store import schema
+from ganbench.store.results import typed
+from ganbench.testing.candidate import Defect, Subject, raised
 
 ARGUMENTS = ("trial", "tables", "folder")
 STEPS = 4

@@ -1,0 +1,1 @@
+"""Statistics, rankings, comparisons and exports of results."""

@@ -1,0 +1,75 @@
+"""What experiments share: small training runs, and players that track their gradients' directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench.datasets.root import data_root
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.loop import Segment, train
+from ganbench.engine.player import Player
+from ganbench.interfaces.architecture import Architecture
+from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.interfaces.objective import Objective
+from ganbench.plugins.loading import OWN
+from ganbench.plugins.registry import load_plugins
+
+# -- laboratory --------------------------------------------------------------------------------------------------------
+
+
+def objective(name: str, **fields: Any) -> Objective:
+    """A first-party objective with some of its fields set."""
+    made: Objective = load_plugins().objectives.find(f"{OWN}:{name}")(**fields)
+    return made
+
+
+def population(dataset: Dataset) -> Population:
+    """The samples of a dataset."""
+    return dataset.load(data_root(None))
+
+
+def cohort(
+    dataset: Dataset | Population,
+    architecture: Architecture,
+    chosen: Objective,
+    seeds: Sequence[int],
+    steps: int,
+    batch_size: int = 128,
+    **settings: Any,
+) -> Cohort:
+    """All seeds of one arm as one program on the CPU; see ``Setting`` for the arguments and for further ones."""
+    samples = population(dataset) if isinstance(dataset, Dataset) else dataset
+    return Cohort(Setting(samples, architecture, chosen, steps, batch_size, **settings), tuple(seeds))
+
+
+def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[Segment]:
+    """Train to the end, at rest after every step in ``stops`` (and at the ends of blocks)."""
+    yield from train(trained, set(stops))
+
+
+# -- watching ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WatchedPlayer(Player):
+    """A player that records the cosine between each of its optimizer's steps and the negative gradient: (seeds,)."""
+
+    cosines: list[Tensor] = field(default_factory=list)
+
+    def update(self, gradient: Tensor) -> None:
+        """One optimizer step with a flattened gradient."""
+        before = self.flat.clone()
+        super().update(gradient)
+        self.cosines.append(torch.cosine_similarity(before - self.flat, gradient, dim=1))
+
+
+def watch(trained: Cohort) -> list[Tensor]:
+    """Record the cosines of the critic's steps from now on, before any projection of its weights, into this list."""
+    critic = WatchedPlayer(**vars(trained.critic))
+    trained.critic = critic
+    return critic.cosines

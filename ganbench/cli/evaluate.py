@@ -1,0 +1,103 @@
+"""``ganbench evaluate``: metrics of the generators that a study has stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ganbench.analysis.scores import gaps, last_evaluations, one_protocol, spread
+from ganbench.cli.terminal import print_table, say, tell, warn_of_broken
+from ganbench.datasets.root import data_root
+from ganbench.errors import UsageError
+from ganbench.metrics.evaluators import VARIABLE
+from ganbench.plugins.build import build, read_places
+from ganbench.plugins.loading import read_plugin_files
+from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.runner.floors import ensure_floors, find_floor
+from ganbench.runner.reevaluate import finished, reevaluate
+from ganbench.store.folder import Store
+from ganbench.store.results import Results, load
+from ganbench.study.config import read_settings, read_whole
+
+COLUMNS = ("objective", "metric", "seeds", "median (lowest to highest)", "perfect sampler")
+
+
+def evaluate(
+    results: Path,
+    metrics: str,
+    n_samples: int,
+    root: Path | None,
+    weights: Path | None,
+    plugin: Sequence[Path] = (),
+    settings: Sequence[str] = (),
+) -> None:
+    """Compute metrics for every stored generator of a study, add them to its tables, and print them.
+
+    Raises:
+        UsageError: bad input, before anything is computed; or a stored file that is broken.
+        DataError: a dataset that is missing, or is not the one of the study.
+    """
+    registry = load_plugins(files=read_plugin_files(plugin))
+    warn_of_broken(registry.plugins)
+    names = _names(metrics, registry)
+    if n_samples:
+        read_whole(2)(n_samples, "--n-samples")
+    if weights is not None:
+        _use_weights(weights)
+    store = Store(results)
+    trials = finished(store, read_places(read_settings(settings), registry.datasets))
+    store.check("RESULTS")
+    stored = sorted((t for t in trials if t.has_generator()), key=lambda t: (t.trial.dataset, t.trial.objective))
+    if len(stored) < len(trials):
+        say(f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped")
+    folder, computed = data_root(root), [build(registry.metrics.find(name), {}) for name in names]
+    for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder, say), 1):
+        say(f"{k} of {len(stored)}: {done.trial.id}")
+    evaluated = [(t.component("dataset"), n_samples or t.n_samples) for t in stored]
+    with store.lock("study", say):
+        ensure_floors(store, evaluated, names, registry, folder, say)
+    _print(load(results), [t.trial.id for t in stored], names, n_samples)
+    tell(f'tables: {results} (in Python: ganbench.load("{results}").evaluations, .floors)')
+
+
+def _names(metrics: str, registry: Registry) -> list[str]:
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    if not names:
+        raise UsageError("--metrics is empty; name at least one, such as kid,coverage")
+    return list(dict.fromkeys(registry.metrics.find(name, "--metrics").name for name in names))
+
+
+def _use_weights(path: Path) -> None:
+    if not path.is_file():
+        raise UsageError(f"--inception-weights: there is no file {path}")
+    os.environ[VARIABLE] = str(path)
+
+
+def _print(results: Results, trials: Sequence[str], names: Sequence[str], n_samples: int) -> None:
+    rows = last_evaluations(results, trials)
+    rows = rows[rows["metric"].isin(list(names)) & (rows["n_samples"].eq(n_samples) | (n_samples == 0))]
+    for (dataset, architecture), group in rows.groupby(["dataset", "architecture"], sort=False):
+        tell(f"{dataset} · {architecture}")
+        print_table(COLUMNS, [_cells(part, results.floors) for _, part in group.groupby(["objective", "metric"])])
+    for sentence in gaps(rows):
+        say(sentence)
+
+
+def _cells(rows: pd.DataFrame, floors: pd.DataFrame) -> tuple[str, ...]:
+    """One line of the table, from the rows of one objective and metric."""
+    objective, metric = rows[["objective", "metric"]].iloc[0]
+    found = one_protocol(rows, metric)
+    return objective, metric, str(len(found)), spread(found["value"]), _floor(floors, found)
+
+
+def _floor(floors: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Value ± standard error of the floor that belongs to some rows of one protocol."""
+    if rows.empty:
+        return "–"
+    dataset, protocol = rows[["dataset", "protocol"]].iloc[0]
+    found = find_floor(floors, dataset, protocol)
+    texts = [f"{f.value:.3g} ± {f.standard_error:.1g}" for f in found.itertuples()]
+    return texts[0] if texts else "–"

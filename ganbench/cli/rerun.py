@@ -1,0 +1,105 @@
+"""``ganbench rerun``: repeats one trial and says whether its numbers agree."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ganbench.cli.terminal import print_table, say, tell, warn_of_broken
+from ganbench.datasets.root import data_root
+from ganbench.engine.tracing import missing_compiler
+from ganbench.errors import UsageError
+from ganbench.interfaces.executor import Surroundings
+from ganbench.plugins.build import read_places
+from ganbench.plugins.loading import read_plugin_files
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.executors.local import run_local
+from ganbench.runner.rerun import Agreement, check_same_sources, compare, describe, differences, is_outdated
+from ganbench.store.folder import Store
+from ganbench.store.scratch import scratch_folder
+from ganbench.study.config import read_settings
+from ganbench.study.provenance import loaded, origins, source, source_hashes
+from ganbench.study.study import resolve_device
+
+COLUMNS = ("table", "column", "values", "differing", "largest relative difference", "first at")
+
+
+def rerun(
+    folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] = (), settings: Sequence[str] = ()
+) -> bool:
+    """Train a stored trial again in a temporary folder and compare. Returns whether all is the same to the bit.
+
+    Raises:
+        UsageError, DataError: there is no such trial, or the code or the data have changed.
+    """
+    files = read_plugin_files(plugin)
+    registry = load_plugins(files=files)
+    warn_of_broken(registry.plugins)
+    stored = describe(folder, read_places(read_settings(settings), registry.datasets))
+    stored = replace(stored, spec=stored.spec if probe else replace(stored.spec, probe=None))
+    below = data_root(root)
+    population = check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
+    if is_outdated(stored.spec.probe, population):
+        say("its probe was read on samples that its critic was trained on, unlike those of today: it is left out")
+        stored = replace(stored, spec=replace(stored.spec, probe=None))
+    (trial,) = stored.spec.trials()
+    say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
+    with scratch_folder("ganbench-rerun-") as elsewhere:
+        where = Surroundings(
+            str(elsewhere),
+            str(below),
+            _device(str(stored.run["device"])),
+            threads=1,
+            compile=_compile(stored.run.get("compile") or {}),
+            command=shlex.join(["ganbench", *sys.argv[1:]]),
+            provenance={"git": source(), "plugins": loaded(registry.plugins)},
+            plugins=files,
+            source_hashes=source_hashes(registry.plugins),
+            origins=origins(registry, stored.spec.components()),
+        )
+        with closing(run_local([stored.spec], where)) as events:
+            for event in events:
+                for outcome in event.outcomes:
+                    say(f"{outcome.status} {outcome.error}".rstrip())
+        repeated = Store(elsewhere)
+        run = repeated.run(trial)
+        if run is None:
+            raise UsageError(f"{trial.id} could not be run again; the reason stands above")
+        changed = differences(stored.run, run)
+        same = _print(compare(stored, repeated)) and run["status"] == stored.run["status"]
+    tell(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
+    for sentence in changed:
+        say(sentence)
+    return same
+
+
+def _device(recorded: str) -> str:
+    """The device that the trial ran on, where this machine has one; else the CPU, whose numbers differ in rounding."""
+    name = recorded.partition(" ")[0]
+    try:
+        return resolve_device(name)
+    except UsageError:
+        say(f"there is no {name} here: the CPU's numbers differ in rounding")
+        return "cpu"
+
+
+def _compile(recorded: Mapping[str, Any]) -> str:
+    """The way in which the trial was trained, where this machine can; else its numbers differ in rounding."""
+    if recorded.get("compiled") and (lacks := missing_compiler()):
+        say(f"there is no C++ compiler ({lacks}) here: numbers that were not compiled differ in rounding")
+        return "off"
+    return "on" if recorded.get("compiled") else "off"
+
+
+def _print(agreements: list[Agreement]) -> bool:
+    rows = [
+        (a.table, a.column, str(a.values), str(a.differing), f"{a.largest:.2g}" if a.differing else "–", a.first)
+        for a in agreements
+    ]
+    print_table(COLUMNS, rows)
+    return not any(a.differing for a in agreements)

@@ -1,0 +1,280 @@
+"""``ganbench run``: train what is missing, and show how far it is."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ganbench.analysis.scores import COLUMNS, gaps, last_evaluations, summarise
+from ganbench.cli.terminal import print_table, printable, say, tell, warn_of_broken
+from ganbench.datasets.root import data_root
+from ganbench.engine.tracing import require_compiler
+from ganbench.errors import DamageError, UsageError
+from ganbench.interfaces.executor import CHECKPOINT_SECONDS, Event, Outcome, Surroundings
+from ganbench.plugins.isolation import guarded, isolated
+from ganbench.plugins.loading import PluginFile, read_plugin_files
+from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.runner.cohort_run import DEFAULT_METRICS
+from ganbench.runner.floors import ensure_floors
+from ganbench.spec import CohortSpec
+from ganbench.store.checkpoint import sweep
+from ganbench.store.folder import Store
+from ganbench.store.results import read_study
+from ganbench.store.verify import mend
+from ganbench.study.config import Request
+from ganbench.study.provenance import loaded, origins, source, source_hashes
+from ganbench.study.study import Study, make_study
+
+# -- progress ----------------------------------------------------------------------------------------------------------
+
+WIDE = 80  # columns of a terminal that has room for rate and time left
+
+Advance = Callable[[CohortSpec, int], None]  # a shard of a cohort has done so many seed-steps more
+
+
+@contextmanager
+def show(cohorts: Sequence[CohortSpec]) -> Iterator[Advance]:
+    """Show the progress of cohorts, in seed-steps, until the block ends."""
+    totals = _totals(cohorts)
+    with _live(totals) if sys.stderr.isatty() else _plain(totals) as advance:
+        yield advance
+
+
+def _totals(cohorts: Sequence[CohortSpec]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for cohort in cohorts:
+        totals[cohort.name] = totals.get(cohort.name, 0) + len(cohort.seeds) * cohort.work()
+    return totals
+
+
+@contextmanager
+def _live(totals: dict[str, int]) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+    rate = TextColumn("{task.fields[rate]:>7.0f} seed-steps/s")
+    more = (rate, TimeRemainingColumn()) if console.width >= WIDE else ()
+    room = max(8, console.width - (45 if more else 20))  # for a name, so that rich cuts no percentage
+    with Progress(*columns, *more, console=console) as progress:
+        tasks: dict[str, TaskID] = {
+            n: progress.add_task(_cut(printable(n), room), total=t, rate=0.0, start=False) for n, t in totals.items()
+        }
+
+        def advance(cohort: CohortSpec, done: int) -> None:
+            task = progress.tasks[progress.task_ids.index(tasks[cohort.name])]
+            if not task.started:
+                progress.start_task(task.id)
+            progress.update(task.id, advance=done, rate=task.speed or 0.0)
+
+        yield advance
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+@contextmanager
+def _plain(totals: dict[str, int]) -> Iterator[Advance]:
+    began, done, shown = time.monotonic(), dict.fromkeys(totals, 0), dict.fromkeys(totals, 0)
+
+    def advance(cohort: CohortSpec, steps: int) -> None:
+        name = cohort.name
+        done[name] += steps
+        tenth = 10 * done[name] // totals[name]
+        if tenth > shown[name]:
+            shown[name] = tenth
+            share, seconds = sum(done.values()) / sum(totals.values()), time.monotonic() - began
+            left = seconds * (1 - share) / share
+            rate = sum(done.values()) / seconds
+            say(f"{name}: {10 * tenth} %, {rate:.0f} seed-steps/s in all, {left:.0f} s left")
+
+    yield advance
+
+
+# -- notification ------------------------------------------------------------------------------------------------------
+
+
+def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callable[[str], None]) -> None:
+    """Call ``ganbench_trial_finished`` of every plugin that has it; one that raises is named and disturbs nobody.
+
+    Args:
+        registry: the loaded plugins.
+        store: where the trial's results lie.
+        outcome: the trial that has ended.
+        complain: gets one sentence about each plugin that raised.
+    """
+    implementations = registry.manager.hook.ganbench_trial_finished.get_hookimpls()
+    if not implementations:
+        return
+    try:
+        if store.trackers.is_symlink():
+            raise DamageError(f"{store.trackers} is a link: remove it")
+        row, tables = store.read(outcome.trial)
+    except UsageError as error:  # changed since it was written: the run goes on and says so in the end
+        complain(f"no tracker was told of {outcome.trial.id}: {error}")
+        return
+    for implementation in implementations:
+        copies = {name: table.copy() for name, table in tables.items()}  # a tracker may change what it is given
+        offered = {"trial": dict(row), "tables": copies, "folder": store.trackers}
+        try:
+            with isolated(f"plugin {implementation.plugin_name}: ganbench_trial_finished", complain):
+                implementation.function(*(offered[name] for name in implementation.argnames))
+        except (Exception, SystemExit) as error:  # a tracker's fault must not cost a result
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            complain(f"plugin {implementation.plugin_name}: ganbench_trial_finished raised {reason}")
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def run(request: Request, plan: bool) -> list[Outcome]:
+    """Do what a request asks for, or only say what that is. Returns how each trial that was run has ended."""
+    files = read_plugin_files(request.plugin)
+    registry = load_plugins(files=files)
+    warn_of_broken(registry.plugins)
+    root = data_root(Path(request.data_root) if request.data_root else None)
+    study = make_study(request, registry, root)
+    for remark in study.remarks:
+        say(remark)
+    if plan:
+        if not study.out.is_dir():  # one that is there may be read-only, as nothing is written
+            study.store().check()
+        _print_plan(study)
+        return []
+    study.executor.check()
+    if request.compile == "on" and request.executor == "local" and study.device == "cpu":
+        require_compiler()
+    store = study.store()
+    store.check()
+    mend(store, say)
+    outcomes = _run_missing(study, request, registry, root, files)
+    _print_summary(study)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        log = f" (log: {study.out / outcome.log})" if outcome.log else ""
+        say(f"failed: {outcome.trial.objective} seed {outcome.trial.seed}: {outcome.error}{log}")
+    evaluated = [(cohort.dataset, cohort.protocol.n_samples) for cohort in study.cohorts]
+    with store.lock("study", say):
+        ensure_floors(store, evaluated, DEFAULT_METRICS, registry, root, say)
+    return outcomes
+
+
+def _run_missing(
+    study: Study, request: Request, registry: Registry, root: Path, files: tuple[PluginFile, ...]
+) -> list[Outcome]:
+    missing, store = study.missing(), study.store()
+    done = len(study.trials()) - sum(len(cohort.seeds) for cohort in missing)
+    if done:
+        say(f"{done} of {len(study.trials())} trials are already there")
+    where = replace(_surroundings(study, request, registry, root), plugins=files)
+    if missing or not store.is_begun():
+        trials = [trial.id for trial in study.trials()]
+        store.open()
+        with store.lock("study", say):
+            store.begin({**asdict(request), "command": where.command, "trials": trials})
+    outcomes: list[Outcome] = []
+    running = guarded(study.executor, "running with")
+    with running, show(missing) as advance, closing(study.executor.run(missing, where)) as events:
+        steps = _Steps()
+        for event in events:
+            if event.remark:
+                say(event.remark)
+            advance(event.shard, steps.since_last(event))
+            for outcome in event.outcomes:
+                _tell(registry, study, outcome)
+            outcomes.extend(event.outcomes)
+    sweep(store)
+    return outcomes
+
+
+def _surroundings(study: Study, request: Request, registry: Registry, root: Path) -> Surroundings:
+    return Surroundings(
+        str(study.out),
+        str(root),
+        study.device,
+        threads=1,
+        compile=request.compile,
+        command=shlex.join(["ganbench", *sys.argv[1:]]),
+        provenance={"git": source(), "plugins": loaded(registry.plugins)},
+        since=datetime.now(UTC).isoformat(),
+        checkpoint_seconds=_checkpoint_seconds(),
+        trial_timeout=request.trial_timeout,
+        source_hashes=source_hashes(registry.plugins),
+        origins=origins(registry, (part for cohort in study.cohorts for part in cohort.components())),
+    )
+
+
+def _checkpoint_seconds() -> float:
+    """The least time between two checkpoints, which the environment may set. Raises UsageError."""
+    text = os.environ.get("GANBENCH_CHECKPOINT_SECONDS", "")
+    try:
+        seconds = float(text or CHECKPOINT_SECONDS)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"GANBENCH_CHECKPOINT_SECONDS is {text!r}; wanted a number of seconds, such as 25")
+    return seconds
+
+
+def _tell(registry: Registry, study: Study, outcome: Outcome) -> None:
+    """Tell plugins of a trial that has a row; one that the disk had no room for has none."""
+    if study.store().run(outcome.trial) is not None:
+        notify(registry, study.store(), outcome, say)
+
+
+class _Steps:
+    """Turns the steps that shards have reached into seed-steps done since their last event."""
+
+    def __init__(self) -> None:
+        self._reached: dict[tuple[Hashable, ...], int] = {}
+
+    def since_last(self, event: Event) -> int:
+        key = event.shard.identity()
+        before = self._reached.get(key, 0)
+        self._reached[key] = max(before, event.step)
+        return (self._reached[key] - before) * len(event.shard.seeds)
+
+
+def _print_plan(study: Study) -> None:
+    rows = [
+        (t.id, t.dataset, t.architecture, t.objective, str(t.seed), _state(study.state(cohort, t)))
+        for cohort in study.cohorts
+        for t in cohort.trials()
+    ]
+    print_table(("trial", "dataset", "architecture", "objective", "seed", "state"), rows)
+    waiting = sum(row[-1] in WAITING.values() for row in rows)
+    tell(f"{waiting} of {len(rows)} trials would run on {study.device}, into {study.out}")
+
+
+WAITING = {
+    "missing": "to run",
+    "damaged": "damaged, to run again",
+    "failed": "failed, to run again",
+    "unprobed": "trained, to be probed",
+}
+
+
+def _state(state: str) -> str:
+    return WAITING.get(state, f"done ({state})")
+
+
+def _print_summary(study: Study) -> None:
+    trials = [trial.id for trial in study.trials()]
+    results = read_study(study.out, trials=trials)  # others may be damaged
+    for where, rows in summarise(results, trials).items():
+        tell(where)
+        print_table(COLUMNS, rows)
+    for sentence in gaps(last_evaluations(results, trials)):
+        say(sentence)
+    tables = ", ".join(f".{name}" for name in ("trials", "steps", "evaluations", "modes", "probes"))
+    tell(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')

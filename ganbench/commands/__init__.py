@@ -1,1 +1,0 @@
-"""What the commands do, one file each; ``ganbench.cli`` reads their options."""

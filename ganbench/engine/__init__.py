@@ -1,0 +1,1 @@
+"""Train cohorts: networks of several seeds as one program."""

@@ -1,0 +1,138 @@
+"""The loop: blocks of steps, readings gathered on the device, one transfer a segment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganbench.engine.batches import Batch
+from ganbench.engine.cohort import Cohort
+from ganbench.engine.readings import READINGS, VITAL
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a stretch of steps gave.
+
+    Attributes:
+        first, last: generator steps, both inclusive, counted from 1.
+        readings: (steps, seeds, readings), float64, in the order of READINGS.
+        critic_updates: how many the critic has had at each step, since the start: (steps,).
+        seconds: wall-clock seconds of training at each step, since the start, shared by the cohort: (steps,).
+    """
+
+    first: int
+    last: int
+    readings: NDArray[np.float64]
+    critic_updates: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+
+
+def train(cohort: Cohort, stops: set[int], after: Segment | None = None) -> Iterator[Segment]:
+    """Train to the last step, yielding at the end of every block and at every step in ``stops``.
+
+    Between yields the cohort is at rest: it may be sampled, and nothing that happens there counts as training time.
+    Where a step raises, what was read before it is yielded first.
+
+    Args:
+        cohort: what is trained, in the state that it had after ``after``.
+        stops: further steps to yield at.
+        after: the last segment of an earlier run, which ended with a block; training goes on behind it.
+    """
+    steps, length = cohort.setting.steps, cohort.feed.length
+    done, updates, elapsed = (after.last, after.critic_updates[-1], after.seconds[-1]) if after else (0, 0, 0.0)
+    assert done % length == 0 or done == steps, "training goes on where a block begins"
+    following: _Block | None = None
+    for start in range(done + 1, steps + 1, length):
+        began = time.perf_counter()
+        plan = following or _Block(cohort, (start - 1) // length, start)
+        following = None
+        for first, end in _stretches(start, min(start + length - 1, steps), stops):
+            rows, counts, fault = _steps(cohort, plan, first, end, int(updates))
+            if cohort.runs_behind and end == start + length - 1 < steps:
+                following = plan.following()
+            if rows:
+                now, n = time.perf_counter(), len(rows)
+                seconds = elapsed + (now - began) * np.arange(1, n + 1) / n
+                elapsed, updates = seconds[-1], counts[-1]
+                yield Segment(first, first + n - 1, _gather(cohort, rows), np.array(counts), seconds)
+            if fault:
+                raise fault
+            began = time.perf_counter()
+
+
+class _Block:
+    """The batches of one block, drawn when they are first asked for."""
+
+    def __init__(self, cohort: Cohort, block: int, start: int) -> None:
+        self.start = start
+        self.clocks = cohort.clocks(start, cohort.feed.length)
+        self.generator = cohort.feed.generator(block)
+        self._cohort, self._block = cohort, block
+        self._critic: dict[int, list[Batch]] = {}
+
+    def following(self) -> _Block:
+        """The next block, drawn as far as this one was."""
+        block = _Block(self._cohort, self._block + 1, self.start + self._cohort.feed.length)
+        for update in self._critic:
+            block.critic(update, block.start)
+        return block
+
+    def critic(self, update: int, step: int) -> Batch:
+        if update not in self._critic:
+            self._critic[update] = self._cohort.feed.critic(self._block, update)
+        return self._critic[update][step - self.start]
+
+
+def _stretches(start: int, last: int, stops: set[int]) -> Iterator[tuple[int, int]]:
+    ends = sorted({s for s in stops if start <= s < last} | {last})
+    for end in ends:
+        yield start, end
+        start = end + 1
+
+
+def _steps(
+    cohort: Cohort, plan: _Block, first: int, last: int, updates: int
+) -> tuple[list[Tensor], list[int], Exception | None]:
+    """Readings of steps ``first`` to ``last``, the critic updates that there have been, and what cut it short."""
+    rows: list[Tensor] = []
+    counts: list[int] = []
+    try:
+        for step in range(first, last + 1):
+            row, n = _step(cohort, plan, step)
+            updates += n
+            rows.append(row)
+            counts.append(updates)
+    except Exception as fault:  # a stranger's loss may raise anything; the steps before it were taken
+        return rows, counts, fault
+    return rows, counts, None
+
+
+def _gather(cohort: Cohort, rows: list[Tensor]) -> NDArray[np.float64]:
+    readings = torch.stack(rows)[:, : len(cohort.seeds)].cpu().double().numpy()
+    assert readings.shape == (len(rows), len(cohort.seeds), len(READINGS))
+    return readings
+
+
+def _step(cohort: Cohort, plan: _Block, step: int) -> tuple[Tensor, int]:
+    """One generator step: its readings, (seeds, readings), on the device, and how many critic updates it took."""
+    clock = plan.clocks[step - plan.start]
+    n = cohort.setting.objective.critic_steps(step)
+    critic = [plan.critic(update, step) for update in range(n)]
+    return cohort.step(critic, plan.generator[step - plan.start], clock), n
+
+
+def first_divergence(readings: NDArray[np.float64]) -> NDArray[np.int64]:
+    """For each seed the index of the first row with a reading that is not finite, or -1: (seeds,).
+
+    Args:
+        readings: (steps, seeds, readings).
+    """
+    broken = ~np.isfinite(readings[:, :, list(VITAL)]).all(axis=2)
+    return np.where(broken.any(axis=0), broken.argmax(axis=0), -1)

@@ -1,0 +1,60 @@
+"""The largest cohort that fits into memory: found by trying, so that nothing has to be known of the device."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+import torch
+
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.loop import train
+from ganbench.engine.sampling import evaluate
+from ganbench.interfaces.executor import EXHAUSTED, Failure
+from ganbench.metrics.suite import Examiner
+
+
+def largest(fits: Callable[[int], bool], least: int, most: int) -> int:
+    """The largest number in [least, most) that fits, by bisection; ``least`` is taken to fit, and ``most`` not to.
+
+    Args:
+        fits: whether so many do; whoever has room for some has room for fewer.
+        least: at least 1.
+        most: above ``least``.
+    """
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if fits(middle) else (least, middle)
+    return least
+
+
+def fits(setting: Setting, seeds: tuple[int, ...], examiner: Examiner) -> bool:
+    """Whether a cohort can be made, take a step and be evaluated."""
+    try:
+        _rehearse(setting, seeds, examiner)
+    except Exception as error:
+        if Failure.of(error).kind != EXHAUSTED:
+            raise
+        return False
+    finally:
+        release()
+    return True
+
+
+def _rehearse(setting: Setting, seeds: tuple[int, ...], examiner: Examiner) -> None:
+    cohort = Cohort(setting, seeds)
+    next(train(cohort, {1}))
+    evaluate(cohort, examiner, dict.fromkeys(seeds, True))
+
+
+def release() -> None:
+    """Give back the memory of what nobody holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def evenly(seeds: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    """As few cohorts as possible of at most so many seeds, as even as possible: none is left with a single one."""
+    n = -(-len(seeds) // most)
+    return [seeds[i::n] for i in range(n)]

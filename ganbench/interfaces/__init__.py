@@ -1,0 +1,1 @@
+"""What plugins implement: objectives, datasets, architectures, metrics, executors, and the hooks."""

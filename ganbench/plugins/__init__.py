@@ -1,0 +1,1 @@
+"""Find, import, isolate and build plugins."""

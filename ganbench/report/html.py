@@ -1,0 +1,358 @@
+"""The page: figures as SVG, and the template that they are put into."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from xml.etree import ElementTree as Tree
+
+import jinja2
+from markupsafe import Markup
+from PIL import Image
+
+from ganbench.report.figures.figure import Plate, plate_figure
+from ganbench.report.figures.style import COLOURS, INK, LINE, PAPER, QUIET, style
+from ganbench.report.tables import Download, Grid
+from ganbench.runner.executors.forkserver import context_for
+from ganbench.store.files import make_folder, write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+
+# -- inline ------------------------------------------------------------------------------------------------------------
+
+SHADES = 64  # of a see-through picture: lines of one colour over each other
+
+_VARIABLES = {
+    INK: "var(--ink)",
+    QUIET: "var(--quiet)",
+    LINE: "var(--line)",
+    PAPER: "var(--paper)",
+    **{colour: f"var(--c{number})" for number, colour in enumerate(COLOURS)},
+}
+_GLYPH = re.compile(r"#DejaVu")
+_REFERENCE = re.compile(r"#([^)\"]+)")
+_LONG = re.compile(r"-?\d+\.\d{2,}")
+_NOT_SHOWN = ("defs", "metadata", "style")  # definitions and style rules are the page's
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an SVG document that stands alone in the page.
+
+    Attributes:
+        group: the name of its group in the document.
+        box: left, top, width and height, in points.
+        alt: the text alternative.
+    """
+
+    group: str
+    box: tuple[float, float, float, float]
+    alt: str
+
+
+def inline(document: str, parts: Sequence[Part]) -> tuple[list[str], dict[str, str]]:
+    """Parts of a document as elements without colours of their own for ink and paper.
+
+    What is not seen goes: comments, names that nothing refers to, groups that say nothing, digits beyond a tenth of a
+    point. What they refer to (letters, words, markers, clip paths) is kept once by the page, however many figures use
+    it; its names are made of its content, so equal names are equal things.
+
+    Args:
+        document: as matplotlib wrote it.
+        parts: those wanted.
+
+    Returns:
+        The elements, and by name the definitions that they refer to.
+    """
+    root = Tree.fromstring(document)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        element.attrib = {_local(key): value for key, value in element.attrib.items()}
+    groups = {element.get("id"): element for element in root.iter("g")}
+    defined = {e.attrib["id"]: _defined(e) for defs in root.iter("defs") for e in defs if "id" in e.attrib}
+    words: dict[str, str] = {}
+    for part in parts:
+        _trim(groups[part.group], words)
+    drawn = [_text(_alone(groups[part.group], part)) for part in parts]
+    wanted = {name for text in (*drawn, *words.values()) for name in _REFERENCE.findall(text)}
+    used = {**{name: _text(defined[name]) for name in sorted(wanted & set(defined))}, **words}
+    return [by_theme(text) for text in drawn], {name: by_theme(text) for name, text in used.items()}
+
+
+def by_theme(text: str) -> str:
+    """The same text with every colour of ganbench's as the variable that the page sets for light or dark."""
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, variable)
+    return text
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _text(element: Tree.Element) -> str:
+    return Tree.tostring(element, encoding="unicode")
+
+
+def _alone(group: Tree.Element, part: Part) -> Tree.Element:
+    view = " ".join(f"{value:.2f}" for value in part.box)
+    alone = Tree.Element("svg", {"role": "img", "aria-label": part.alt, "viewBox": view})
+    alone.extend(group)
+    return alone
+
+
+def _defined(element: Tree.Element) -> Tree.Element:
+    """A definition as it is, without the line breaks around it."""
+    for child in element.iter():
+        child.text = child.tail = None
+    return element
+
+
+def _trim(element: Tree.Element, words: dict[str, str]) -> None:
+    """Shorten an element and all below it; texts become references to ``words``."""
+    element.text = element.tail = None
+    element.attrib.pop("id", None)
+    kept: list[Tree.Element] = []
+    for child in element:
+        if child.tag not in _NOT_SHOWN:
+            _trim(child, words)
+            kept += child if child.tag == "g" and not child.attrib else [child]
+    element[:] = kept
+    _shorten(element)
+    if element.tag == "g" and kept and all(_is_letter(child) for child in kept):
+        _refer(element, words)
+
+
+def _is_letter(element: Tree.Element) -> bool:
+    return element.tag == "use" and _GLYPH.match(element.get("href", "")) is not None
+
+
+def _refer(group: Tree.Element, words: dict[str, str]) -> None:
+    """A group of letters becomes a reference to their word."""
+    word = "".join(_text(letter) for letter in group)
+    name = "w" + hashlib.blake2b(word.encode(), digest_size=6).hexdigest()
+    words[name] = f'<g id="{name}">{word}</g>'
+    group[:] = []
+    group.tag, group.attrib["href"] = "use", f"#{name}"
+
+
+def _shorten(element: Tree.Element) -> None:
+    """Numbers, styles and pictures in fewer letters."""
+    for key, digits in (("d", 1), ("x", 2), ("y", 2), ("width", 2), ("height", 2), ("transform", 4)):
+        if key in element.attrib:
+            rounded = _LONG.sub(lambda m, digits=digits: f"{float(m[0]):.{digits}f}", element.attrib[key])  # type: ignore[misc]
+            element.attrib[key] = " ".join(re.sub(r"\.0+(?!\d)", "", rounded).split())
+    if "style" in element.attrib:
+        element.attrib["style"] = element.attrib["style"].replace(": ", ":").replace("; ", ";")
+    if element.tag == "image":
+        element.attrib["href"] = _smaller(element.attrib["href"])
+
+
+def _smaller(address: str) -> str:
+    """A picture's data address with the same picture in fewer bytes; a see-through one in fewer shades."""
+    picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    if picture.mode == "RGBA" and min(picture.getchannel("A").tobytes()) < 255:
+        picture = picture.quantize(SHADES, method=Image.Quantize.FASTOCTREE).convert("RGBA")
+    sink = io.BytesIO()
+    picture.save(sink, "WEBP", lossless=True, method=2)
+    return "data:image/webp;base64," + base64.b64encode(sink.getvalue()).decode()
+
+
+# -- rendering ---------------------------------------------------------------------------------------------------------
+
+DPI = 130
+POINTS = 72  # to the inch
+MANY = 40  # panels: so many are worth further processes, which take 0.2 GiB each
+_METADATA = {  # without dates and versions
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A plate as the page needs it.
+
+    Attributes:
+        panels: one ``svg`` element a panel.
+        definitions: what they refer to, by name: a page keeps each once, however many figures use it.
+    """
+
+    panels: tuple[str, ...]
+    definitions: Mapping[str, str]
+
+
+class Studio:
+    """Writes the files of plates; of many, in processes of its own while further plates are being prepared.
+
+    Args:
+        folder: where ``<name>.png``, ``.svg`` and ``.pdf`` go.
+        below: the folder that was given, inside which no link is followed; ``folder`` unless given.
+        jobs: processes to share the work where it is large.
+    """
+
+    def __init__(self, folder: Path, jobs: int = 1, below: Path | None = None) -> None:
+        self._folder, self._jobs, self._below = folder, jobs, below or folder
+        self._below.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, self._below)
+        self._waiting: list[Plate] = []
+        self._drawn: list[Future[Rendered]] = []
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def take(self, plates: Sequence[Plate]) -> None:
+        """Add plates to what has to be drawn."""
+        self._waiting += plates
+        if self._pool is None and self._jobs > 1 and sum(len(plate.panels) for plate in self._waiting) >= MANY:
+            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context_for("cpu", preload=()))
+        if self._pool is not None:
+            self._drawn += [
+                self._pool.submit(render_figure, plate, self._folder, self._below) for plate in self._waiting
+            ]
+            self._waiting = []
+
+    def finish(self) -> list[Rendered]:
+        """All plates that were taken, as the page needs them, in their order."""
+        return [future.result() for future in self._drawn] + [
+            render_figure(plate, self._folder, self._below) for plate in self._waiting
+        ]
+
+
+def render_figure(plate: Plate, folder: Path, below: Path | None = None) -> Rendered:
+    """Write one plate as PNG, SVG and PDF; the same plate gives the same bytes. Raises StorageError."""
+    with style(), _no_word_on_glyphs():
+        contents: dict[str, bytes] = {}
+        figure, parts = plate_figure(plate)
+        _lay_out(figure, parts)
+        for kind, metadata in _METADATA.items():
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, dpi=DPI, metadata=metadata)
+            contents[kind] = drawn.getvalue()
+            write_bytes(folder / f"{plate.name}.{kind}", contents[kind], below, durable=False)
+    titles = [f"{plate.title}: {panel.title}" if panel.title else plate.title for panel in plate.panels]
+    wanted = [Part(str(part.get_gid()), _box(figure, part), title) for part, title in zip(parts, titles, strict=True)]
+    figure.clear()  # else its circles of references keep hundreds of megabytes until Python looks for such
+    panels, definitions = inline(contents["svg"].decode(), wanted)
+    return Rendered(tuple(panels), definitions)
+
+
+def _box(figure: Figure, part: SubFigure) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a part in points, as its SVG counts them: from the top."""
+    box = part.bbox.transformed(figure.dpi_scale_trans.inverted())
+    places = (box.x0, figure.bbox_inches.height - box.y1, box.width, box.height)
+    left, top, width, height = (POINTS * float(inches) for inches in places)
+    return left, top, width, height
+
+
+def _lay_out(figure: Figure, parts: Sequence[SubFigure]) -> None:
+    """Lay a figure out once, to be drawn several times.
+
+    The solver's results differ in their last digits from process to process; rounded they do not.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)  # "none" would leave a placeholder, for which every figure is drawn twice
+    for part in parts:
+        part.bbox_relative.p0, part.bbox_relative.p1 = part.bbox_relative.p0.round(4), part.bbox_relative.p1.round(4)
+    for ax in figure.axes:
+        left, bottom, width, height = (round(value, 4) for value in ax.get_position().bounds)
+        ax.set_position((left, bottom, width, height))
+
+
+@contextmanager
+def _no_word_on_glyphs() -> Iterator[None]:
+    """A letter that the font lacks is drawn as a box; the page's tables show it as it is."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
+
+
+# -- page --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A panel as SVG, and how many inches wide it is at most."""
+
+    svg: Markup
+    width: float
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure of the page: its plate's words, its panels as SVG, the command that makes it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    panels: Sequence[Picture]
+    command: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of the page: results, figures and gaps of one dataset and architecture, say."""
+
+    name: str
+    title: str
+    size: str
+    results: Sequence[str]
+    failures: Sequence[str]
+    leaderboard: Grid | None
+    figures: Sequence[PageFigure]
+    missing: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the page says."""
+
+    title: str
+    lead: Sequence[str]
+    chapters: Sequence[Chapter]
+    claims: Sequence[str]
+    verdicts: Grid | None
+    shared: Sequence[PageFigure]
+    losses: Grid | None
+    provenance: Sequence[Grid]
+    commands: Sequence[str]
+    downloads: Sequence[Download]
+    missing: Sequence[str]
+    colours: Mapping[str, str]
+    definitions: Markup
+    version: str
+
+
+def render(page: Page) -> str:
+    """The page as HTML. All text is escaped; what is ``Markup`` was made by ganbench itself."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _asset(name)), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    parts = {"style": Markup(_asset("style.css")), "script": Markup(_asset("sort.js"))}
+    return environment.get_template("page.html").render(page=page, **parts)
+
+
+def _asset(name: str) -> str:
+    return (files("ganbench.report") / name).read_text(encoding="utf-8")

@@ -1,0 +1,396 @@
+"""Run one cohort: train, evaluate, probe, and store how each trial ended."""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.memory import evenly, fits, largest, release
+from ganbench.engine.pace import Pace
+from ganbench.engine.probe import Reading, probe
+from ganbench.engine.readings import READINGS
+from ganbench.engine.training_log import Record
+from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
+from ganbench.interfaces.dataset import Population
+from ganbench.interfaces.executor import EXHAUSTED, Contact, Failure, Outcome, Report, Stopped, Surroundings
+from ganbench.metrics.suite import Examiner
+from ganbench.plugins.build import code_of, instantiate, load_population, variants
+from ganbench.plugins.isolation import isolated, preserved, set_arithmetic
+from ganbench.plugins.loading import OWN
+from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.runner import reference_generators
+from ganbench.runner.tables import evaluations_table, modes_table, probes_table, steps_table
+from ganbench.runner.trainer import Trainer
+from ganbench.spec import CohortSpec, ProbeProtocol, Trial
+from ganbench.store import attempts
+from ganbench.store.checkpoint import Checkpoints
+from ganbench.store.folder import LOG, Store
+from ganbench.store.locks import LEASE, hold
+from ganbench.store.verify import condition
+from ganbench.study.provenance import machine, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# -- outcomes ----------------------------------------------------------------------------------------------------------
+
+
+def store_trained(
+    trial: Trial,
+    spec: CohortSpec,
+    where: Surroundings,
+    record: Record,
+    cohort: Cohort | None,
+    wall_seconds: float,
+    failure: Failure | None,
+    pace: Pace | None = None,
+) -> Outcome:
+    """Write a trial whose training has ended, with all that was measured. What diverged before a failure, diverged.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    store, divergence = _store(where), record.divergence(trial.seed)
+    failure = None if divergence else failure
+    status = "failed" if failure else "diverged" if divergence else "completed"
+    tables = {
+        "steps": steps_table(trial, record, spec.protocol.batch_size),
+        "evaluations": evaluations_table(trial, record),
+        "modes": modes_table(trial, record),
+    }
+    log = failure.log if failure else _remains(record, trial.seed) if divergence else ""
+    run: Mapping[str, Any] = {
+        "status": status,
+        "last_step": int(tables["steps"]["step"].max()) if len(tables["steps"]) else 0,
+        "wall_seconds": wall_seconds,
+        "attempts": store.attempts(trial) + attempts.count(store, trial),
+        "error": str(failure) if failure else divergence,
+        "error_type": failure.kind if failure else divergence.partition(":")[0],
+        "log": f"trials/{trial.id}/{LOG}" if log else "",
+        "vectorised": cohort is not None and not cohort.loops,
+        "cohort": list(spec.seeds),
+        "compile": asdict(pace) if pace else None,
+        "probe": None,
+        "places": {c.kind: dict(c.place) for c in spec.components() if c.place},
+        "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
+        **_made(where),
+    }
+    store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
+    attempts.forget(store, trial)
+    return Outcome(trial, status, run["error"], run["log"])
+
+
+def _made(where: Surroundings) -> dict[str, Any]:
+    """How a result was made."""
+    return {
+        "device": _device_name(where.device),
+        "versions": versions(),
+        "threads": where.threads,
+        "machine": machine(),
+        **where.provenance,
+        "command": where.command,
+        "finished": datetime.now(UTC).isoformat(),
+    }
+
+
+def _weights(trial: Trial, spec: CohortSpec, cohort: Cohort | None) -> dict[str, torch.Tensor] | None:
+    if cohort is None:
+        return None
+    return {name: w[spec.seeds.index(trial.seed)] for name, w in cohort.generator.weights.items()}
+
+
+def _remains(record: Record, seed: int) -> str:
+    """What is known of a divergence: the sentence, and all readings of that step, which are the last in the table."""
+    step, readings = record.diverged[seed]
+    values = {name: float(np.float64(value)) for name, value in zip(READINGS, readings, strict=True)}
+    return f"{record.divergence(seed)}\nreadings at step {step}: {json.dumps(values)}\n"
+
+
+def _device_name(device: str) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+
+
+def store_probed(
+    trial: Trial, spec: CohortSpec, where: Surroundings, moments: list[Reading], wall_seconds: float
+) -> Outcome:
+    """A trained trial gets its probe; all else stays as it is. Raises StorageError."""
+    store = _store(where)
+    run = store.run(trial)
+    assert run is not None
+    assert spec.probe is not None
+    changed = {**run, "probe": spec.probe.settings(), "wall_seconds": run["wall_seconds"] + wall_seconds}
+    tables: dict[str, pd.DataFrame] = {"probes": probes_table(trial, spec.seeds, moments)}
+    store.add(trial, changed, tables)
+    return outcome_of(trial, run)
+
+
+def unprobed(trial: Trial, where: Surroundings, failure: Failure) -> Outcome:
+    """A trained trial whose probe failed stays as it is; the log stands apart."""
+    store, file = _store(where), f"logs/{trial.id}.log"
+    try:
+        store.make(store.path / "logs")
+        store.write_bytes(store.path / file, failure.log.encode("utf-8", errors="replace"))
+    except GanbenchError:  # the disk is full, say, which may be why the probe failed
+        file = ""
+    return Outcome(trial, "failed", str(failure), file)
+
+
+def outcome_of(trial: Trial, run: Mapping[str, Any]) -> Outcome:
+    """What ``run.json`` says."""
+    return Outcome(trial, run["status"], run.get("error", ""), run.get("log", ""))
+
+
+def _store(where: Surroundings) -> Store:
+    return Store(Path(where.results))
+
+
+# -- execution ---------------------------------------------------------------------------------------------------------
+
+Lab = Callable[[], tuple[Registry, Setting]]  # loads what a cohort names, when it is first asked
+DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
+
+
+def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> list[Outcome]:
+    """Train and probe the cohort and store its trials. Whatever it raises becomes failed trials; nothing is lost.
+
+    Trials that another run is at are waited for, and its results taken.
+
+    Args:
+        spec: the cohort.
+        where: it runs.
+        report: told how far it is; a Contact can do more.
+
+    Raises:
+        Stopped: it was asked to end early.
+    """
+    contact = report if isinstance(report, Contact) else Contact(report)
+    with preserved():
+        torch.set_num_threads(where.threads)
+        set_arithmetic(spec.protocol.precision)
+        return _execute(spec, where, contact)
+
+
+def _execute(spec: CohortSpec, where: Surroundings, contact: Contact) -> list[Outcome]:
+    left, outcomes = spec, []
+    while left.seeds:
+        done: dict[int, Outcome] = {}
+        try:
+            with hold(Store(Path(where.results)), left.trials(), contact.pause, contact.say) as held:
+                contact.working()
+                done = _settle(left.with_seeds(trial.seed for trial in held), where, contact)
+        except StorageError as error:  # without room there is no row; whoever runs this says why
+            done = {t.seed: Outcome(t, "failed", str(Failure.of(error))) for t in left.trials()}
+        outcomes += list(done.values())
+        left = left.with_seeds(seed for seed in left.seeds if seed not in done)
+    return outcomes
+
+
+def _settle(spec: CohortSpec, where: Surroundings, contact: Contact) -> dict[int, Outcome]:
+    """Bring trials that nobody else is at to their end; what is done already, maybe meanwhile, is taken as it is."""
+    store, lab = Store(Path(where.results)), functools.cache(lambda: prepare(spec, where))
+    states = {trial: state(store, trial, spec, where.since) for trial in spec.trials()}
+    outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
+    missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
+    if missing.seeds:
+        attempts.begin(store, missing.trials())
+        outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, where, contact, lab)}
+    unprobed_ones = [trial.seed for trial, found in states.items() if found == "unprobed"]
+    fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
+    for part in _to_probe(spec.with_seeds(unprobed_ones + fresh), store):
+        outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, where, contact, lab)}
+    return outcomes
+
+
+def _to_probe(spec: CohortSpec, store: Store) -> list[CohortSpec]:
+    """Cohorts with the probe that their trials lack: the wanted one, or the damaged one that they had."""
+    if spec.probe or not spec.seeds:
+        return [spec] if spec.seeds else []
+    recorded = {trial.seed: (store.run(trial) or {}).get("probe") for trial in spec.trials()}
+    return [replace(spec.with_seeds([seed]), probe=ProbeProtocol.of(parts)) for seed, parts in recorded.items()]
+
+
+def state(store: Store, trial: Trial, spec: CohortSpec, since: str) -> str:
+    """``missing`` (to be trained), ``unprobed`` or ``done``; a trial that failed since the run began is done."""
+    found = condition(store, trial, spec.probe)
+    if found == "failed":
+        return "done" if (store.run(trial) or {}).get("finished", "") >= since else "missing"
+    return {"damaged": "missing", "completed": "done", "diverged": "done"}.get(found, found)
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
+    store = Store(Path(where.results))
+    failure, setting, examiner = None, None, None
+    shelf = Checkpoints(store, made_with(where), contact.say)
+    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact, where.compile)
+    try:
+        with isolated(f"training {_described(spec, where)}", contact.say):
+            registry, setting = lab()
+            examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
+            trainer.run(setting, examiner)
+    except Stopped:
+        if contact.pausing():
+            attempts.withdraw(store, spec.trials())
+        raise
+    except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
+        failure = Failure.of(error)
+    parts: list[tuple[int, ...]] = []
+    if failure and trainer.cohort is not None and not trainer.cohort.programs.vectorises:
+        parts = [(seed,) for seed in spec.seeds]  # one seed's data may have caused it: the others are not to suffer
+    elif failure and failure.kind == EXHAUSTED and setting and examiner and len(spec.seeds) > setting.least_seeds():
+        trainer.cohort = None  # and so its memory
+        parts = _that_fit(setting, spec, examiner, contact)
+    if len(parts) > 1:
+        smaller = [spec.with_seeds(part) for part in parts]
+        outcomes = [outcome for part in smaller for outcome in _train(part, where, contact, lab)]
+    else:
+        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure, trainer.pace
+        outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
+    shelf.remove(spec)
+    return outcomes
+
+
+def _described(spec: CohortSpec, where: Surroundings) -> str:
+    """The components whose code runs, with the distributions that offer them."""
+    origins = {name: origin["distribution"] for name, origin in where.origins.items()}
+    named = [f"{c.kind} {c.name}" for c in spec.components()]
+    foreign = [f"{name} of {origins[name]}" for name in named if origins.get(name, OWN) != OWN]
+    return ", ".join(foreign) or spec.name
+
+
+def _that_fit(setting: Setting, spec: CohortSpec, examiner: Examiner, contact: Contact) -> list[tuple[int, ...]]:
+    """The seeds of a cohort that memory has no room for, in parts as large as it has."""
+
+    def has_room(n: int) -> bool:
+        contact.pause()
+        return fits(setting, spec.seeds[:n], examiner)
+
+    release()
+    most = largest(has_room, setting.least_seeds(), len(spec.seeds))
+    contact.say(
+        f"{spec.name}: {len(spec.seeds)} seeds do not fit into memory at once; they take turns, {most} at a time"
+    )
+    return evenly(spec.seeds, most)
+
+
+def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
+    """Load what a cohort names.
+
+    Raises:
+        UsageError, DataError: this machine has other code or other data than the one that the cohort was described on.
+    """
+    registry = load_plugins(files=where.plugins)
+    for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
+        if code_of(offers.find(component.name)) != component.code:
+            raise UsageError(
+                f"{component.kind} {component.name!r} has another source on {platform.node()} than where the run "
+                "began: install the same version on every machine, and do not edit it while a run goes on"
+            )
+    device = torch.device(where.device)
+    population = load_population(instantiate(registry.datasets, spec.dataset), Path(where.data_root)).to(device)
+    if population.fingerprint != spec.dataset.code:
+        raise DataError(
+            f"{spec.dataset.label}: the data below {where.data_root} on {platform.node()} are not those of the machine "
+            "where the run began: put the same files there"
+        )
+    architecture = instantiate(registry.architectures, spec.architecture)
+    objective = instantiate(registry.objectives, spec.objective)
+    protocol = spec.protocol
+    budget = protocol.steps, protocol.batch_size, device
+    return registry, Setting(population, architecture, objective, *budget, precision=protocol.precision)
+
+
+def made_with(where: Surroundings) -> dict[str, Any]:
+    """What has to be the same for a cohort to go on from a checkpoint to the same numbers."""
+    found = versions()
+    compiled = {} if where.compile == "auto" else {"compile": where.compile}  # auto always decides alike
+    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device, **compiled}
+
+
+def make_examiner(registry: Registry, population: Population, n_samples: int) -> Examiner:
+    """The default metrics of a population, against its reference samples."""
+    return Examiner.of(population, [registry.metrics.find(name)() for name in DEFAULT_METRICS], n_samples)
+
+
+# -- the probe ---------------------------------------------------------------------------------------------------------
+
+
+def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
+    began, before = time.perf_counter(), spec.protocol.steps if spec.train else 0
+    assert spec.probe is not None
+
+    def report(step: int) -> None:
+        contact.report(before + step)
+        contact.pause()
+
+    try:
+        registry, setting = lab()
+        protocol = replace(spec.probe, cut=not setting.population.reference_is_apart)
+        ((component, reference),) = variants(registry.objectives, reference_generators.OBJECTIVE, {})
+        shelf = reference_generators.open_references(where, spec, replace(setting, objective=reference), component)
+        generators = shelf.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
+        with isolated(f"probing {_described(spec, where)}", contact.say):
+            moments = list(probe(setting, spec.seeds, protocol, generators, report))
+    except Stopped:
+        raise
+    except Exception as error:  # whatever became of the probe, what was trained before stays
+        return [unprobed(trial, where, Failure.of(error)) for trial in spec.trials()]
+    seconds, probed = time.perf_counter() - began, replace(spec, probe=protocol)
+    return [store_probed(trial, probed, where, moments, seconds) for trial in spec.trials()]
+
+
+# -- processes that died -----------------------------------------------------------------------------------------------
+
+
+def fail(spec: CohortSpec, where: Surroundings, failure: Failure | str) -> list[Outcome]:
+    """Store failed trials for a cohort whose process could not do it, with what its last checkpoint holds."""
+    if isinstance(failure, str):
+        kind, _, message = failure.partition(": ")
+        failure = Failure(kind, message, failure)
+    outcomes = []
+    for trial in spec.trials():
+        try:
+            with hold(Store(Path(where.results)), [trial], _patience() if where.shared else None) as held:
+                outcome = _fail(trial, spec, where, failure) if held else Outcome(trial, "failed", str(failure))
+        except GanbenchError as error:
+            outcome = Outcome(trial, "failed", f"{failure} (and {error})")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _patience() -> Callable[[], None]:
+    """Waits for as long as the lease of a machine that is gone may still run."""
+    deadline = time.monotonic() + 3 * LEASE
+
+    def wait() -> None:
+        if time.monotonic() > deadline:
+            raise StorageError("another run holds the trial")
+
+    return wait
+
+
+def _fail(trial: Trial, spec: CohortSpec, where: Surroundings, failure: Failure) -> Outcome:
+    store, alone = Store(Path(where.results)), spec.with_seeds([trial.seed])
+    found = state(store, trial, alone, where.since)
+    if not spec.train or found == "unprobed":
+        return unprobed(trial, where, failure)
+    if found == "done":  # it was stored before the process died, or another run has done it
+        return outcome_of(trial, store.run(trial) or {})
+    checkpoint = Checkpoints(store, made_with(where)).find(alone)
+    record = checkpoint.record.of(alone.seeds) if checkpoint else Record(alone.seeds)
+    seconds = checkpoint.wall_seconds if checkpoint else 0.0
+    return store_trained(trial, alone, where, record, None, seconds, failure)

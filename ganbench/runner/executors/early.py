@@ -1,0 +1,18 @@
+"""What may begin while the command still imports PyTorch and resolves the study. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ganbench.runner.executors import forkserver
+from ganbench.study.config import Request
+
+
+def start_early(request: Request) -> None:
+    """Let other processes import PyTorch already: this machine's server, or the workers of a Ray cluster."""
+    if request.executor == "local":
+        forkserver.start_early(request.device)
+    elif request.executor == "ray" and find_spec("ray") is not None:
+        from ganbench.runner.executors import ray
+
+        ray.start_early(request.address, request.cpus_per_cohort or 1, request.gpus_per_cohort, request.device)

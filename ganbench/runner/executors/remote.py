@@ -1,0 +1,533 @@
+"""Run cohorts elsewhere: what Ray and Slurm share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from ganbench.errors import DamageError, StorageError, UsageError
+from ganbench.interfaces.executor import Event, Failure, Outcome, Surroundings
+from ganbench.plugins.build import variants
+from ganbench.plugins.registry import load_plugins
+from ganbench.runner.cohort_run import fail, made_with
+from ganbench.runner.executors.local import Worker, cut, end
+from ganbench.runner.reference_generators import OBJECTIVE, key_of
+from ganbench.spec import CohortSpec
+from ganbench.store import attempts
+from ganbench.store.attempts import tries_file
+from ganbench.store.checkpoint import Checkpoints
+from ganbench.store.files import checksum, parse, read_bytes, read_record, replace_files
+from ganbench.store.folder import OWN, Store
+from ganbench.store.results import read_run
+from ganbench.store.scratch import scratch_folder
+
+# -- division ----------------------------------------------------------------------------------------------------------
+
+
+def divide(
+    cohorts: Sequence[CohortSpec], device: str, slots: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]]
+) -> list[CohortSpec]:
+    """Shards, the costliest first.
+
+    Seeds cost less together than apart, on a GPU hardly more than one of them, so a cohort is cut only on CPUs, and
+    only into as many parts as there would be idle slots for each.
+
+    Args:
+        cohorts: what is missing.
+        device: ``cpu``, or one that trains all seeds at the price of a few.
+        slots: shards that can run at once.
+        groups: the seeds that a checkpoint holds together; they stay together.
+    """
+    parts = 1 if device != "cpu" else max(1, slots // max(1, len(cohorts)))
+    return cut(cohorts, parts, groups)
+
+
+# -- elsewhere ---------------------------------------------------------------------------------------------------------
+
+
+def absolute(where: Surroundings, threads: int) -> Surroundings:
+    """With paths that mean the same in every process, and so many threads for each cohort."""
+    results, data_root = (str(Path(path).absolute()) for path in (where.results, where.data_root))
+    return replace(where, threads=threads, results=results, data_root=data_root)
+
+
+def device_of(asked: str, gpus: float) -> str:
+    """The device of a cohort that is given so many GPUs, wherever it runs; it sees no others.
+
+    Raises:
+        UsageError: the two do not go together.
+    """
+    if asked == "auto":
+        return "cuda" if gpus else "cpu"
+    if asked not in ("cpu", "cuda"):
+        raise UsageError(f"--device {asked} is of one machine; on a cluster say cpu, cuda or auto")
+    if asked == "cuda" and not gpus:
+        raise UsageError("--device cuda needs GPUs: say --gpus-per-cohort 1, or 0.5 to let two cohorts share one")
+    return asked
+
+
+# -- engine ------------------------------------------------------------------------------------------------------------
+
+Ended: TypeAlias = tuple[Outcome, ...] | Failure  # the outcomes of all trials, or why there are none
+
+
+@dataclass(frozen=True)
+class Task:
+    """A shard on its way to a machine, as plain data.
+
+    Attributes:
+        number: tells it from every other one of the run.
+        run: tells the run from every other one.
+        shard: what to train.
+        where: with the paths of the machine that the run was started on.
+        variables: the environment variables that ganbench reads.
+        files: what a machine that does not see the results folder has to know of it, by path; else empty.
+    """
+
+    number: int
+    run: str
+    shard: CohortSpec
+    where: Surroundings
+    variables: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class News:
+    """How far a task is, and what it has to say."""
+
+    number: int
+    step: int
+    remark: str = ""
+
+
+class Engine(ABC):
+    """A cluster, as far as a run is concerned."""
+
+    @abstractmethod
+    def slots(self) -> int:
+        """How many shards can run at once, as things stand."""
+
+    @abstractmethod
+    def submit(self, task: Task) -> Hashable:
+        """Start a task as soon as there is room for it. Returns what stands for it."""
+
+    @abstractmethod
+    def ended(self, jobs: Sequence[Hashable], seconds: float) -> list[Hashable]:
+        """Those of some jobs that have ended, well or not; waits so many seconds where none has, also for no jobs."""
+
+    @abstractmethod
+    def result(self, job: Hashable) -> Ended:
+        """How a job that has ended did; a Failure of kind ``WorkerDied`` is worth another try, others are not."""
+
+    @abstractmethod
+    def news(self) -> list[News]:
+        """What tasks have told since the last time."""
+
+    @abstractmethod
+    def stop(self, jobs: Sequence[Hashable]) -> None:
+        """Let what still runs end after its block, with a checkpoint, and end it by force where it does not."""
+
+    def shares(self, mark: Path) -> bool:
+        """Whether all machines see a file of the results folder; else tasks take along what they need of it."""
+        return True
+
+
+# -- luggage -----------------------------------------------------------------------------------------------------------
+
+
+def luggage(shard: CohortSpec, shelf: Checkpoints) -> Mapping[str, bytes]:
+    """A shard's checkpoints, its trials where there are any already, and the generators that its probe freezes."""
+    store, found = shelf.store, {}
+    for file in [*_trials(store, shard), *_references(store, shard), *_checkpoints(shelf, shard)]:
+        with suppress(OSError):  # another run may be at it
+            found[file.relative_to(store.path).as_posix()] = file.read_bytes()
+    return found
+
+
+def _trials(store: Store, shard: CohortSpec) -> Iterator[Path]:
+    for trial in shard.trials():
+        yield tries_file(store, trial)
+        yield from (store.folder(trial) / name for name in OWN)
+
+
+def _references(store: Store, shard: CohortSpec) -> Iterator[Path]:
+    if shard.probe is not None:
+        ((component, _),) = variants(load_plugins().objectives, OBJECTIVE, {})
+        for seed in shard.seeds:
+            yield from (store.path / "references").glob(f"{key_of(shard, component)}-s{seed}[-.]*")
+
+
+def _checkpoints(shelf: Checkpoints, shard: CohortSpec) -> Iterator[Path]:
+    for folder in shelf.folders(shard):
+        yield from folder.iterdir()
+
+
+# -- delivery ----------------------------------------------------------------------------------------------------------
+
+Parcel: TypeAlias = Mapping[str, bytes]
+CHECKPOINT = "checkpoint.json"
+KINDS = (".locks", "checkpoints", "references", "logs", "trials")
+
+
+class Sender:
+    """Sends what has changed in a folder.
+
+    Args:
+        results: the folder, on this machine.
+        deliver: takes a parcel to where the run began.
+    """
+
+    def __init__(self, results: Path, deliver: Callable[[Parcel], None]) -> None:
+        self.results, self._deliver = results, deliver
+        self._known: dict[Path, tuple[int, int]] = {}
+
+    def unpack(self, parcel: Parcel) -> None:
+        """Begin with what the other side has."""
+        store = Store(self.results)
+        store.open()
+        for name, content in parcel.items():
+            file = self.results / inside(name)
+            store.make(file.parent)
+            store.write_bytes(file, content, durable=False)
+        self._known = {file: _stamp(file) for file in self.results.rglob("*") if file.is_file()}
+
+    def send(self) -> None:
+        """Send everything that is whole and new."""
+        parcel: dict[str, bytes] = {}
+        for files in self._units():
+            stamps = {file: _stamp(file) for file in files}
+            if any(self._known.get(file) != stamp for file, stamp in stamps.items()):
+                contents = _whole(files)
+                if contents:
+                    parcel |= {file.relative_to(self.results).as_posix(): held for file, held in contents.items()}
+                    self._known |= stamps
+        if parcel:
+            self._deliver(parcel)
+
+    def _units(self) -> Iterable[list[Path]]:
+        """Files that belong together, each record after what it describes."""
+        yield from ([file] for file in sorted(self.results.glob(".locks/*.begun")))
+        for record in sorted(self.results.glob(f"checkpoints/*/{CHECKPOINT}")):
+            yield from _described(record)
+        for record in sorted(self.results.glob("references/[!.]*.json")):
+            yield from _described(record)
+        yield from ([file] for file in sorted(self.results.glob("logs/*.log")))
+        for record in sorted(self.results.glob("trials/*/run.json")):
+            yield from _described(record)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    with contextlib.suppress(OSError):
+        found = file.stat()
+        return found.st_mtime_ns, found.st_size
+    return 0, 0
+
+
+def _described(record: Path) -> Iterable[list[Path]]:
+    """A record's files and the record; nothing where it cannot be read."""
+    with contextlib.suppress(DamageError):
+        yield [*(record.with_name(Path(name).name) for name in (read_record(record) or {}).get("files", {})), record]
+
+
+def _whole(files: Sequence[Path]) -> dict[Path, bytes]:
+    """The contents of files; none while they do not fit the record among them, as in the middle of a change.
+
+    What is compared is what was read: a checkpoint may be replaced by the next one at any moment.
+    """
+    contents = {file: read_bytes(file) for file in files}
+    found = {file: content for file, content in contents.items() if content is not None}
+    *described, last = files
+    if len(found) < len(files):
+        return {}
+    with contextlib.suppress(DamageError):
+        sums = parse(last, found[last])["files"] if described else {}
+        if sums == {file.name: checksum(found[file]) for file in described}:
+            return found
+    return {}
+
+
+# -- on the other side -------------------------------------------------------------------------------------------------
+
+
+def accept(results: Path, parcel: Parcel) -> None:
+    """Write the files of a parcel into the results folder.
+
+    Raises:
+        StorageError: one could not be written, or leads elsewhere.
+    """
+    store = Store(results)
+    trials: dict[str, dict[str, bytes]] = {}
+    for name, content in parcel.items():
+        path = inside(name)
+        if path.parts[0] == "trials":
+            trials.setdefault(path.parts[1], {})[path.name] = content
+            continue
+        store.make((results / path).parent)
+        store.write_bytes(results / path, content)
+        if path.name == CHECKPOINT:
+            _clear_checkpoint(store, results / path, content)
+    for trial, contents in trials.items():
+        _accept_trial(store, results / "trials" / trial, contents)
+
+
+def inside(name: str) -> PurePosixPath:
+    """A path that stays inside a results folder. Raises StorageError where it does not."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or len(path.parts) < 2 or ".." in path.parts or path.parts[0] not in KINDS:
+        raise StorageError(f"{name!r} is no file of a results folder")
+    return path
+
+
+def _clear_checkpoint(store: Store, record: Path, content: bytes) -> None:
+    for file in record.parent.glob("*.safetensors"):
+        if file.name not in parse(record, content)["files"]:
+            store.remove(file)
+
+
+def _accept_trial(store: Store, folder: Path, contents: dict[str, bytes]) -> None:
+    """A trial that has ended, or one that is known and has been given more tables."""
+    store.make(folder)
+    record = parse(folder / "run.json", contents.pop("run.json"))
+    try:
+        known = read_run(folder)
+    except DamageError:
+        known = None
+    if known is None or known["finished"] != record.get(
+        "finished"
+    ):  # trained anew: nothing of an earlier attempt stays
+        for name in OWN:
+            store.remove(folder / name)
+    replace_files(folder / "run.json", record, contents, store.path)
+
+
+# -- cell --------------------------------------------------------------------------------------------------------------
+
+LOOK = 1.0  # seconds between two words to where the run began, at least
+
+
+class Line(ABC):
+    """The line from a machine to where the run began."""
+
+    @abstractmethod
+    def tell(self, news: News) -> bool:
+        """Say how far a task is. Returns whether it is to end early."""
+
+    def deliver(self, parcel: Parcel) -> None:
+        """Put files into the results folder, from a machine that does not see it."""
+        raise NotImplementedError(f"{type(self).__name__} needs a results folder that all machines see")
+
+
+def mark_of(results: Path, run: str) -> Path:
+    """A file by which a machine knows whether the results folder that it sees is the run's."""
+    return results / ".locks" / f"{run}.here"
+
+
+def work(task: Task, line: Line, gpus: Sequence[str]) -> Ended:
+    """Run a task to its end.
+
+    Args:
+        task: what to do.
+        line: to where the run began.
+        gpus: those that it may use, as CUDA numbers them; no others are visible, and none where there are none.
+    """
+    os.environ.update(task.variables)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    with scratch_folder("gb-") as scratch:
+        notes = scratch / "notes.txt"
+        if mark_of(Path(task.where.results), task.run).exists():
+            return _watch(task, line, notes, None)
+        sender = Sender(scratch / "results", line.deliver)
+        sender.unpack(task.files)
+        where = replace(task.where, results=str(sender.results), shared=False)
+        return _watch(replace(task, where=where), line, notes, sender)
+
+
+def _watch(task: Task, line: Line, notes: Path, sender: Sender | None) -> Ended:
+    worker = Worker.start(task.shard, task.where, notes)
+    voice = _Voice(line, task.number)
+    try:
+        while True:
+            found = _look(worker, task.where.trial_timeout)
+            if isinstance(found, Failure):
+                return found
+            if found is not None and found.outcomes:
+                return found.outcomes
+            if voice.stopped(found):
+                return Failure("Stopped", "it was asked to end", "")
+            if sender is not None:
+                sender.send()
+    finally:
+        end([worker])
+        if sender is not None:
+            sender.send()
+
+
+def _look(worker: Worker, timeout: float) -> Event | Failure | None:
+    """What the process has to tell; waits a little for it. A process that has told its end is waited for."""
+    wait(worker.signs(), LOOK)
+    found = worker.look(timeout)
+    if isinstance(found, Event) and found.outcomes:
+        worker.process.join()
+    return found
+
+
+class _Voice:
+    """Tells news at intervals, and remarks at once."""
+
+    def __init__(self, line: Line, number: int) -> None:
+        self._line, self._number = line, number
+        self._step, self._said = 0, float("-inf")
+
+    def stopped(self, event: Event | None) -> bool:
+        """Pass on what has happened, if there is anything. Returns whether to end early."""
+        remark = event.remark if event else ""
+        self._step = max(self._step, event.step) if event else self._step
+        if not remark and time.monotonic() < self._said + LOOK:
+            return False
+        self._said = time.monotonic()
+        return self._line.tell(News(self._number, self._step, remark))
+
+
+# -- cluster -----------------------------------------------------------------------------------------------------------
+
+TRIES = 3  # deaths of a shard, one after the other without getting further, after which its trials have failed
+PAUSES = (0.0, 5.0, 30.0)  # seconds before a shard is started again, so that a full machine is not asked at once
+
+
+@dataclass
+class _Progress:
+    """A shard's way through deaths.
+
+    Attributes:
+        reached: the furthest step that was heard of.
+        record: the furthest at its last death.
+        deaths: in a row, without getting further.
+        after: not to be started before, by ``time.monotonic``.
+    """
+
+    shard: CohortSpec
+    reached: int = 0
+    record: int = 0
+    deaths: int = 0
+    after: float = 0.0
+
+    def die(self) -> bool:
+        """Note a death. Returns whether to try again."""
+        self.deaths = 1 if self.reached > self.record else self.deaths + 1
+        self.record = max(self.record, self.reached)
+        self.after = time.monotonic() + PAUSES[min(self.deaths, len(PAUSES)) - 1]
+        return self.deaths < TRIES
+
+
+def run_on(
+    engine: Engine, cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0
+) -> Generator[Event, None, None]:
+    """Run cohorts on an engine to their ends, yielding what happens as it happens.
+
+    Args:
+        engine: which.
+        cohorts: what is missing.
+        where: of this machine; paths have to be absolute.
+        jobs: the most shards at a time; 0 leaves it to the engine.
+    """
+    where = replace(where, shared=True)
+    shelf = Checkpoints(Store(Path(where.results)), made_with(where))
+    shards = divide(cohorts, where.device, min(jobs or engine.slots(), engine.slots()), shelf.groups)
+    waiting = deque(_Progress(shard) for shard in shards)
+    tasks: dict[int, _Progress] = {}
+    running: dict[Hashable, int] = {}
+    with _marked(shelf.store) as run:
+        try:
+            while waiting or running:
+                for progress in _due(waiting, (jobs or _window(engine)) - len(running)):
+                    things = {} if engine.shares(mark_of(shelf.store.path, run)) else luggage(progress.shard, shelf)
+                    task = Task(len(tasks), run, progress.shard, where, _variables(), things)
+                    tasks[task.number] = progress
+                    running[engine.submit(task)] = task.number
+                ended = engine.ended(list(running), LOOK)
+                yield from _heard(engine, tasks)
+                for job in ended:
+                    progress = tasks[running.pop(job)]
+                    event = _end(progress, engine.result(job), where)
+                    if not event.outcomes:
+                        waiting.appendleft(progress)
+                    yield event
+        finally:
+            engine.stop(list(running))
+
+
+@contextmanager
+def _marked(store: Store) -> Iterator[str]:
+    """A name for this run, and a file in the results folder that says so to machines that see it."""
+    store.make(store.path / ".locks")
+    run = secrets.token_hex(8)
+    store.write_bytes(mark_of(store.path, run), b"", durable=False)
+    try:
+        yield run
+    finally:
+        with suppress(OSError):
+            store.remove(mark_of(store.path, run))
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("GANBENCH_")}
+
+
+def _window(engine: Engine) -> int:
+    """More than can run, so that nobody waits for the next one and a cluster that can grow sees why; not everything."""
+    return 2 * engine.slots() + 8
+
+
+def _due(waiting: deque[_Progress], room: int) -> Iterator[_Progress]:
+    """As many as there is room for of those that may start now."""
+    for _ in range(len(waiting)):
+        if room <= 0:
+            return
+        progress = waiting.popleft()
+        if progress.after <= time.monotonic():
+            room -= 1
+            yield progress
+        else:
+            waiting.append(progress)
+
+
+def _heard(engine: Engine, tasks: Mapping[int, _Progress]) -> Iterator[Event]:
+    for news in engine.news():
+        progress = tasks[news.number]
+        progress.reached = max(progress.reached, news.step)
+        yield Event(progress.shard, progress.reached, remark=news.remark)
+
+
+def _end(progress: _Progress, found: Ended, where: Surroundings) -> Event:
+    """What to tell of a task that has ended; without outcomes it is to be started again."""
+    shard = progress.shard
+    if not isinstance(found, Failure):
+        return Event(shard, shard.work(), _settled(shard, where, found))
+    if found.kind == "WorkerDied" and progress.die():
+        again = f"it goes on elsewhere (death {progress.deaths} of {TRIES} without getting further)"
+        return Event(shard, progress.reached, remark=f"{shard.name}: {found.message}; {again}")
+    return Event(shard, shard.work(), _settled(shard, where, fail(shard, where, found)))
+
+
+def _settled(shard: CohortSpec, where: Surroundings, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Forget what an ended shard needs no more, and look at its folders anew: network file systems remember absence."""
+    store = Store(Path(where.results))
+    for outcome in outcomes:
+        with suppress(OSError):
+            os.listdir(store.folder(outcome.trial))
+        if store.run(outcome.trial) is not None:
+            attempts.forget(store, outcome.trial)
+    if all(outcome.status != "failed" for outcome in outcomes):
+        Checkpoints(store, {}).remove(shard)
+    return tuple(outcomes)

@@ -1,0 +1,110 @@
+"""Trains one cohort, evaluates it on the way, and leaves checkpoints behind in case that it does not get to its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from ganbench.engine.cohort import Cohort, Setting, restore, snapshot
+from ganbench.engine.loop import Segment, train
+from ganbench.engine.pace import Pace, settle
+from ganbench.engine.sampling import evaluate
+from ganbench.engine.training_log import Record, joined
+from ganbench.errors import StorageError
+from ganbench.interfaces.executor import Contact, Stopped
+from ganbench.metrics.suite import Examiner
+from ganbench.spec import CohortSpec
+from ganbench.store.checkpoint import Checkpoint, Checkpoints
+
+LEAST_SHARE = 50  # writing a checkpoint takes at most one part in so many of the time until the next
+
+
+@dataclass
+class Trainer:
+    """One cohort's training.
+
+    Attributes:
+        spec: what is trained.
+        checkpoints: where to look for a beginning, and to leave one.
+        every: seconds between checkpoints, at least.
+        contact: to whoever runs it.
+        compile: ``auto``, ``on`` or ``off``.
+        record: what has been measured; it stands even where the training raises.
+        cohort: the players; None until they have been made.
+        pace: how their programs run; None until then.
+        earlier: seconds that earlier processes have spent on it.
+    """
+
+    spec: CohortSpec
+    checkpoints: Checkpoints
+    every: float
+    contact: Contact
+    compile: str = "auto"
+    record: Record = field(init=False)
+    cohort: Cohort | None = None
+    pace: Pace | None = None
+    earlier: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.record = Record(self.spec.seeds)
+        self._began = self._written = time.perf_counter()
+        self._cost = 0.0
+
+    def wall_seconds(self) -> float:
+        """How long it has taken, over all processes."""
+        return self.earlier + time.perf_counter() - self._began
+
+    def run(self, setting: Setting, examiner: Examiner) -> None:
+        """Train to the end.
+
+        Raises:
+            Stopped: it was asked to end early and has left a checkpoint.
+            Exception: whatever the objective raises.
+        """
+        self.cohort, self.pace = settle(self.compile, setting, self.spec.seeds)
+        if self.pace.compiled:
+            self.contact.say(f"{self.spec.name}: {self.pace.reason}")
+        stops = set(self.spec.protocol.evaluations())
+        for segment in train(self.cohort, stops, self._resume(examiner)):
+            self.record.note(segment)
+            if not any(self.record.alive().values()):
+                return
+            if segment.last in stops:
+                self._examine(examiner, segment.last)
+            self.contact.report(segment.last)
+            if segment.last % self.cohort.feed.length == 0 and segment.last < setting.steps:
+                self._keep()
+
+    def _resume(self, examiner: Examiner) -> Segment | None:
+        assert self.cohort is not None
+        found = self.checkpoints.find(self.spec)
+        if found is None:
+            self._examine(examiner, 0)
+            return None
+        restore(self.cohort, found.tensors, found.record.seeds)
+        self.record, self.earlier = found.record.of(self.spec.seeds), found.wall_seconds
+        self.contact.say(f"{self.spec.name}: goes on after step {self.record.last_step()}")
+        self.contact.report(self.record.last_step())
+        return joined(self.record.segments)
+
+    def _examine(self, examiner: Examiner, step: int) -> None:
+        assert self.cohort is not None
+        self.record.examined(step, evaluate(self.cohort, examiner, self.record.alive()))
+
+    def _keep(self) -> None:
+        """Write a checkpoint if it is time to, or if everything is about to end."""
+        stopped, waited = self.contact.stopped(), time.perf_counter() - self._written
+        if stopped or waited >= max(self.every, LEAST_SHARE * self._cost):
+            self._write()
+        if stopped:
+            raise Stopped
+
+    def _write(self) -> None:
+        assert self.cohort is not None
+        began = time.perf_counter()
+        try:
+            self.checkpoints.write(self.spec, Checkpoint(self.record, snapshot(self.cohort), self.wall_seconds()))
+        except StorageError as error:  # the training does not need it; whoever looks on is told
+            self.contact.say(f"{self.spec.name}: no checkpoint could be left: {error}")
+        self._written = time.perf_counter()
+        self._cost = self._written - began

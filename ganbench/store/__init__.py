@@ -1,0 +1,1 @@
+"""Results folders: files, records, tables, locks and checkpoints."""

@@ -1,0 +1,349 @@
+"""A study as tables: whatever is read is compared with its checksum, so that nothing damaged passes for a number."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ganbench.errors import DamageError, UsageError
+from ganbench.interfaces.metric import NOT_COMPUTED, split_protocol
+from ganbench.store import records, schema
+from ganbench.store.files import SEAL, accepted, arrow_types, checksum, parse, read_bytes, read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+ASKED = ("trial", "dataset", "architecture", "objective", "seed", "settings")  # columns that trial.json determines
+LABELS = ("trial", "dataset", "architecture", "objective", "metric", "protocol")  # few different texts in many rows
+THREADS = 4  # that read files
+Owners: TypeAlias = Mapping[Path, tuple[str, int]]  # by folder, the trial and the seed that its rows are of
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a study, each a pandas DataFrame with the columns of ``ganbench.store.schema``.
+
+    Attributes:
+        trials: one row a trial.
+        steps: readings, one row a trial and step.
+        evaluations: metrics, one row a trial, step and metric.
+        modes: what the generator draws of each mode, one row a trial, step and mode; none where no modes are known.
+        probes: the frozen-generator experiment, one row a trial, generator step and critic step.
+        floors: what a perfect sampler scores, one row a dataset, metric and number of samples.
+    """
+
+    trials: pd.DataFrame
+    steps: pd.DataFrame
+    evaluations: pd.DataFrame
+    modes: pd.DataFrame
+    probes: pd.DataFrame
+    floors: pd.DataFrame
+
+
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """What happened to the trial of a folder; None where it has not finished.
+
+    Raises:
+        UsageError: it was written by a newer ganbench.
+        DamageError: ``run.json`` is not what was written, or belongs to another trial.
+    """
+    run = read_record(folder / "run.json", records.Run)
+    if run is not None and run["trial"] != folder.name:
+        raise DamageError(
+            f"{folder / 'run.json'} is another trial's ({run['trial']}); its folder is a copy: remove {folder}, and "
+            "run the study again if a trial is missing then"
+        )
+    return run
+
+
+def read_trial(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked of a finished trial: ``trial.json``.
+
+    Args:
+        folder: the trial's.
+        run: the content of its ``run.json``.
+
+    Raises:
+        DamageError: it is missing, is not what was written, or describes another trial.
+    """
+    path = folder / "trial.json"
+    content = read_file(folder, run, path.name)
+    if content is None:
+        raise DamageError(f"{path} has no checksum in run.json; run the study again to mend it")
+    found = records.validated(path, records.Trial, parse(path, content))
+    if found["trial"] != folder.name:
+        raise DamageError(f"{path} describes another trial ({found['trial']}); run the study again to mend it")
+    return found
+
+
+def read_asked(path: Path) -> dict[str, Any] | None:
+    """What was asked of a results folder; None where there is no ``study.json``.
+
+    Raises:
+        UsageError: it was written by a newer ganbench.
+        DamageError: it is not what was written, or is the record of something else.
+    """
+    return read_record(path / "study.json", records.Study)
+
+
+def read_file(folder: Path, record: Mapping[str, Any], name: str) -> bytes | None:
+    """A stored file, checked against the record beside it; None where the record knows of none.
+
+    Raises:
+        DamageError: it is missing, or is not what was written.
+    """
+    sums = accepted(record, name)
+    content = read_bytes(folder / name) if sums else None
+    if content is None and name in record.get("files", {}):
+        raise DamageError(f"{folder / name} is missing; run the study again to mend it")
+    if content is not None and checksum(content) not in sums:
+        raise DamageError(f"{folder / name} is not the file that was written; run the study again to mend it")
+    return content
+
+
+def load(path: str | Path) -> Results:
+    """Read a study as pandas tables.
+
+    Args:
+        path: a results folder, such as ``results/digits-dcgan``.
+
+    Raises:
+        UsageError: the folder is missing, is no results folder, or was written by a newer ganbench.
+        DamageError: a stored file is not what was written.
+    """
+    return read_study(Path(path))
+
+
+def read_study(path: Path, categorical: bool = False, trials: Collection[str] | None = None) -> Results:
+    """Read a study, or some of its trials.
+
+    Args:
+        path: a results folder.
+        categorical: whether labels in steps, modes and probes are categories, which takes less memory.
+        trials: which trials; all unless given.
+
+    Raises:
+        UsageError, DamageError: as ``load``.
+    """
+    if not (path / "study.json").is_file():
+        raise UsageError(f"{path} is not a results folder: it has no study.json")
+    check_version(path)
+    runs = {folder: read_run(folder) or {} for folder in finished_folders(path, trials)}
+    asked = {folder: read_trial(folder, run) for folder, run in runs.items()}
+    rows = [_row(asked[folder], run) for folder, run in runs.items()]
+    owners = {folder: _owner(found) for folder, found in asked.items()}
+    tables = {
+        name: read_tables(runs, name, columns, owners, categorical and name != "evaluations")
+        for name, columns in schema.TABLES.items()
+    }
+    return Results(_trials_table(path, rows), **tables, floors=read_floors(path))
+
+
+def finished_folders(path: Path, trials: Collection[str] | None = None) -> list[Path]:
+    """The folders of trials that have ended, in the order of their names."""
+    folder = path / "trials"
+    if not folder.is_dir():
+        return []
+    wanted = None if trials is None else set(trials)
+    names = sorted(name for name in os.listdir(folder) if wanted is None or name in wanted)
+    return [folder / name for name in names if (folder / name / "run.json").exists()]
+
+
+def _trials_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return typed(pd.DataFrame(rows, columns=list(schema.TRIALS)), schema.TRIALS)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DamageError(f"{path}: records of its trials hold values of the wrong kind ({error})") from error
+
+
+def _owner(asked: Mapping[str, Any]) -> tuple[str, int]:
+    return str(asked["trial"]), int(asked["seed"])
+
+
+def trial_row(folder: Path) -> dict[str, Any]:
+    """The row of the trials table that belongs to a finished trial's folder. Raises DamageError."""
+    run = read_run(folder)
+    if run is None:
+        raise DamageError(f"{folder} holds no finished trial; run the study again to mend it")
+    return _row(read_trial(folder, run), run)
+
+
+def _row(asked: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    row = {c: (asked if c in ASKED else run).get(c, schema.EMPTY[kind]) for c, kind in schema.TRIALS.items()}
+    row |= {name: json.dumps(row[name], sort_keys=True) for name in ("settings", "versions")}
+    if run["log"]:
+        row["error"] = f"{run['error']} (log: {run['log']})"
+    return row
+
+
+def read_trial_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """All tables of a finished trial, by name. Raises DamageError."""
+    run = read_run(folder)
+    if run is None:
+        raise DamageError(f"{folder} holds no finished trial; run the study again to mend it")
+    owners = {folder: _owner(read_trial(folder, run))}
+    return {name: read_tables({folder: run}, name, columns, owners) for name, columns in schema.TABLES.items()}
+
+
+def read_floors(path: Path) -> pd.DataFrame:
+    """What a perfect sampler scores; an empty table where nothing has been measured. Raises DamageError."""
+    file = path / "study.json"
+    content = read_bytes(file)
+    study = {} if content is None else records.validated(file, records.Record, parse(file, content))
+    return read_tables({path: study}, "floors", schema.FLOORS)
+
+
+def typed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """A table with exactly these columns, in this order and of these types; those that it lacks are empty."""
+    table = table.assign(**{name: schema.EMPTY[kind] for name, kind in columns.items() if name not in table})
+    if "reason" in columns:
+        table = _with_reasons(table)
+    return table[list(columns)].astype({c: (object if t == "str" else t) for c, t in columns.items()})
+
+
+def _with_reasons(table: pd.DataFrame) -> pd.DataFrame:
+    """The reasons that earlier versions kept behind the protocol, in their own column."""
+    protocols, reasons = table["protocol"].astype(object), table["reason"].fillna("")
+    old = protocols.str.contains(NOT_COMPUTED, regex=False).fillna(False).astype(bool)
+    if old.any():
+        parts = protocols[old].map(split_protocol)
+        protocols, reasons = protocols.where(~old, parts.str[0]), reasons.where(~old, parts.str[1])
+    return table.assign(protocol=protocols, reason=reasons)
+
+
+def check_version(path: Path) -> None:
+    """Check ``study.json``, if there is one.
+
+    Raises:
+        UsageError: the folder was written by a newer ganbench.
+        DamageError: it is not what was written, or is the record of something else.
+    """
+    file = path / "study.json"
+    content = read_bytes(file)
+    if content is None:
+        return
+    study = parse(file, content)
+    if SEAL not in study:
+        records.check_schema(path, study)
+    read_asked(path)  # a changed bit does not make a newer version
+
+
+# -- parquet -----------------------------------------------------------------------------------------------------------
+
+
+def read_tables(
+    places: Mapping[Path, Mapping[str, Any]],
+    name: str,
+    columns: Mapping[str, str],
+    owners: Owners | None = None,
+    categorical: bool = False,
+) -> pd.DataFrame:
+    """One table out of all the files of one name, each checked against the record beside it.
+
+    Args:
+        places: folders with the record that holds the checksums of their files.
+        name: of the table: ``steps`` is read from ``steps.parquet``.
+        columns: with their types. One that a file lacks is filled; others than these are left out.
+        owners: by folder, the trial and the seed that all its rows have to be of.
+        categorical: whether labels are categories.
+
+    Raises:
+        DamageError: a file is not what was written, is no such table, or holds another trial's rows.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    wanted = _arrow_schema(columns)
+
+    def read(folder: Path) -> pa.Table | None:
+        content = read_file(folder, places[folder], f"{name}.parquet")
+        return None if content is None else _arrow_table(folder / f"{name}.parquet", content, wanted)
+
+    with ThreadPoolExecutor(THREADS) as pool:  # decoding leaves Python's lock alone
+        found = {folder: part for folder, part in zip(places, pool.map(read, places), strict=True) if part is not None}
+    table = pa.concat_tables(found.values()).unify_dictionaries() if found else wanted.empty_table()
+    counts = {folder: part.num_rows for folder, part in found.items()}
+    found.clear()
+    if owners is not None:
+        _check_owners(table, counts, owners, f"{name}.parquet")
+    frame: pd.DataFrame = _filled(table, columns).to_pandas(split_blocks=True, self_destruct=True)
+    if not categorical:
+        return typed(frame, columns)
+    labels = [column for column in LABELS if column in columns]
+    # the categories of no rows are of another type than those of some, and the two would not go together
+    return frame if len(frame) else frame.astype(dict.fromkeys(labels, pd.CategoricalDtype(pd.Index([], dtype="str"))))
+
+
+def _arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
+    import pyarrow as pa
+
+    label, types = pa.dictionary(pa.int32(), pa.string()), arrow_types()
+    return pa.schema([(name, label if name in LABELS else types[kind]) for name, kind in columns.items()])
+
+
+def _arrow_table(path: Path, content: bytes, wanted: pa.Schema) -> pa.Table:
+    """The rows of a parquet file; columns that it lacks are empty. Raises DamageError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def rows(labels: Sequence[str]) -> pa.Table:
+        return pq.ParquetFile(pa.BufferReader(content), read_dictionary=labels).read(use_threads=False)
+
+    try:
+        try:
+            table = rows([name for name in LABELS if name in wanted.names])
+        except KeyError:  # it lacks a label
+            table = rows([])
+        table = table.replace_schema_metadata(None)
+        return table if table.schema.equals(wanted) else _fitted(table, wanted)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamageError(f"{path} is no table that ganbench writes ({reason}); run the study again") from error
+
+
+def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """A table of an older or a newer version with the wanted columns, in their order and of their types."""
+    import pyarrow as pa
+
+    columns = []
+    for field in wanted:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+        elif pa.types.is_dictionary(field.type):
+            columns.append(table[field.name].cast(pa.string()).dictionary_encode())
+        else:
+            columns.append(table[field.name].cast(field.type))
+    return pa.Table.from_arrays(columns, schema=wanted)
+
+
+def _filled(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    """A table without gaps in columns that can have none in pandas."""
+    import pyarrow.compute as pc
+
+    for place, (name, kind) in enumerate(columns.items()):
+        if table[name].null_count and kind != "float64":
+            column = pc.fill_null(table[name].cast(arrow_types()[kind]), schema.EMPTY[kind])
+            table = table.set_column(place, name, column.dictionary_encode() if name in LABELS else column)
+    return table
+
+
+def _check_owners(table: pa.Table, counts: Mapping[Path, int], owners: Owners, name: str) -> None:
+    """Raises DamageError where a file holds rows of another trial than that of its folder."""
+    import numpy as np
+
+    rows, wanted = list(counts.values()), [owners[folder] for folder in counts]
+    trials = np.repeat(np.array([trial for trial, _ in wanted], dtype=object), rows)
+    seeds = np.repeat(np.array([seed for _, seed in wanted], dtype=np.int64), rows)
+    wrong = table["trial"].cast("string").to_numpy() != trials
+    wrong |= table["seed"].to_numpy() != seeds
+    if wrong.any():
+        folder = list(counts)[int(np.searchsorted(np.cumsum(rows), int(wrong.argmax()), side="right"))]
+        raise DamageError(f"{folder / name} holds rows of another trial; run the study again to mend it")

@@ -1,0 +1,278 @@
+"""What of a study is damaged, missing, foreign or unfinished: nothing is changed, nothing is believed unchecked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganbench.errors import DamageError
+from ganbench.spec import ProbeProtocol, Trial, canonical
+from ganbench.store import schema
+from ganbench.store.files import accepted, accepted_names, read_record
+from ganbench.store.folder import OWN, Store
+from ganbench.store.results import read_asked, read_file, read_run, read_tables, read_trial
+
+REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
+PARTS = (
+    "study.json", "floors.parquet", "verdicts.parquet", "trials", "checkpoints", "references", "experiments", "logs",
+    ".locks", ".jobs",
+)  # fmt: skip
+APART = ("report", "trackers")  # what others keep here; no checksums are known of it
+REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
+MEASUREMENT = re.compile(r".*-[0-9a-f]{12}\.(json|parquet)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        kind: ``damaged``, ``missing``, ``unfinished`` or ``foreign``.
+        path: the file or folder.
+        reason: what is the matter with it.
+    """
+
+    kind: str
+    path: Path
+    reason: str
+
+
+def condition(store: Store, trial: Trial, probe: ProbeProtocol | None = None) -> str:
+    """How a trial stands.
+
+    ``missing``, ``damaged`` (to be trained again), ``failed``, ``unprobed`` (a probe was asked for, and there is no
+    whole one), ``completed`` or ``diverged``.
+    """
+    folder = store.folder(trial)
+    try:
+        run = read_run(folder)
+    except DamageError:
+        return "damaged"
+    if run is None:
+        return "missing"
+    broken = {finding.path.name for finding in check_files(folder, run)}
+    if broken - {"probes.parquet"}:
+        return "damaged"
+    if run["status"] == "failed":
+        return "failed"
+    wanted = probe.settings() if probe else None
+    if broken or (wanted is not None and canonical(run.get("probe")) != canonical(wanted)):
+        return "unprobed"
+    return str(run["status"])
+
+
+def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
+    """Which of a finished trial's files are not what ``run.json`` says."""
+    names = set(REQUIRED) | set(run.get("files", {}))
+    if run.get("status") == "completed":
+        names.add("generator.safetensors")
+    for name in sorted(names):
+        if name not in OWN or (folder / name).is_symlink():
+            yield Finding("damaged", folder / name, "leads out of the trial's folder, or is no file of a trial")
+        elif (finding := _check(folder, run, name)) is not None:
+            yield finding
+        elif name == "trial.json" and _address(folder, run) != folder.name:
+            yield Finding("damaged", folder / name, "describes another trial than its folder is named after")
+        elif name.endswith(".parquet") and not _are_rows_of(folder, run, name):
+            yield Finding("damaged", folder / name, "holds rows of another trial, or is no such table")
+
+
+def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None:
+    if not (folder / name).is_file() and name in record.get("pending", {}) and name not in record.get("files", {}):
+        return Finding("unfinished", folder / name, "was about to be written when the process ended")
+    if not (folder / name).is_file():
+        return Finding("missing", folder / name, "was written and is not there")
+    if not accepted(record, name):
+        return Finding("damaged", folder / name, "has no checksum")
+    try:
+        read_file(folder, record, name)
+    except DamageError:
+        return Finding("damaged", folder / name, "is not what was written")
+    return None
+
+
+def _address(folder: Path, run: Mapping[str, Any]) -> str:
+    """The address of the trial that a folder describes; empty where it describes none."""
+    try:
+        found = read_trial(folder, run)
+    except DamageError:
+        return ""
+    labels = found["dataset"], found["architecture"], found["objective"]
+    return Trial(*labels, found["seed"], canonical(found["settings"])).id
+
+
+def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str) -> bool:
+    """Whether all rows of a table are of the folder's trial and seed."""
+    try:
+        owner = folder.name, int(read_trial(folder, run)["seed"])
+    except DamageError:  # a finding of its own
+        return True
+    try:
+        keys = {column: schema.STEPS[column] for column in ("trial", "seed")}
+        read_tables({folder: run}, name.removesuffix(".parquet"), keys, {folder: owner})
+    except DamageError:
+        return False
+    return True
+
+
+# -- a whole study -----------------------------------------------------------------------------------------------------
+
+
+def inspect(path: Path) -> list[Finding]:
+    """Everything that is not as it should be in a results folder; empty where all is whole and finished."""
+    study, findings = _study(path)
+    findings += _absent(path, study or {})
+    for folder in sorted((path / "trials").glob("*")):
+        findings += _trial(folder)
+    findings += [*rebuilt(path), *_measurements(path, study)]
+    for entry in sorted(path.glob("*")):
+        if entry.name not in PARTS + APART:
+            findings.append(_stranger(entry))
+        elif entry.is_symlink():
+            findings.append(Finding("foreign", entry, "is a link"))
+    return findings
+
+
+def _study(path: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
+    file = path / "study.json"
+    try:
+        study = read_asked(path)
+    except DamageError as error:
+        return None, [Finding("damaged", file, _reason(error, file))]
+    return study, [] if study is not None else [Finding("missing", file, "was written and is not there")]
+
+
+def _reason(error: DamageError, path: Path) -> str:
+    """What the sentence says about the file, without the file and the advice."""
+    return str(error).partition("; ")[0].removeprefix(f"{path} ")
+
+
+def _beside(folder: Path, record: Mapping[str, Any]) -> list[Finding]:
+    """The files that a record other than ``run.json`` holds the checksums of."""
+    return [f for name in sorted(accepted_names(record)) if (f := _check(folder, record, Path(name).name)) is not None]
+
+
+def rebuilt(path: Path) -> list[Finding]:
+    """What is the matter with floors, checkpoints and references: parts that a run makes again where it needs them."""
+    study, _ = _study(path)
+    return [*_beside(path, study or {}), *_checkpoints(path), *_references(path)]
+
+
+def _absent(path: Path, study: Mapping[str, Any]) -> Iterator[Finding]:
+    asked = dict.fromkeys(trial for request in study.get("requests", ()) for trial in request.get("trials", ()))
+    for trial in asked:
+        if not (path / "trials" / Path(trial).name).is_dir():
+            yield Finding("unfinished", path / "trials" / trial, "was asked for and has no result")
+
+
+def _trial(folder: Path) -> Iterator[Finding]:
+    if folder.is_symlink() or not folder.is_dir():
+        yield _stranger(folder)
+        return
+    try:
+        run = read_run(folder)
+    except DamageError as error:
+        yield Finding("damaged", folder / "run.json", _reason(error, folder / "run.json"))
+        return
+    if run is None:
+        known = any((folder / name).exists() for name in OWN) or not any(folder.iterdir())
+        yield Finding("unfinished" if known else "foreign", folder, "has no run.json")
+        return
+    yield from check_files(folder, run)
+    if "pending" in run:
+        yield Finding("unfinished", folder / "run.json", "tables were being added when the process ended")
+    for entry in sorted(folder.iterdir()):
+        if entry.name != "run.json" and not accepted(run, entry.name):
+            yield _stranger(entry)
+
+
+def _stranger(entry: Path) -> Finding:
+    if entry.name.endswith(".part"):
+        return Finding("unfinished", entry, "was being written when the process ended")
+    return Finding("foreign", entry, "is a link" if entry.is_symlink() else "is not ganbench's")
+
+
+def _checkpoints(path: Path) -> Iterator[Finding]:
+    for folder in _entries(path / "checkpoints"):
+        if folder.is_symlink():
+            yield _stranger(folder)
+            continue
+        from ganbench.store.checkpoint import RECORD, whole  # which imports torch
+
+        reasons = list(whole(folder))
+        yield from (Finding("damaged", folder / RECORD, reason) for reason in reasons)
+        if not reasons:
+            yield Finding("unfinished", folder, "is the checkpoint of a cohort that has not ended")
+
+
+def _references(path: Path) -> Iterator[Finding]:
+    yield from _recorded(path / "references", REFERENCE)
+
+
+def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """What is the matter with the measurements of the claims suite and with its verdicts."""
+    verdicts = path / "verdicts.parquet"
+    if study is not None and verdicts.exists() and not accepted(study, verdicts.name):
+        yield Finding("damaged", verdicts, "has no checksum")
+    for folder in _entries(path / "experiments"):
+        if folder.is_symlink() or not folder.is_dir():
+            yield _stranger(folder)
+        else:
+            yield from _recorded(folder, MEASUREMENT)
+
+
+def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
+    """Files with a record beside them that holds their checksums; strangers' files are not taken for records."""
+    known = set()
+    for file in _entries(folder):
+        if own.fullmatch(file.name) and file.suffix == ".json":
+            try:
+                record = read_record(file) or {}
+            except DamageError as error:
+                record = {}
+                yield Finding("damaged", file, _reason(error, file))
+            if not all(name.startswith((f"{file.stem}-", f"{file.stem}.")) for name in accepted_names(record)):
+                yield Finding("damaged", file, "is the record of something else")
+            known |= {file.name} | accepted_names(record)
+            yield from _beside(folder, record)
+    for entry in _entries(folder):
+        if entry.name not in known and own.fullmatch(entry.name):
+            yield Finding("unfinished", entry, "has no record, or a damaged one")
+        elif entry.name not in known and not entry.name.endswith((".lock", ".lease")):
+            yield _stranger(entry)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where a link stands in its place, which may lead anywhere."""
+    return [] if folder.is_symlink() else sorted(folder.glob("*"))
+
+
+def mend(store: Store, say: Callable[[str], None]) -> None:
+    """Remove damaged floors, checkpoints and references, and what a killed process left half written beside them.
+
+    Args:
+        store: the results folder.
+        say: gets one sentence about each.
+    """
+    remains = list(store.path.glob(".*.part"))
+    damaged = [finding for finding in rebuilt(store.path) if finding.kind in ("damaged", "missing")]
+    if not damaged and not remains:
+        return
+    with store.lock("study", say):
+        for path in remains:
+            store.remove(path)
+        for finding in damaged:
+            say(f"{finding.path} {finding.reason}: it is made again where it is needed")
+            _remove(store, finding.path)
+            store.forget(finding.path.name)
+
+
+def _remove(store: Store, path: Path) -> None:
+    """A file; of a reference all that belongs to its seed, as they are trained together."""
+    seed = path.stem if path.suffix == ".json" else path.stem.rpartition("-")[0]
+    together = path.parent.glob(f"{seed}[-.]*") if path.parent.name == "references" else [path]
+    for file in list(together):
+        store.remove(file)  # another run may have mended it meanwhile

@@ -1,0 +1,298 @@
+"""A study: the cohorts that a configuration asks for, and the executor that runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ganbench.errors import DamageError, UnknownNameError, UsageError
+from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.interfaces.executor import Executor
+from ganbench.plugins.build import build, load_population, variants
+from ganbench.plugins.isolation import guarded
+from ganbench.plugins.registry import Offers, Registry
+from ganbench.spec import CohortSpec, Component, ProbeProtocol, Protocol, Trial, canonical, slug
+from ganbench.store.files import parse, read_bytes
+from ganbench.store.folder import Store
+from ganbench.store.verify import condition
+from ganbench.study.config import LARGEST_INTEGER, OPTIONS, Request
+
+# -- choice ------------------------------------------------------------------------------------------------------------
+
+FILLED = ("jobs", "address", "gpus_per_cohort", "cpus_per_cohort")  # by the options of these names
+
+
+def choose(request: Request, registry: Registry) -> Executor:
+    """The executor with its settings.
+
+    Raises:
+        UsageError: there is none of this name, or it has no use for an option that was given.
+    """
+    cls = registry.executors.find(request.executor, "--executor")
+    values = {name: getattr(request, name) for name in FILLED if getattr(request, name) != getattr(Request, name)}
+    known = {field.name for field in fields(cls)}
+    for name in values:
+        if name not in known:
+            raise UsageError(f"--{OPTIONS[name]} means nothing to the executor {cls.name!r}; {_who(registry, name)}")
+    executor: Executor = build(cls, {**values, **_settings(cls, request.settings)}, "--set")
+    return executor
+
+
+def _who(registry: Registry, name: str) -> str:
+    able = [c.name for c in registry.executors if name in {field.name for field in fields(c)}]
+    return f"leave it out, or choose --executor {' or '.join(able)}" if able else "leave it out"
+
+
+def _settings(cls: type[Executor], settings: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """What ``--set`` says about the executor."""
+    found = {}
+    for key, values in settings.items():
+        head, _, name = key.partition(".")
+        if not is_meant(cls, head):
+            continue
+        if name in FILLED:
+            raise UsageError(f"--set {key}: say --{OPTIONS[name]} instead")
+        if len(values) > 1:
+            raise UsageError(f"--set {key} gives {len(values)} values; an executor takes one")
+        found[name] = values[0]
+    return found
+
+
+def is_meant(cls: type[Executor], head: str) -> bool:
+    """Whether the name in front of a setting is the executor's."""
+    return head in (cls.name, *cls.aliases)
+
+
+# -- study -------------------------------------------------------------------------------------------------------------
+
+SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "metal": "mps", "apple": "mps"}  # of devices
+
+
+@dataclass(frozen=True)
+class Study:
+    """A request made definite.
+
+    Attributes:
+        cohorts: all that was asked for, done or not.
+        out: the results folder.
+        device: where cohorts run.
+        executor: which engine runs them.
+        remarks: what a user should know of the data, one sentence each.
+    """
+
+    cohorts: tuple[CohortSpec, ...]
+    out: Path
+    device: str
+    executor: Executor
+    remarks: tuple[str, ...] = ()
+
+    def store(self) -> Store:
+        """The results folder."""
+        return Store(self.out)
+
+    def trials(self) -> list[Trial]:
+        """All trials, cohort by cohort."""
+        return [trial for cohort in self.cohorts for trial in cohort.trials()]
+
+    def missing(self) -> list[CohortSpec]:
+        """The cohorts with the seeds that have no result yet; failed and damaged trials count as missing."""
+        found = []
+        for cohort in self.cohorts:
+            states = {trial.seed: self.state(cohort, trial) for trial in cohort.trials()}
+            for train, open_states in ((True, ("missing", "failed", "damaged")), (False, ("unprobed",))):
+                seeds = [seed for seed, state in states.items() if state in open_states]
+                if seeds:
+                    found.append(replace(cohort.with_seeds(seeds), train=train))
+        return found
+
+    def state(self, cohort: CohortSpec, trial: Trial) -> str:
+        """How a trial stands, in the words of ``integrity.condition``; every file is compared with its checksum."""
+        return condition(self.store(), trial, cohort.probe)
+
+
+def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
+    """Resolve every name, check every combination, and list the cohorts.
+
+    Raises:
+        UsageError: a name, a setting or a combination that does not work; nothing has been written.
+        DataError: a dataset that is not there.
+    """
+    executor = choose(request, registry)
+    swept = _by_component(request, registry)
+    protocol = Protocol(
+        steps=request.steps,
+        batch_size=request.batch_size,
+        evaluate_every=request.evaluate_every or max(1, request.steps // 10),
+        n_samples=request.n_samples,
+        precision=request.precision,
+    )
+    objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
+    for component, objective in objectives:
+        _check_clock(request, component, objective.n_critic)
+    cohorts: list[CohortSpec] = []
+    remarks: list[str] = []
+    for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
+        population = load_population(dataset, data_root)
+        remarks += population.remarks
+        data, probe = replace(component, code=population.fingerprint), _probe(request, population)
+        twin = next((c.dataset for c in cohorts if c.dataset.settings() == data.settings()), None)
+        if twin is not None:
+            raise UsageError(f"--set: {twin.label} and {data.label} hold the same data; name one of them")
+        for architecture in _architectures(request, registry, swept, dataset, population):
+            cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
+    device = executor.device(request.device) or resolve_device(request.device)
+    if request.precision == "tf32" and not device.startswith("cuda"):
+        raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
+    out = Path(request.out) if request.out else _default_out(cohorts)
+    return Study(tuple(as_stored(cohorts, out)), out, device, executor, tuple(remarks))
+
+
+def _check_clock(request: Request, objective: Component, n_critic: int) -> None:
+    """Raises UsageError where the last sample's number is above what a column of whole numbers holds."""
+    if request.steps * request.batch_size * n_critic > LARGEST_INTEGER:
+        raise UsageError(
+            f"{objective.label}: {request.steps} steps of {n_critic} critic updates on {request.batch_size} samples "
+            f"are more than {LARGEST_INTEGER} samples; ask for fewer"
+        )
+
+
+def _probe(request: Request, population: Population) -> ProbeProtocol | None:
+    """The probe that is asked for, if any. Raises DataError where the data have nothing to hold out for it."""
+    if not request.probe:
+        return None
+    population.hold_out(1)
+    return ProbeProtocol(_ages(request.steps), max(1, request.steps // 4), cut=not population.reference_is_apart)
+
+
+def _ages(steps: int) -> tuple[int, ...]:
+    """Generators that are frozen after a few steps, some, and many: 25, 250 and 1,000 of 2,000."""
+    return tuple(sorted({max(1, steps // 80), max(1, steps // 8), max(1, steps // 2)}))
+
+
+def _architectures(
+    request: Request, registry: Registry, swept: Mapping[str, Any], dataset: Dataset, population: Population
+) -> list[Component]:
+    names = request.architectures or (dataset.architecture,)
+    found = _variants(registry.architectures, names, swept, "--architectures")
+    for _, architecture in found:
+        with guarded(architecture, "checking"):
+            architecture.check(population.sample_shape)
+    return [component for component, _ in found]
+
+
+def _variants(
+    offers: Offers[Any], names: tuple[str, ...], swept: Mapping[str, Any], where: str
+) -> list[tuple[Component, Any]]:
+    found = [
+        pair for name in names for pair in variants(offers, name, swept.get(offers.find(name, where).name, {}), where)
+    ]
+    labels = [component.label for component, _ in found]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise UsageError(f"{where} names {twice[0]!r} twice (an alias is the same thing)")
+    return found
+
+
+def _by_component(request: Request, registry: Registry) -> dict[str, dict[str, Any]]:
+    """The swept settings, sorted by the component they belong to, which must be part of the request."""
+    asked = {registry.objectives.find(n, "--objectives").name for n in request.objectives}
+    datasets = [registry.datasets.find(n, "--datasets") for n in request.datasets]
+    names = request.architectures or tuple(d.architecture for d in datasets)
+    asked |= {d.name for d in datasets} | {registry.architectures.find(n, "--architectures").name for n in names}
+    found: dict[str, dict[str, Any]] = {}
+    for key, values in request.settings.items():
+        head, _, setting = key.partition(".")
+        if is_meant(registry.executors.find(request.executor), head):
+            continue  # it is the executor's own
+        name = _canonical_name(registry, head)
+        if name not in asked:
+            raise UnknownNameError("objective, dataset or architecture of this run", head, asked, f"--set {key}")
+        found.setdefault(name, {})[setting] = values
+    return found
+
+
+def _canonical_name(registry: Registry, name: str) -> str:
+    for offers in (registry.objectives, registry.datasets, registry.architectures):
+        for cls in offers:
+            if name in (cls.name, *cls.aliases):
+                return str(cls.name)
+    return name
+
+
+def _default_out(cohorts: Sequence[CohortSpec]) -> Path:
+    """Named after datasets and architectures, unless trials on data that have been moved lie in another folder."""
+    datasets = dict.fromkeys(slug(c.dataset.label) for c in cohorts)
+    architectures = dict.fromkeys(slug(c.architecture.label) for c in cohorts)
+    named = Path("results") / f"{'+'.join(datasets)}-{'+'.join(architectures)}"
+    if named.exists() or not any(cohort.dataset.place for cohort in cohorts):
+        return named
+    return next((out for out in sorted(named.parent.glob("*/")) if _finished(as_stored(cohorts, out), out)), named)
+
+
+def _finished(cohorts: Sequence[CohortSpec], out: Path) -> int:
+    """How many of the trials lie in a results folder."""
+    return sum((Store(out).folder(t) / "run.json").is_file() for cohort in cohorts for t in cohort.trials())
+
+
+def as_stored(cohorts: Sequence[CohortSpec], out: Path) -> list[CohortSpec]:
+    """The cohorts with their datasets described as a results folder describes the same data already.
+
+    Data that were moved keep the label that they had, and trials of versions that had the place in a trial's address
+    keep theirs.
+    """
+    if not any(cohort.dataset.place for cohort in cohorts):
+        return list(cohorts)
+    known = _stored_datasets(out)
+    found = []
+    for cohort in cohorts:
+        same = [replace(cohort, dataset=d) for parts in known if (d := _same_data(cohort.dataset, *parts)) is not None]
+        found.append(max(same, key=lambda c: _finished([c], out), default=cohort))
+    return found
+
+
+def _stored_datasets(out: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    """Label and settings of every dataset in a results folder, the most frequent first."""
+    found: Counter[str] = Counter()
+    for path in sorted(out.glob("trials/*/trial.json")):
+        with suppress(DamageError, KeyError, TypeError):  # which is said where the trial itself is looked at
+            described = parse(path, read_bytes(path) or b"{}")
+            found[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
+    return [(label, settings) for label, settings in (json.loads(text) for text, _ in found.most_common())]
+
+
+def _same_data(asked: Component, label: str, stored: Mapping[str, Any]) -> Component | None:
+    """A dataset under a stored label and with stored fields, if it is the one that was asked for wherever it lies."""
+    fields = {name: value for name, value in stored["fields"].items() if name not in asked.place}
+    if canonical({**stored, "fields": fields}) != canonical(asked.settings()):
+        return None
+    return replace(asked, label=label, fields=stored["fields"])
+
+
+def resolve_device(name: str) -> str:
+    """The device that a name means on this machine.
+
+    Raises:
+        UsageError: there is no such device, here or anywhere.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and re.fullmatch("[0-9]{1,4}", index))):
+        meant = SYNONYMS.get(kind.lower())
+        hint = f"did you mean {meant + (f':{index}' if index and meant == 'cuda' else '')!r}?" if meant else ""
+        raise UnknownNameError("device", name, ["auto", "cpu", "cuda", "cuda:0", "mps"], "--device", hint)
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device is {name}, but PyTorch sees {torch.cuda.device_count()} CUDA devices here; use cpu or auto"
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device is mps, but PyTorch finds no Metal device here; use cpu or auto")
+    return name
