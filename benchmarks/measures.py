@@ -29,14 +29,14 @@ from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.frozen_generator import ADAM, BATCH, CASES, NONE, Case, arms
 from ganbench.claims.lab import cohort, objective, population, training
-from ganbench.engine.cohort import Cohort, Programs, Setting
+from ganbench.engine.cohort import Cohort, Programs, TrainingConfig
 from ganbench.engine.cuda_graph import Capture
-from ganbench.engine.loop import Segment, train
+from ganbench.engine.loop import LogChunk, train
 from ganbench.engine.memory import release
 from ganbench.engine.probe import Weights, probe
 from ganbench.engine.readings import READINGS
-from ganbench.engine.tracing import Quickened, Replayed
-from ganbench.plugins.isolation import set_arithmetic
+from ganbench.engine.tracing import Replayed, TracedFunction
+from ganbench.plugins.isolation import set_precision
 from ganbench.plugins.registry import load_plugins
 from ganbench.spec import ProbeProtocol
 
@@ -95,7 +95,7 @@ def precision(case: str, seeds: int, batch: int, device: str, spend: float, arit
 
 def products(device: str, arithmetic: str, side: int) -> Figures:
     """The rate of large matrix products: what the device can do at most."""
-    set_arithmetic(arithmetic)
+    set_precision(arithmetic)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
     return {"rate [TFLOP/s]": product_rate(torch.device(device), dtype, side) / 1e12}
 
@@ -104,7 +104,7 @@ def variant(
     case: str, seeds: int, batch: int, device: str, spend: float, way: str, arithmetic: str = "float32"
 ) -> Figures:
     """The engine's rate with its steps run in some way."""
-    set_arithmetic(arithmetic)
+    set_precision(arithmetic)
     setting = _setting(case, batch, device, precision=arithmetic)
     began = time.perf_counter()
     made = WAYS[way](setting, tuple(range(seeds)))
@@ -123,12 +123,12 @@ def _skipped() -> int:
     return int(counters["inductor"]["cudagraph_skips"])
 
 
-def _setting(case: str, batch: int, device: str, **changes: Any) -> Setting:
+def _setting(case: str, batch: int, device: str, **changes: Any) -> TrainingConfig:
     setting = setting_of(case, "gan", batch, load_plugins(), torch.device(device))
-    return Setting(**{**vars(setting), **changes})
+    return TrainingConfig(**{**vars(setting), **changes})
 
 
-def _timed(running: Iterator[Segment], seeds: int, spend: float) -> tuple[float, float]:
+def _timed(running: Iterator[LogChunk], seeds: int, spend: float) -> tuple[float, float]:
     """Seed-steps a second, of whole blocks where there is time for two of them, and the norm at the second stop.
 
     A segment ends when its readings have come from the device. Later blocks are drawn while the device is at work on
@@ -185,7 +185,7 @@ class ReducedReplayed(Replayed):
     """A recorded program, compiled in that mode; what it gives is copied, as the next call writes over it."""
 
     def _try(self, leaves: list[Any], tree: Any) -> Callable[..., Any] | None:
-        program = Quickened._try(self, leaves, tree)
+        program = TracedFunction._try(self, leaves, tree)
         if program is None:
             raise RuntimeError(f"{self._name} cannot be recorded")
         quick = torch.compile(program, mode="reduce-overhead", dynamic=False, fullgraph=True)
@@ -196,7 +196,7 @@ class ReducedReplayed(Replayed):
         return copied
 
 
-WAYS: dict[str, Callable[[Setting, tuple[int, ...]], Cohort]] = {
+WAYS: dict[str, Callable[[TrainingConfig, tuple[int, ...]], Cohort]] = {
     "as run": Cohort,  # on CUDA in a graph
     "recorded": Uncaptured,
     "eager": Eager,
@@ -263,7 +263,7 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
     """What ``frozen_generator.run`` measures of gan's critics, on any device."""
     samples = population(case.dataset).to(torch.device(device))
     arm, last = next(arms(case, Profile())), max(2, updates // shorten)
-    setting = Setting(samples, case.architecture, arm.objective, last, BATCH, torch.device(device))
+    setting = TrainingConfig(samples, case.architecture, arm.objective, last, BATCH, torch.device(device))
     generators = {case.age: _generators(case, setting, seeds, shorten)}
     for found in probe(setting, seeds, ProbeProtocol((case.age,), last), generators, noise=NONE):
         at = updates if found.critic_step == last else found.critic_step
@@ -273,7 +273,7 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
                 yield row(quantity, value, arm=f"{case.name}/gan", seed=seed, at=at)
 
 
-def _generators(case: Case, setting: Setting, seeds: tuple[int, ...], shorten: int) -> list[Weights]:
+def _generators(case: Case, setting: TrainingConfig, seeds: tuple[int, ...], shorten: int) -> list[Weights]:
     steps, trick = -(-case.age // shorten), objective("nsgan", optimizer=ADAM)
     trained = cohort(setting.population, case.architecture, trick, seeds, max(steps, 1), BATCH, device=setting.device)
     if steps:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganbench.interfaces.dataset import Population
-from ganbench.metrics.suite import Examiner
+from ganbench.metrics.suite import MetricSuite
 from ganbench.plugins.registry import load_plugins
 from ganbench.rng import generator
 
@@ -56,7 +56,7 @@ def main() -> None:
         seconds[name] += time.perf_counter() - began
 
     began = time.perf_counter()
-    examiner = Examiner.of(population, metrics, options.samples)
+    examiner = MetricSuite.of(population, metrics, options.samples)
     clock("real samples", began)
     for seed in range(options.seeds):
         samples = fake_samples(population, options.samples, seed)

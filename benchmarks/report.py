@@ -20,7 +20,7 @@ import psutil
 from ganbench.runner.tables import keys
 from ganbench.spec import Trial, canonical
 from ganbench.store import schema
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import typed
 
 DATASETS = ("digits", "ring")
@@ -78,7 +78,7 @@ def tables(trial: Trial, steps: int, rng: np.random.Generator) -> dict[str, pd.D
 
 def build(folder: Path, n: int, steps: int) -> None:
     """Write the study: one trial in fifty diverges half way, one in two hundred fails at once."""
-    store, rng = Store(folder), np.random.default_rng(0)
+    store, rng = StudyFolder(folder), np.random.default_rng(0)
     store.begin({"command": f"python benchmarks/report.py {n} {steps}"})
     for i, trial in enumerate(trials(n, steps)):
         status = "failed" if i % 200 == 7 else "diverged" if i % 50 == 3 else "completed"

@@ -13,24 +13,26 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganbench.datasets.images import Images, Table
+from ganbench.datasets.images import Images, ImageTable
 from ganbench.engine import tracing
-from ganbench.engine.cohort import CPU, Cohort, Programs, Setting
+from ganbench.engine.cohort import CPU, Cohort, Programs, TrainingConfig
 from ganbench.engine.cuda_graph import capture_for
-from ganbench.engine.functional import Arguments
+from ganbench.engine.functional import StepInputs
 from ganbench.engine.loop import train
 from ganbench.engine.readings import CRITIC_READINGS, GENERATOR_READINGS
 from ganbench.interfaces.metric import Evaluator
-from ganbench.metrics.suite import RawValues
-from ganbench.plugins.registry import Registry, load_plugins
-from ganbench.runner.executors.local import cores, share_out
+from ganbench.metrics.suite import IdentityEvaluator
+from ganbench.plugins.registry import PluginRegistry, load_plugins
+from ganbench.runner.executors.local import cores, partition_seeds
 
 tracing.CALLS_BEFORE_RECORDING = 1  # so that a round of warming up reaches what a run reaches
 DATA = Path(os.environ.get("GANBENCH_DATA", "."))
 FEWEST = 4  # seeds that are divided among processes, since a single one costs as much as two
 
 
-def setting_of(case: str, objective: str, batch: int, registry: Registry, device: torch.device = CPU) -> Setting:
+def setting_of(
+    case: str, objective: str, batch: int, registry: PluginRegistry, device: torch.device = CPU
+) -> TrainingConfig:
     """A run that does not end while it is looked at.
 
     Args:
@@ -44,7 +46,7 @@ def setting_of(case: str, objective: str, batch: int, registry: Registry, device
     shape = re.fullmatch(r"(\d+)x(\d+)x(\d+)", dataset)
     population = RandomImages(*map(int, shape.groups())) if shape else registry.datasets.find(dataset)().load(DATA)
     parts = registry.architectures.find(architecture)(), registry.objectives.find(objective)()
-    return Setting(population.to(device), *parts, 10**6, batch, device)
+    return TrainingConfig(population.to(device), *parts, 10**6, batch, device)
 
 
 class RandomImages(Images):
@@ -53,12 +55,12 @@ class RandomImages(Images):
     def __init__(self, channels: int, height: int, width: int, n: int = 4096) -> None:
         shape, rng = (n, channels, height, width), torch.Generator().manual_seed(0)
         images = torch.randint(256, shape, generator=rng, dtype=torch.uint8)
-        table = Table(images, torch.zeros(n, dtype=torch.int64))
+        table = ImageTable(images, torch.zeros(n, dtype=torch.int64))
         super().__init__(table, table, n_modes=0, n_samples=1000, evaluator="")
 
     def evaluator(self) -> Evaluator:
         """Pixels as they are."""
-        return RawValues()
+        return IdentityEvaluator()
 
 
 def trained(cohort: Cohort, block: int) -> Iterator[None]:
@@ -70,20 +72,20 @@ def trained(cohort: Cohort, block: int) -> Iterator[None]:
 class Silent(Programs):
     """Programs without readings: what those cost is the difference."""
 
-    def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def _critic_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         gradients = self._for_all(lambda part: self.passes.critic_gradients(part)[0], arguments)
         return self._critic.flatten(gradients), _nothing(arguments, CRITIC_READINGS)
 
-    def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def _generator_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         gradients = self._for_all(lambda part: self.passes.generator_gradients(part)[0], arguments)
         return self._generator.flatten(gradients), _nothing(arguments, GENERATOR_READINGS)
 
 
-def _nothing(arguments: Arguments, readings: tuple[str, ...]) -> Tensor:
+def _nothing(arguments: StepInputs, readings: tuple[str, ...]) -> Tensor:
     return arguments.latent.new_zeros(len(arguments.latent), len(readings))
 
 
-def silenced(setting: Setting, seeds: tuple[int, ...]) -> Cohort:
+def silenced(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
     """A cohort without readings."""
     cohort = Cohort(setting, seeds)
     captured = capture_for(setting.device) is not None
@@ -103,7 +105,7 @@ class Crew:
     def __init__(self, case: str, objective: str, batch: int, seeds: int, block: int, compiled: bool) -> None:
         context = multiprocessing.get_context("spawn")
         self._lines: list[Connection] = []
-        for part in share_out(tuple(range(seeds)), cores()):
+        for part in partition_seeds(tuple(range(seeds)), cores()):
             ours, theirs = context.Pipe()
             context.Process(
                 target=_work, args=(theirs, case, objective, batch, part, block, compiled), daemon=True

@@ -36,8 +36,8 @@ from sides import FEWEST, Crew, setting_of, silenced, trained
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.flops import flops
 from ganbench.engine.sampling import evaluate
-from ganbench.plugins.isolation import set_arithmetic
-from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.plugins.isolation import set_precision
+from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner.cohort_run import make_examiner
 
 BLOCKS = {"ring": 64, "digits": 32}  # generator steps a round: a block of draws, or what patience allows; 2 elsewhere
@@ -90,7 +90,7 @@ def product_rate(device: torch.device, dtype: torch.dtype = torch.float32, side:
 
 
 def measure(
-    case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: Registry, device: torch.device
+    case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: PluginRegistry, device: torch.device
 ) -> Iterator[Row]:
     """Rows of one case and objective: in every round each side trains one after the other."""
     setting, block = setting_of(case, objective, batch, registry, device), block_of(case)
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    set_arithmetic("float32")
+    set_precision("float32")
     seeds, registry = [int(k) for k in options.seeds.split(",")], load_plugins()
     wanted = [
         (case, objective, int(batch))

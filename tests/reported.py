@@ -6,7 +6,7 @@ import pandas as pd
 from ganbench.runner.tables import keys
 from ganbench.spec import Trial, canonical
 from ganbench.store import schema
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import typed
 
 OBJECTIVES = {"gan": 40.0, "wgan": 20.0}  # with the FID that each of them ends at, before the seed is added
@@ -81,7 +81,7 @@ def write_study(
     ``endings`` gives, by (objective, seed), how a trial ended if not well; a diverged one stops half way, its last norm
     NaN; a failed one has no rows. ``without`` names tables that no trial has.
     """
-    store = Store(path)
+    store = StudyFolder(path)
     store.begin({"out": str(path.name), "command": command})
     for described, last in (
         (trial(o, s, dataset, a, steps), fid + s)
@@ -121,7 +121,7 @@ def write_verdicts(path):
     ]
     names = ["claim", "rule", "sentence", "verdict", "effect", "low", "high", "n", "threshold", "p", "holm", "note"]
     table = pd.DataFrame(rows, columns=names).assign(source="A paper (2017), Theorem 1", number=1, measure="it")
-    Store(path).write_verdicts(table)
+    StudyFolder(path).write_verdicts(table)
 
 
 def modes_table(described, moments, lost):

@@ -17,7 +17,7 @@ from tiers import spread
 from toys import Gaussian, Tiny, make_cohort, readings_of
 
 from ganbench.datasets.digits import Digits
-from ganbench.engine.cohort import Cohort, Setting, restore, snapshot
+from ganbench.engine.cohort import Cohort, TrainingConfig, restore, snapshot
 from ganbench.engine.cuda_graph import WARM_UPS, Captured, capture_for, cuda_graph
 from ganbench.engine.loop import train
 from ganbench.networks import Dcgan
@@ -27,7 +27,9 @@ OBJECTIVES = [cls() for cls in ganbench_objectives()]
 
 def captured(objective, seeds=(0, 1, 2), steps=20, **changes):
     setting = {"population": Gaussian(), "architecture": Tiny(), "batch_size": 16}
-    return Cohort(Setting(**{**setting, "objective": objective, "steps": steps, **changes}), seeds, capture=tape.record)
+    return Cohort(
+        TrainingConfig(**{**setting, "objective": objective, "steps": steps, **changes}), seeds, capture=tape.record
+    )
 
 
 def assert_same(one, other):

@@ -18,15 +18,15 @@ from toys import make_cohort, readings_of
 from ganbench import Optimizer
 from ganbench.engine.cohort import restore, snapshot
 from ganbench.engine.loop import train
-from ganbench.engine.training_log import Record, joined
+from ganbench.engine.training_log import TrainingLog, joined
 from ganbench.errors import StorageError
-from ganbench.interfaces.executor import Contact, Stopped, Surroundings
-from ganbench.metrics.suite import Findings, Histogram
+from ganbench.interfaces.executor import Callbacks, Cancelled, RunContext
+from ganbench.metrics.suite import Evaluation, ModeCounts
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute
-from ganbench.store.checkpoint import RECORD, Checkpoint, Checkpoints, whole
+from ganbench.runner.cohort_run import run_cohort
+from ganbench.store.checkpoint import RECORD, Checkpoint, Checkpoints, check_checkpoint
 from ganbench.store.files import write_bytes
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.study.config import Request
 from ganbench.study.study import make_study
 
@@ -104,12 +104,12 @@ def written(path, described=None, said=None):
     """A checkpoint of two seeds after one block, on disk."""
     described = described or spec((0, 1), steps=200)
     cohort = make_cohort(Minimax(), described.seeds, steps=200)
-    record = Record(described.seeds)
+    record = TrainingLog(described.seeds)
     record.note(next(train(cohort, set())))
-    modes = {0: Histogram([3, 0], [True, False]), 1: None}
+    modes = {0: ModeCounts([3, 0], [True, False]), 1: None}
     values = {0: 0.1, 1: float("nan")}
-    record.examined(0, {seed: Findings([{**ROW, "value": values[seed]}], modes[seed]) for seed in (0, 1)})
-    shelf = Checkpoints(Store(path), MADE, (said if said is not None else []).append)
+    record.examined(0, {seed: Evaluation([{**ROW, "value": values[seed]}], modes[seed]) for seed in (0, 1)})
+    shelf = Checkpoints(StudyFolder(path), MADE, (said if said is not None else []).append)
     shelf.write(described, Checkpoint(record, snapshot(cohort), 12.5))
     return shelf, described, record, snapshot(cohort)
 
@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_not_used_and_is_named(tmp_path, which, damage):
     else:
         path.write_bytes(changes[damage])
     assert shelf.find(described) is None
-    assert whole(shelf.folder(described)) or which == RECORD
+    assert check_checkpoint(shelf.folder(described)) or which == RECORD
     assert said or (which, damage) == (RECORD, "removed")
 
 
@@ -202,19 +202,19 @@ def cohort_of(out, **changes):
     request = Request(**{**SMALL, "objectives": ("wgan",), "datasets": ("ring",), "seeds": SEEDS, **changes})
     study = make_study(replace(request, out=str(out)), REGISTRY, Path("nowhere"))
     study.store().begin({"command": "test"})
-    return study.cohorts[0], Surroundings(str(out), "nowhere", "cpu", threads=1, checkpoint_seconds=0.0)
+    return study.cohorts[0], RunContext(str(out), "nowhere", "cpu", threads=1, checkpoint_seconds=0.0)
 
 
 def interrupted(cohort, where, asked):
     """Run a cohort that is asked to end at the ``asked``-th look."""
     looks = iter(range(asked))
-    with pytest.raises(Stopped):
-        execute(cohort, where, Contact(lambda step: None, stopped=lambda: next(looks, None) is None))
+    with pytest.raises(Cancelled):
+        run_cohort(cohort, where, Callbacks(lambda step: None, stopped=lambda: next(looks, None) is None))
 
 
 @pytest.mark.slow
 def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(tmp_path):
-    execute(*cohort_of(tmp_path / "calm"), lambda step: None)
+    run_cohort(*cohort_of(tmp_path / "calm"), lambda step: None)
     cohort, where = cohort_of(tmp_path / "stopped")
     interrupted(cohort, where, 0)
     assert not list((tmp_path / "stopped").glob("trials/*/run.json"))
@@ -223,7 +223,7 @@ def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(t
     interrupted(cohort, where, 0)
     assert (folder / "128.safetensors").is_file()
     said = []
-    outcomes = execute(cohort, where, Contact(lambda step: None, say=said.append))
+    outcomes = run_cohort(cohort, where, Callbacks(lambda step: None, say=said.append))
     assert [outcome.status for outcome in outcomes] == ["completed"] * 3
     assert said == ["ring · mlp · wgan: goes on after step 128"]
     assert not (tmp_path / "stopped" / "checkpoints").exists()
@@ -232,12 +232,12 @@ def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(t
 
 @pytest.mark.slow
 def test_seeds_that_other_runs_have_ended_meanwhile_leave_the_rest_its_checkpoint(tmp_path):
-    execute(*cohort_of(tmp_path / "calm"), lambda step: None)
+    run_cohort(*cohort_of(tmp_path / "calm"), lambda step: None)
     cohort, where = cohort_of(tmp_path / "stopped")
     interrupted(cohort, where, 0)
-    execute(cohort.with_seeds([1]), where, lambda step: None)
+    run_cohort(cohort.with_seeds([1]), where, lambda step: None)
     said = []
-    execute(cohort, where, Contact(lambda step: None, say=said.append))
+    run_cohort(cohort, where, Callbacks(lambda step: None, say=said.append))
     assert said == ["ring · mlp · wgan: goes on after step 64"]
     same(tables(tmp_path / "calm"), tables(tmp_path / "stopped"))
 
@@ -253,7 +253,7 @@ def test_a_checkpoint_that_finds_no_room_costs_no_result(tmp_path, monkeypatch):
         write_bytes(path, *rest)
 
     monkeypatch.setattr("ganbench.store.folder.write_bytes", refuse)
-    outcomes = execute(cohort, where, Contact(lambda step: None, say=said.append))
+    outcomes = run_cohort(cohort, where, Callbacks(lambda step: None, say=said.append))
     assert {outcome.status for outcome in outcomes} == {"completed"}
     assert all("no checkpoint could be left: no room" in text for text in said)
     assert said

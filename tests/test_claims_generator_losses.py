@@ -64,7 +64,7 @@ def test_a_critic_that_never_changes_has_no_fit():
 
 
 def test_real_and_fake_lie_where_the_protocol_says():
-    samples = two_gaussians.Bell().load(None).draw((20000,), torch.Generator().manual_seed(0))
+    samples = two_gaussians.RealGaussian().load(None).draw((20000,), torch.Generator().manual_seed(0))
     assert samples.shape == (20000, 1)
     assert (samples.mean().item(), samples.std().item()) == (pytest.approx(2, abs=0.02), pytest.approx(0.5, abs=0.02))
     made = two_gaussians.NarrowNormal()

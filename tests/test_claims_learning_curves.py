@@ -8,7 +8,7 @@ import torch
 from ganbench import Optimizer
 from ganbench.claims.experiment import Profile
 from ganbench.claims.lab import WatchedPlayer, cohort, population, training
-from ganbench.claims.learning_curves import CURVES, METRIC, SAMPLES, Curve, coverage, follow, run
+from ganbench.claims.learning_curves import CURVES, METRIC, SAMPLES, TrainingRun, coverage, follow, run
 from ganbench.datasets.synthetic import Ring
 from ganbench.engine.player import make_player
 from ganbench.engine.readings import READINGS
@@ -18,7 +18,7 @@ SEEDS = (100, 101)
 
 
 def curve(**changes):
-    return Curve("arm", Ring(), "wgan", {"clip": 0.05, "n_critic": 1}, **changes)
+    return TrainingRun("arm", Ring(), "wgan", {"clip": 0.05, "n_critic": 1}, **changes)
 
 
 def table(chosen, steps, every):

@@ -8,14 +8,23 @@ import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import row
-from ganbench.claims.mode_hopping import CHECKPOINTS, CLAIMS, PARTS, SAMPLES, Demo, counts_by_seed, hop_rate, measure
+from ganbench.claims.mode_hopping import (
+    CHECKPOINTS,
+    CLAIMS,
+    PARTS,
+    SAMPLES,
+    UnrolledDemoMlp,
+    counts_by_seed,
+    hop_rate,
+    measure,
+)
 
 (CLAIM,) = CLAIMS
 
 
 def test_networks_are_the_demos():
-    generator = [tuple(p.shape) for p in Demo().generator((2,)).parameters() if p.ndim == 2]
-    critic = [tuple(p.shape) for p in Demo().critic((2,)).parameters() if p.ndim == 2]
+    generator = [tuple(p.shape) for p in UnrolledDemoMlp().generator((2,)).parameters() if p.ndim == 2]
+    critic = [tuple(p.shape) for p in UnrolledDemoMlp().critic((2,)).parameters() if p.ndim == 2]
     assert generator == [(128, 256), (128, 128), (2, 128)]
     assert critic == [(128, 2), (128, 128), (1, 128)]
 

@@ -9,7 +9,7 @@ from ganbench import Dcgan, Mlp
 from ganbench.errors import UsageError
 from ganbench.metrics import METRICS
 from ganbench.networks import ARCHITECTURES
-from ganbench.plugins.build import code_of
+from ganbench.plugins.build import source_hash
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.rerun import check_same_sources
 from ganbench.study.config import Request
@@ -36,15 +36,15 @@ NUMBERS = {
 @pytest.mark.parametrize("cls", [*ARCHITECTURES, *METRICS], ids=lambda cls: cls.name)
 def test_the_first_version_keeps_the_addresses_of_stored_trials(cls):
     assert cls.code_version == 1
-    assert code_of(cls) == FIRST
+    assert source_hash(cls) == FIRST
 
 
 @pytest.mark.parametrize("cls", [Mlp, Dcgan, METRICS[0]], ids=lambda cls: cls.name)
 def test_another_version_is_another_fingerprint(cls, monkeypatch):
-    found = {code_of(cls)}
+    found = {source_hash(cls)}
     for version in (2, 3):
         monkeypatch.setattr(cls, "code_version", version)
-        found.add(code_of(cls))
+        found.add(source_hash(cls))
     assert len(found) == 3
 
 
@@ -53,10 +53,10 @@ def test_what_is_derived_from_a_class_of_ganbench_has_its_version_too(monkeypatc
     class Wider(Mlp):
         name = "wider"
 
-    before = code_of(Wider), code_of(Dcgan)
+    before = source_hash(Wider), source_hash(Dcgan)
     monkeypatch.setattr(Mlp, "code_version", 2)
-    assert code_of(Wider) != before[0]
-    assert code_of(Dcgan) == before[1]
+    assert source_hash(Wider) != before[0]
+    assert source_hash(Dcgan) == before[1]
 
 
 @pytest.mark.parametrize("module", ["abcgan", "builtins_of_mine", "ganbench_mine"])
@@ -66,7 +66,7 @@ def test_a_plugins_source_counts_whatever_its_module_is_called(module, monkeypat
         name = "wider"
 
     monkeypatch.setattr(Wider, "__module__", module)
-    assert code_of(Wider) != FIRST
+    assert source_hash(Wider) != FIRST
 
 
 def test_a_trial_of_another_version_is_not_repeated(monkeypatch, tmp_path):

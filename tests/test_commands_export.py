@@ -15,7 +15,7 @@ from test_leaderboard import DIRECTIONS, study, trial
 from ganbench.analysis.export import FORMATS, as_csv, as_json, as_latex, as_markdown, interval_text, latex_text
 from ganbench.analysis.leaderboard import leaderboard
 from ganbench.store import schema
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 
 NAMES = [
     "<script>",
@@ -144,7 +144,7 @@ def test_numbers_for_readers():
 
 def write(path, values, objective="gan"):
     """A results folder of one objective on ``digits`` with a value of fid a seed."""
-    store = Store(path)
+    store = StudyFolder(path)
     store.begin({"command": "test"})
     for seed, value in enumerate(values):
         made = reported.trial(objective, seed, architecture="mlp")

@@ -28,7 +28,7 @@ from ganbench.engine.pace import operations, settle
 from ganbench.engine.readings import READINGS
 from ganbench.errors import UsageError
 from ganbench.networks import Dcgan, Mlp
-from ganbench.plugins.isolation import set_arithmetic
+from ganbench.plugins.isolation import set_precision
 from ganbench.spec import Protocol
 
 COMPILES = pytest.mark.skipif(bool(tracing.missing_compiler()), reason="needs a C++ compiler")
@@ -231,7 +231,7 @@ def test_another_precision_is_another_trial_and_the_usual_one_is_not_named():
 
 def test_tensorfloat_is_off_unless_it_is_asked_for():
     for precision, wanted in (("tf32", True), ("bf16", False), ("tf32", True), ("float32", False)):
-        set_arithmetic(precision)
+        set_precision(precision)
         assert torch.backends.cuda.matmul.allow_tf32 is wanted
         assert torch.backends.cudnn.allow_tf32 is wanted
 

@@ -33,10 +33,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def grey_table(n: int, first: int = 0, side: int = 4) -> images.Table:
+def grey_table(n: int, first: int = 0, side: int = 4) -> images.ImageTable:
     """Images whose every pixel is their number, from ``first`` on, labelled by the last digit of it."""
     numbers = torch.arange(first, first + n)
-    return images.Table(numbers.to(torch.uint8).view(n, 1, 1, 1).expand(n, 1, side, side).contiguous(), numbers % 10)
+    return images.ImageTable(
+        numbers.to(torch.uint8).view(n, 1, 1, 1).expand(n, 1, side, side).contiguous(), numbers % 10
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- all of them
@@ -221,7 +223,7 @@ def test_a_reference_of_all_images_is_a_permutation_and_a_short_one_its_beginnin
 
 def test_images_span_the_range_exactly():
     pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
-    table = images.Table(pixels, torch.zeros(2, dtype=torch.int64))
+    table = images.ImageTable(pixels, torch.zeros(2, dtype=torch.int64))
     assert table.scaled(torch.tensor([0, 1])).flatten().tolist() == [-1, 1]
 
 
@@ -293,9 +295,9 @@ def test_stacks_are_three_digits_in_three_channels():
 # ------------------------------------------------------------------------------------------------------ held out
 
 
-def colour_table(n: int, first: int = 0) -> images.Table:
+def colour_table(n: int, first: int = 0) -> images.ImageTable:
     grey = grey_table(n, first)
-    return images.Table(grey.images.repeat(1, 3, 1, 1), grey.labels)
+    return images.ImageTable(grey.images.repeat(1, 3, 1, 1), grey.labels)
 
 
 def splits(table, *_):
@@ -358,11 +360,11 @@ def test_digits_hold_a_quarter_out_wherever_they_are():
 
 def test_copies_of_a_held_out_image_are_no_training_rows_and_one_image_alone_is_refused():
     pixels = torch.tensor([0, 0, 0, 0, 0, 9]).to(torch.uint8).view(6, 1, 1, 1)
-    table = images.Table(pixels, torch.zeros(6, dtype=torch.int64))
+    table = images.ImageTable(pixels, torch.zeros(6, dtype=torch.int64))
     rest, held = images.Images(table, table, 0, 6, "").hold_out(512)
     assert len(held) == 1
     assert not rows(held) & drawn(rest)
-    alike = images.Table(pixels[:5], table.labels[:5])
+    alike = images.ImageTable(pixels[:5], table.labels[:5])
     with pytest.raises(DataError, match="--no-probe"):
         images.Images(alike, alike, 0, 5, "").hold_out(512)
     with pytest.raises(DataError, match="--no-probe"):

@@ -359,7 +359,7 @@ def test_the_live_display_shows_names_as_they_are(monkeypatch):
     for columns in ("40", "120"):
         monkeypatch.setenv("COLUMNS", columns)
         monkeypatch.setattr(sys, "stderr", Terminal())
-        with progress.show([Cohort()]) as advance:
+        with progress.progress_bars([Cohort()]) as advance:
             advance(Cohort(), 10)
         shown = sys.stderr.getvalue()
         assert "wgan[bold]" in shown

@@ -14,7 +14,7 @@ from ganbench.interfaces.metric import Evaluator, Measured, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
 from ganbench.metrics.evaluators.coordinates import NearestMode
 from ganbench.metrics.modes import captured
-from ganbench.metrics.suite import Examiner, Histogram
+from ganbench.metrics.suite import MetricSuite, ModeCounts
 
 
 class Missing(Evaluator):
@@ -64,7 +64,7 @@ class Undefined(Strange):
 
 
 def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_computed():
-    examiner = Examiner.of(known(), [Strange(), Modes(), Undefined()])
+    examiner = MetricSuite.of(known(), [Strange(), Modes(), Undefined()])
     strange, modes, undefined = examiner.examine(3 + torch.randn(100, 2))
     assert math.isnan(strange["value"])
     assert (strange["protocol"], strange["reason"]) == ("strange@coordinates/100", "ZeroDivisionError: of course")
@@ -79,8 +79,8 @@ def test_what_is_found_of_every_mode_is_what_the_metric_counts():
     """Two samples at the first of three modes, one at the second, one not near enough to the third."""
     row_of_three = NearestMode(np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]]), np.full(3, 3.0))
     points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [10.0, 0.0], [20.0, 5.0]])
-    rows, modes = Examiner.of(Cloud(row_of_three), [Modes()]).findings(points)
-    assert modes == Histogram([2, 1, 0], [True, True, False])
+    rows, modes = MetricSuite.of(Cloud(row_of_three), [Modes()]).findings(points)
+    assert modes == ModeCounts([2, 1, 0], [True, True, False])
     assert rows[0]["value"] == 2
 
 
@@ -95,18 +95,18 @@ def test_classes_are_captured_by_the_share_that_the_metric_asks_for():
 
 def test_samples_that_are_not_finite_or_have_no_modes_have_no_histogram():
     spoiled = torch.full((100, 2), torch.nan)
-    assert Examiner.of(known(), [Modes()]).findings(spoiled).modes is None
-    assert Examiner.of(Cloud(Missing()), [Modes()]).findings(3 + torch.randn(100, 2)).modes is None
+    assert MetricSuite.of(known(), [Modes()]).findings(spoiled).modes is None
+    assert MetricSuite.of(Cloud(Missing()), [Modes()]).findings(3 + torch.randn(100, 2)).modes is None
 
 
 def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_number():
     metrics = [FrechetDistance(), SlicedWasserstein()]
     spoiled = 3 + torch.randn(100, 2)
     spoiled[7, 1] = torch.nan
-    for row in Examiner.of(known(), metrics).examine(spoiled):
+    for row in MetricSuite.of(known(), metrics).examine(spoiled):
         assert math.isnan(row["value"])
         assert "1 of 100 fake ones are not" in row["reason"]
-    fid, sliced = Examiner.of(known(), metrics, 2).examine(3 + torch.randn(2, 2))
+    fid, sliced = MetricSuite.of(known(), metrics, 2).examine(3 + torch.randn(2, 2))
     assert "needs more samples than the 2 features" in fid["reason"]
     assert math.isfinite(sliced["value"])
 
@@ -114,7 +114,7 @@ def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_nu
 def test_without_its_evaluator_a_population_is_measured_by_raw_values_where_that_makes_sense():
     metrics = [FrechetDistance(), SlicedWasserstein(), Modes(), Wasserstein()]
     samples = 3 + torch.randn(100, 2, generator=torch.Generator().manual_seed(1))
-    examiner = Examiner.of(Cloud(Missing()), metrics)
+    examiner = MetricSuite.of(Cloud(Missing()), metrics)
     assert examiner.absent == ("famous-net", "no weights at home", 0)
     fid, sliced, modes, w1 = examiner.examine(samples)
     assert (fid["protocol"], fid["reason"]) == ("fid@famous-net/100", "no weights at home")
@@ -122,7 +122,7 @@ def test_without_its_evaluator_a_population_is_measured_by_raw_values_where_that
     assert modes["reason"].startswith("modes needs known modes")  # which the weights would not bring
     assert sliced["protocol"] == "sliced_w1[projections=200]@raw/100"
     assert w1["protocol"] == "w1[samples=100]@raw/100"
-    expected = Examiner.of(known(), metrics).examine(samples)  # whose features are the raw values
+    expected = MetricSuite.of(known(), metrics).examine(samples)  # whose features are the raw values
     assert [sliced["value"], w1["value"]] == [expected[1]["value"], expected[3]["value"]]
 
 
@@ -130,7 +130,7 @@ def test_modes_that_an_absent_evaluator_would_tell_apart_lack_the_evaluator():
     class Classifier(Missing):
         n_modes = 10
 
-    (row,) = Examiner.of(Cloud(Classifier()), [Modes()]).examine(torch.randn(100, 2))
+    (row,) = MetricSuite.of(Cloud(Classifier()), [Modes()]).examine(torch.randn(100, 2))
     assert row["reason"] == "no weights at home"
 
 
@@ -141,7 +141,7 @@ def test_raw_values_of_images_are_their_pixels():
         def reference(self, n):
             return torch.zeros(n, 3, 4, 4)
 
-    row = Examiner.of(Pictures(Missing()), [Wasserstein()]).examine(torch.full((100, 3, 4, 4), 0.5))[0]
+    row = MetricSuite.of(Pictures(Missing()), [Wasserstein()]).examine(torch.full((100, 3, 4, 4), 0.5))[0]
     assert row["value"] == pytest.approx(0.5 * math.sqrt(48))
 
 

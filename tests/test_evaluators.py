@@ -31,7 +31,7 @@ from ganbench.metrics.evaluators.classifier import (
     FOLDER,
     NOT_A_DIGIT,
     SHARE_OF_REAL,
-    Quality,
+    MahalanobisThreshold,
     digits_network,
     read_classifier,
     read_record,
@@ -76,7 +76,9 @@ def test_quality_holds_its_share_of_gaussian_classes():
     rng = np.random.default_rng(2)
     mixing, labels = np.eye(5) + 0.3 * rng.normal(size=(5, 5)), rng.integers(0, 3, 6000)
     features = 9 * labels[:, None] + rng.normal(size=(6000, 5)) @ mixing
-    quality = Quality.fit(features[:3000], labels[:3000]).calibrated(features[3000:4000], labels[3000:4000])
+    quality = MahalanobisThreshold.fit(features[:3000], labels[:3000]).calibrated(
+        features[3000:4000], labels[3000:4000]
+    )
     assert quality.good(features[4000:], labels[4000:]).mean() == pytest.approx(SHARE_OF_REAL, abs=0.012)
     residuals = features[:3000] - quality.centres[labels[:3000]]
     exact = np.sqrt(np.einsum("ni,ij,nj->n", residuals, np.linalg.inv(residuals.T @ residuals / 3000), residuals))

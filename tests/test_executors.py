@@ -19,18 +19,29 @@ from test_reliability import REGISTRY, study_of
 import ganbench
 from ganbench.errors import StorageError, UnknownNameError
 from ganbench.interfaces import executor
-from ganbench.interfaces.executor import Contact, Failure, Stopped
+from ganbench.interfaces.executor import Callbacks, Cancelled, Failure
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute
+from ganbench.runner.cohort_run import run_cohort
 from ganbench.runner.executors import remote
 from ganbench.runner.executors.ray import Ray
-from ganbench.runner.executors.remote import Engine, Line, News, Sender, Task, accept, divide, inside, run_on, work
+from ganbench.runner.executors.remote import (
+    Channel,
+    ClusterBackend,
+    Heartbeat,
+    Sender,
+    Task,
+    accept,
+    divide,
+    inside,
+    run_on,
+    work,
+)
 from ganbench.runner.executors.slurm import Slurm
 from ganbench.spec import CohortSpec, Component, Protocol
 from ganbench.store import attempts, locks
 from ganbench.store.files import read_bytes
-from ganbench.store.folder import Store
-from ganbench.store.locks import hold
+from ganbench.store.folder import StudyFolder
+from ganbench.store.locks import acquire_trials
 from ganbench.store.verify import inspect
 from ganbench.study.config import Request, make_request
 from ganbench.study.study import choose
@@ -167,7 +178,7 @@ def test_processes_that_only_watch_import_no_torch():
 # -- the loop ----------------------------------------------------------------------------------------------------------
 
 
-class Fragile(Engine):
+class Fragile(ClusterBackend):
     """Runs a shard when it is looked at; the first so many tries of an objective end as they are told to."""
 
     def __init__(self, deaths=(), at_once=4):
@@ -179,7 +190,7 @@ class Fragile(Engine):
 
     def submit(self, task):
         self.tasks.append(task)
-        self.heard.append(News(task.number, 64))
+        self.heard.append(Heartbeat(task.number, 64))
         return task.number
 
     def ended(self, jobs, seconds):
@@ -188,11 +199,11 @@ class Fragile(Engine):
 
     def result(self, job):
         task = self.tasks[job]
-        name, store = task.shard.objective.label, Store(Path(task.where.results))
+        name, store = task.shard.objective.label, StudyFolder(Path(task.where.results))
         if failure := (self.deaths.get(name) or [None]).pop(0):
             attempts.begin(store, task.shard.trials())
             return failure
-        return tuple(execute(task.shard, task.where, lambda step: None))
+        return tuple(run_cohort(task.shard, task.where, lambda step: None))
 
     def news(self):
         found, self.heard = self.heard, []
@@ -224,7 +235,7 @@ def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
     assert (set(trials["gan"]), set(trials["wgan"])) == ({1}, {3})
     alone, elsewhere = study_of(tmp_path / "b", objectives=("gan", "wgan"))
     for cohort in alone.cohorts:
-        execute(cohort, elsewhere, lambda step: None)
+        run_cohort(cohort, elsewhere, lambda step: None)
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
     assert inspect(tmp_path / "a") == []
     assert not [f.name for f in (tmp_path / "a" / ".locks").iterdir() if f.suffix in (".begun", ".here", ".lease")]
@@ -251,7 +262,7 @@ def test_an_error_of_the_cohorts_own_is_not_repeated(at_once, tmp_path):
 
 
 def test_deaths_are_counted_from_the_last_that_got_further():
-    progress = remote._Progress(shard=None)
+    progress = remote._ShardState(shard=None)
     survived = []
     for reached in (100, 100, 200, 200, 200):
         progress.reached = reached
@@ -302,11 +313,11 @@ def test_cohorts_are_cut_only_where_slots_would_stand_idle(cohorts, device, slot
 def test_a_pause_is_no_attempt_and_a_death_is_one(tmp_path):
     study, where = study_of(tmp_path / "a")
     (spec,) = study.cohorts
-    with pytest.raises(Stopped):
-        execute(spec, where, Contact(lambda step: None, stopped=lambda: True))
+    with pytest.raises(Cancelled):
+        run_cohort(spec, where, Callbacks(lambda step: None, stopped=lambda: True))
     assert {attempts.count(study.store(), trial) for trial in spec.trials()} == {1}
     attempts.begin(study.store(), spec.trials())  # by a process that is never heard of again
-    execute(spec, where, lambda step: None)
+    run_cohort(spec, where, lambda step: None)
     assert ganbench.load(tmp_path / "a").trials["attempts"].tolist() == [2, 2]
 
 
@@ -332,11 +343,11 @@ def test_a_lease_is_taken_over_when_its_holder_is_gone_or_silent(tmp_path, monke
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
-            with hold(store, [trial], None) as held:
+            with acquire_trials(store, [trial], None) as held:
                 assert held == []
             os.kill(holder.pid, number)
             began = time.monotonic()
-            with hold(store, [trial], lambda: None) as held:
+            with acquire_trials(store, [trial], lambda: None) as held:
                 assert held == [trial]
                 assert least <= time.monotonic() - began < 20
         finally:
@@ -346,9 +357,9 @@ def test_a_lease_is_taken_over_when_its_holder_is_gone_or_silent(tmp_path, monke
 def test_a_machine_with_other_code_makes_failed_rows_and_no_wrong_numbers(tmp_path):
     study, where = study_of(tmp_path / "a")
     (spec,) = study.cohorts
-    outcomes = execute(replace(spec, objective=replace(spec.objective, code="edited")), where, lambda step: None)
+    outcomes = run_cohort(replace(spec, objective=replace(spec.objective, code="edited")), where, lambda step: None)
     assert all("'gan' has another source on" in outcome.error for outcome in outcomes)
-    outcomes = execute(replace(spec, dataset=replace(spec.dataset, code="other")), where, lambda step: None)
+    outcomes = run_cohort(replace(spec, dataset=replace(spec.dataset, code="other")), where, lambda step: None)
     assert all("are not those of the machine where the run began" in outcome.error for outcome in outcomes)
 
 
@@ -356,7 +367,7 @@ def test_a_machine_with_other_code_makes_failed_rows_and_no_wrong_numbers(tmp_pa
 
 
 @dataclass(frozen=True)
-class Direct(Line):
+class Direct(Channel):
     """A line to a folder of this machine."""
 
     results: Path
@@ -377,7 +388,7 @@ def test_results_of_a_machine_that_does_not_see_the_folder_are_sent_whole(tmp_pa
     outcomes = work(Task(0, "a-run-without-a-mark", spec, where), Direct(tmp_path / "a"), [])
     assert [outcome.status for outcome in outcomes] == ["completed"] * 2
     alone, elsewhere = study_of(tmp_path / "b", probe=True)
-    execute(alone.cohorts[0], elsewhere, lambda step: None)
+    run_cohort(alone.cohorts[0], elsewhere, lambda step: None)
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
     assert len(ganbench.load(tmp_path / "a").probes) == len(ganbench.load(tmp_path / "b").probes) > 0
     assert [f for f in inspect(tmp_path / "a") if f.kind != "unfinished"] == []
@@ -398,8 +409,8 @@ def test_a_parcel_never_leads_out_of_the_folder(tmp_path, name):
 @pytest.mark.slow
 def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
     study, where = study_of(tmp_path / "a")
-    with pytest.raises(Stopped):
-        execute(study.cohorts[0], where, Contact(lambda step: None, stopped=lambda: True))
+    with pytest.raises(Cancelled):
+        run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, stopped=lambda: True))
     ((record, tensors),) = [
         (f, next(f.parent.glob("*.safetensors"))) for f in (tmp_path / "a").glob("checkpoints/*/checkpoint.json")
     ]
@@ -421,8 +432,8 @@ def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_sent_the_next_time(tmp_path, monkeypatch):
     """The trainer writes the next one and removes this one between two looks of whoever sends it."""
     study, where = study_of(tmp_path / "a")
-    with pytest.raises(Stopped):
-        execute(study.cohorts[0], where, Contact(lambda step: None, stopped=lambda: True))
+    with pytest.raises(Cancelled):
+        run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, stopped=lambda: True))
     (tensors,) = (tmp_path / "a").glob("checkpoints/*/*.safetensors")
     sent, content = [], tensors.read_bytes()
     sender = Sender(tmp_path / "a", sent.append)

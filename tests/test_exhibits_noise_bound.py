@@ -8,14 +8,21 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import truncnorm
 
-from ganbench.claims.exact.noise_bound import CutNoise, NoiseBound, bounds_grid, lines_bound, noised_js, points_bound
+from ganbench.claims.exact.noise_bound import (
+    NoiseBound,
+    TruncatedGaussian,
+    bounds_grid,
+    lines_bound,
+    noised_js,
+    points_bound,
+)
 
 THETAS, SIGMAS = (0.1, 0.2, 0.5, 1.0, 2.0), (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 @pytest.mark.parametrize(("sigma", "cut"), [(0.5, 4.0), (2.0, 1.0), (1.0, 2.5)])
 def test_the_noise_is_scipys_truncated_normal(sigma, cut):
-    noise, known = CutNoise(sigma, cut), truncnorm(-cut, cut, scale=sigma)
+    noise, known = TruncatedGaussian(sigma, cut), truncnorm(-cut, cut, scale=sigma)
     assert noise.variance == pytest.approx(known.var(), rel=1e-9)
     assert noise.mean_absolute == pytest.approx(2 * quad(lambda x: x * known.pdf(x), 0, cut * sigma)[0], rel=1e-9)
     points = np.array([-1.01, -0.5, 0.0, 0.99, 1.01]) * noise.reach
@@ -24,7 +31,7 @@ def test_the_noise_is_scipys_truncated_normal(sigma, cut):
 
 def test_noise_moves_a_point_by_at_most_the_root_of_its_variance():
     """Lemma 4, W(P_x, P_{x+ε}) ≤ √V: .798 of it for all but cut normals."""
-    ratios = [CutNoise(sigma).mean_absolute / math.sqrt(CutNoise(sigma).variance) for sigma in SIGMAS]
+    ratios = [TruncatedGaussian(sigma).mean_absolute / math.sqrt(TruncatedGaussian(sigma).variance) for sigma in SIGMAS]
     assert ratios == pytest.approx([math.sqrt(2 / math.pi)] * len(SIGMAS), rel=1e-3)
 
 
@@ -38,13 +45,13 @@ def test_the_divergence_of_the_noised_points_is_adaptive_quadratures(theta, sigm
 
     ends = sorted([-4 * sigma, 4 * sigma, theta - 4 * sigma, theta + 4 * sigma])
     pieces = [quad(integrand, *piece, epsabs=1e-11)[0] for piece in pairwise(ends)]
-    assert noised_js(theta, CutNoise(sigma)) == pytest.approx(sum(pieces), abs=1e-8)
+    assert noised_js(theta, TruncatedGaussian(sigma)) == pytest.approx(sum(pieces), abs=1e-8)
 
 
 def test_the_divergence_goes_from_0_to_log_2():
-    assert noised_js(0.0, CutNoise(1.0)) == 0
-    assert noised_js(2.0, CutNoise(0.1)) == pytest.approx(math.log(2), rel=1e-12)  # the noise no longer meets
-    rising = [noised_js(theta, CutNoise(1.0)) for theta in (0.1, 0.5, 1.0, 2.0, 4.0)]
+    assert noised_js(0.0, TruncatedGaussian(1.0)) == 0
+    assert noised_js(2.0, TruncatedGaussian(0.1)) == pytest.approx(math.log(2), rel=1e-12)  # the noise no longer meets
+    rising = [noised_js(theta, TruncatedGaussian(1.0)) for theta in (0.1, 0.5, 1.0, 2.0, 4.0)]
     assert rising == sorted(rising)
 
 

@@ -16,8 +16,8 @@ from ganbench.claims.exact.transport import (
     SEVEN_BINS,
     SEVEN_BINS_OPTIMUM,
     SEVEN_BINS_POTENTIAL,
-    Agreement,
     OptimalPotentials,
+    SolverAgreement,
     agreement,
     cost_of,
     infeasibility,
@@ -103,8 +103,8 @@ def test_fifty_random_problems_are_solved_alike_in_every_way():
 
 
 def test_the_gap_is_the_largest_difference():
-    assert Agreement(1.0, 1.5, 1.25).gap == 0.5
-    assert Agreement(1.0, 1.0, 1.0, line=3.0).gap == 2.0
+    assert SolverAgreement(1.0, 1.5, 1.25).gap == 0.5
+    assert SolverAgreement(1.0, 1.0, 1.0, line=3.0).gap == 2.0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -22,7 +22,7 @@ from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
 from ganbench.engine.loop import first_divergence
 from ganbench.engine.player import FunctionalCritic
-from ganbench.interfaces.draw import DrawSpec, ForbidRandomness, RecordingDraw
+from ganbench.interfaces.draw import ForbidRandomness, RandomSpec, RecordingDraw
 from ganbench.networks import Dcgan, Mlp
 from ganbench.plugins.registry import load_plugins
 
@@ -95,7 +95,7 @@ def test_what_an_objective_draws_is_known_and_nothing_else_is_random(objective):
             getattr(objective, loss)(critic, x, x + 1, draw)
         drawn.append(draw.calls)
     wanted = DRAWS.get(label(objective).rstrip("-"), ([], []))
-    assert drawn == [[DrawSpec(*spec) for spec in specs] for specs in wanted]
+    assert drawn == [[RandomSpec(*spec) for spec in specs] for specs in wanted]
 
 
 # -- state ----------------------------------------------------------------------------------------------------------

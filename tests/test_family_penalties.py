@@ -13,7 +13,7 @@ from torch import nn
 
 from ganbench import CriticNetwork
 from ganbench.engine.player import FunctionalCritic
-from ganbench.interfaces.draw import DrawSpec, RecordingDraw, ReplayingDraw
+from ganbench.interfaces.draw import RandomSpec, RecordingDraw, ReplayingDraw
 from ganbench.networks import Dcgan
 
 SMOOTH = [(2,), (1, 8, 8)]
@@ -118,7 +118,7 @@ def test_points_between_lie_at_one_share_of_the_way_for_all_axes_of_a_pair():
     assert between(real, fake, draw(shares)).flatten(1).tolist() == [[0.25] * 4, [0.75] * 4]
     recorder = recording()
     between(real, fake, recorder)
-    assert recorder.calls == [DrawSpec("uniform", (2, 1, 1, 1))]
+    assert recorder.calls == [RandomSpec("uniform", (2, 1, 1, 1))]
 
 
 def test_wgan_gp_penalises_at_those_points():

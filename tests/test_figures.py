@@ -9,7 +9,7 @@ from reported import OBJECTIVES, floors_table, modes_table, probes_table, steps_
 from ganbench.analysis.statistics import Interval
 from ganbench.report.figures.architectures import draw_robustness
 from ganbench.report.figures.estimates import draw_estimates, estimates_at, rank_correlations
-from ganbench.report.figures.figure import Panel, Plate, plate_figure
+from ganbench.report.figures.figure import FigureSpec, Panel, plate_figure
 from ganbench.report.figures.final_scores import draw_finals
 from ganbench.report.figures.gradients import draw_gradient_norms, median_over_seeds, norm_limits
 from ganbench.report.figures.landscape import Landscape, draw_landscape
@@ -17,11 +17,11 @@ from ganbench.report.figures.lines import thin
 from ganbench.report.figures.modes import draw_histograms, held
 from ganbench.report.figures.probe import draw_gradient_noise, draw_probe_accuracy, draw_probe_norms
 from ganbench.report.figures.samples import draw_images, draw_points, sheet
-from ganbench.report.figures.style import COLOURS, log_axis, looks, new_figure, number, plain_axis, short, style
+from ganbench.report.figures.style import COLOURS, ellipsize, log_axis, new_figure, number, plain_axis, style, styles
 from ganbench.report.figures.training_curves import draw_course, with_clocks
 from ganbench.report.figures.verdicts import draw_verdicts
 
-LOOKS = looks(OBJECTIVES)
+LOOKS = styles(OBJECTIVES)
 
 
 def lines(ax):
@@ -43,20 +43,20 @@ def words(ax):
 
 
 def test_an_objective_keeps_its_look_whatever_else_is_there():
-    few, many = looks(["wgan", "gan"]), looks(["a", "gan", "wgan", "z", "nsgan", "noisegan", "wgan[clip=0.1]"])
+    few, many = styles(["wgan", "gan"]), styles(["a", "gan", "wgan", "z", "nsgan", "noisegan", "wgan[clip=0.1]"])
     assert few["gan"] == many["gan"]
     assert few["wgan"] == many["wgan"]
-    assert looks(["gan", "wgan"]) == few
+    assert styles(["gan", "wgan"]) == few
 
 
 def test_forty_two_objectives_look_different_and_the_palette_is_okabe_and_itos():
-    assert len(set(looks(f"o{i:02d}" for i in range(42)).values())) == 42
+    assert len(set(styles(f"o{i:02d}" for i in range(42)).values())) == 42
     assert {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"} < set(COLOURS)
 
 
 def test_a_long_name_keeps_its_ends():
-    assert short("x" * 26) == "x" * 26
-    text = short("begin" + "x" * 100 + "end", 12)
+    assert ellipsize("x" * 26) == "x" * 26
+    text = ellipsize("begin" + "x" * 100 + "end", 12)
     assert len(text) == 12
     assert text.startswith("begin")
     assert text.endswith("end")
@@ -374,7 +374,7 @@ def test_a_plate_lays_its_panels_in_rows_and_nothing_leaves_the_figure():
 
     panels = tuple(Panel(f"number {i}", (draw,)) for i in range(4))
     with style():
-        figure, parts = plate_figure(Plate("p", "All", "", "", panels, columns=3))
+        figure, parts = plate_figure(FigureSpec("p", "All", "", "", panels, columns=3))
         figure.draw_without_rendering()
     assert len(parts) == 4
     assert parts[0].bbox.y0 == parts[2].bbox.y0 > parts[3].bbox.y1 - 1

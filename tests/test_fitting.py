@@ -13,9 +13,9 @@ import ganbench
 from ganbench.engine import memory
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.memory import evenly, largest
-from ganbench.interfaces.executor import Contact, Stopped, Surroundings
+from ganbench.interfaces.executor import Callbacks, Cancelled, RunContext
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute
+from ganbench.runner.cohort_run import run_cohort
 from ganbench.study.config import Request
 from ganbench.study.study import make_study
 
@@ -27,7 +27,7 @@ def study_of(out, seeds, **changes):
     request = Request(objectives=("gan",), datasets=("ring",), seeds=tuple(range(seeds)), out=str(out), **changes)
     study = make_study(request, load_plugins(), Path("nowhere"))
     study.store().begin({"command": "test"})
-    return study, Surroundings(str(out), "nowhere", "cpu", threads=1)
+    return study, RunContext(str(out), "nowhere", "cpu", threads=1)
 
 
 @pytest.mark.parametrize("limit", range(1, 12))
@@ -77,14 +77,14 @@ def small_device(monkeypatch):
 def test_what_does_not_fit_takes_turns(small_device, tmp_path):
     said = []
     study, where = study_of(tmp_path / "a", 8, **SHORT)
-    outcomes = execute(study.cohorts[0], where, Contact(lambda step: None, said.append))
+    outcomes = run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, said.append))
     assert [o.status for o in outcomes] == ["completed"] * 8
     assert sorted(Small.made[-3:]) == [2, 3, 3]
     (sentence,) = said
     assert sentence.endswith("8 seeds do not fit into memory at once; they take turns, 3 at a time")
     small_device.undo()
     study, where = study_of(tmp_path / "b", 8, **SHORT)
-    execute(study.cohorts[0], where, lambda step: None)
+    run_cohort(study.cohorts[0], where, lambda step: None)
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
 
 
@@ -105,7 +105,7 @@ def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "Cohort", FullLater)
     said = []
     study, where = study_of(tmp_path / "a", 8, **SHORT)
-    outcomes = execute(study.cohorts[0], where, Contact(lambda step: None, said.append))
+    outcomes = run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, said.append))
     assert [o.status for o in outcomes] == ["completed"] * 8
     assert [sentence.rpartition("; ")[2] for sentence in said] == ["they take turns, 3 at a time"]
 
@@ -114,7 +114,7 @@ def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
 def test_what_does_not_fit_at_all_fails_with_the_reason(small_device, tmp_path):
     small_device.setattr(Small, "room", 1)
     study, where = study_of(tmp_path, 5, **SHORT)
-    outcomes = execute(study.cohorts[0], where, lambda step: None)
+    outcomes = run_cohort(study.cohorts[0], where, lambda step: None)
     assert [o.status for o in sorted(outcomes, key=lambda o: o.trial.seed)] == [
         "failed",
         "failed",
@@ -127,8 +127,8 @@ def test_what_does_not_fit_at_all_fails_with_the_reason(small_device, tmp_path):
 
 def test_the_search_ends_when_it_is_asked_to(small_device, tmp_path):
     study, where = study_of(tmp_path, 8, **SHORT)
-    with pytest.raises(Stopped):
-        execute(study.cohorts[0], where, Contact(lambda step: None, stopped=lambda: len(Small.made) > 1))
+    with pytest.raises(Cancelled):
+        run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, stopped=lambda: len(Small.made) > 1))
 
 
 LIMITED = """
@@ -163,5 +163,5 @@ def test_a_process_with_little_memory_trains_all_seeds_in_turns(tmp_path):
     companies = [json.loads(run.read_text())["cohort"] for run in (tmp_path / "limited").glob("trials/*/run.json")]
     assert max(map(len, companies)) < 8
     study, where = study_of(tmp_path / "free", 8, **LONG)
-    execute(study.cohorts[0], where, lambda step: None)
+    run_cohort(study.cohorts[0], where, lambda step: None)
     same(tables(tmp_path / "limited"), tables(tmp_path / "free"))

@@ -15,13 +15,13 @@ from tiers import spread
 
 import ganbench
 from ganbench.metrics import METRICS, FrechetDistance, HighQuality, ModeKL, Modes, Wasserstein
-from ganbench.metrics.suite import Examiner
+from ganbench.metrics.suite import MetricSuite
 from ganbench.plugins.build import variants
 from ganbench.plugins.registry import load_plugins
 from ganbench.rng import generator
 from ganbench.runner import floors
 from ganbench.store import schema
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 
 REGISTRY = load_plugins()
 ROOT = Path(os.environ.get("GANBENCH_DATA") or "nowhere")
@@ -41,7 +41,7 @@ def component():
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "study")
+    store = StudyFolder(tmp_path / "study")
     store.begin({"command": "test"})
     return store
 
@@ -61,7 +61,7 @@ def ensure(store, evaluated, names=NAMES):
 @pytest.mark.parametrize("name", spread(["ring", "digits", "mnist"], slow=("ring", "digits"), name=str))
 def test_a_perfect_sampler_lies_within_three_standard_errors_of_every_floor(name):
     population = load(name)
-    examiner = Examiner.of(population, [metric() for metric in METRICS])
+    examiner = MetricSuite.of(population, [metric() for metric in METRICS])
     known = floors.measure_floors(population, examiner)
     fake, real, _ = next(floors.comparisons(population, examiner, "another perfect sampler"))
     for floor, row in zip(known, replace(examiner, real=real).rows(fake), strict=True):
@@ -71,7 +71,7 @@ def test_a_perfect_sampler_lies_within_three_standard_errors_of_every_floor(name
 
 def test_floors_are_those_of_theory():
     population = load("ring")
-    examiner = Examiner.of(population, [Modes(), HighQuality(), ModeKL()])
+    examiner = MetricSuite.of(population, [Modes(), HighQuality(), ModeKL()])
     modes, quality, kl = floors.measure_floors(population, examiner)
     n = population.n_samples
     assert (modes.value, modes.standard_error) == (8, 0)
@@ -82,20 +82,20 @@ def test_floors_are_those_of_theory():
 
 def test_a_table_without_a_test_split_is_halved():
     population = load("digits")
-    examiner = Examiner.of(population, [FrechetDistance()], 400)
+    examiner = MetricSuite.of(population, [FrechetDistance()], 400)
     pairs = list(floors.comparisons(population, examiner))
     assert [len(side) for pair in pairs for side in pair[:2]] == [400] * 20  # there are enough for whole halves
     for fake, real, _ in pairs:
         assert not {row.tobytes() for row in fake.points} & {row.tobytes() for row in real.points}
     assert not np.array_equal(pairs[0][0].points, pairs[1][0].points)
-    (floor,) = floors.measure_floors(population, Examiner.of(population, [FrechetDistance()]))
+    (floor,) = floors.measure_floors(population, MetricSuite.of(population, [FrechetDistance()]))
     assert floor.protocol == "fid@digits-cnn/1797: disjoint halves of 898 samples each"
     assert floor.n_samples == 1797
 
 
 def test_fresh_draws_are_compared_with_the_reference_of_evaluations():
     population = load("ring")
-    examiner = Examiner.of(population, [FrechetDistance()], 300)
+    examiner = MetricSuite.of(population, [FrechetDistance()], 300)
     fakes = []
     for fake, real, comparison in floors.comparisons(population, examiner):
         assert real is examiner.real
@@ -221,7 +221,7 @@ def test_too_few_samples_to_halve_are_said():
             return torch.zeros(min(n, 3), 2)
 
     population = Three(load("ring").evaluator())
-    (floor,) = floors.measure_floors(population, Examiner.of(population, [FrechetDistance()]))
+    (floor,) = floors.measure_floors(population, MetricSuite.of(population, [FrechetDistance()]))
     assert math.isnan(floor.value)
     assert "halves of 1 samples" in floor.protocol
     assert "needs more samples" in floor.reason
@@ -231,7 +231,7 @@ def test_too_few_samples_to_halve_are_said():
 def test_real_stacked_mnist_has_its_thousand_modes_and_lies_at_its_floor(monkeypatch):
     monkeypatch.setattr(floors, "REPETITIONS", 2)  # each takes half a minute; the standard error is theory's, then
     population = load("stacked-mnist")
-    examiner = Examiner.of(population, [Modes(), ModeKL()])
+    examiner = MetricSuite.of(population, [Modes(), ModeKL()])
     samples = population.take(population.draw((26_000,), generator(0, "a perfect sampler")))
     modes, kl = examiner.examine(samples)
     mode_floor, kl_floor = floors.measure_floors(population, examiner)

@@ -15,22 +15,22 @@ import ganbench
 from ganbench.claims.experiment import Profile
 from ganbench.claims.run import Part
 from ganbench.cli.run import _checkpoint_seconds
-from ganbench.engine.loop import Segment
+from ganbench.engine.loop import LogChunk
 from ganbench.engine.readings import READINGS
-from ganbench.engine.training_log import Record
+from ganbench.engine.training_log import TrainingLog
 from ganbench.errors import DamageError, GanbenchError, ObstructedError, UsageError
-from ganbench.report.figures.figure import Panel, Plate
-from ganbench.report.html import Studio, render_figure
-from ganbench.report.sections import gather
+from ganbench.report.figures.figure import FigureSpec, Panel
+from ganbench.report.html import FigureWriter, render_figure
+from ganbench.report.sections import load_report_data
 from ganbench.runner.executors.remote import accept
 from ganbench.spec import CohortSpec, Component, Protocol
 from ganbench.store import attempts, locks, results, schema, scratch
-from ganbench.store.checkpoint import Checkpoint, Checkpoints, sweep
+from ganbench.store.checkpoint import Checkpoint, Checkpoints, delete_finished
 from ganbench.store.files import json_bytes, parquet_bytes, read_bytes, read_record, replace_files, write_record
-from ganbench.store.folder import Store
-from ganbench.store.locks import Lock, hold, waited_for
+from ganbench.store.folder import StudyFolder
+from ganbench.store.locks import Lock, acquire_trials, waited_for
 from ganbench.store.results import read_study
-from ganbench.store.verify import condition, inspect, mend
+from ganbench.store.verify import condition, delete_corrupt, inspect
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def study(made, tmp_path):
-    return Store(shutil.copytree(made, tmp_path / "s"))
+    return StudyFolder(shutil.copytree(made, tmp_path / "s"))
 
 
 TRIALS = [trial("gan", seed, steps=4) for seed in (0, 1)]
@@ -185,7 +185,7 @@ def test_a_checkpoint_with_wrong_fields_is_not_used(study):
         for value in (*values, MISSING):
             write_record(shelf.folder(spec) / "checkpoint.json", changed(whole, [(field, value)]))
             assert shelf.find(spec) is None, (field, value)
-            sweep(study)
+            delete_finished(study)
             assert [f.path.name for f in inspect(study.path) if f.kind == "damaged"] == ["checkpoint.json"]
 
 
@@ -249,10 +249,10 @@ def test_studies_of_which_one_has_tables_that_another_lacks_make_one_report(tmp_
     full = write_study(tmp_path / "a", {"gan": 40.0}, seeds=1, steps=4)
     some = write_study(tmp_path / "b", {"gan": 40.0}, seeds=2, steps=6, without=("modes", "probes"))
     claims = tmp_path / "c"
-    Store(claims).begin({"command": "ganbench reproduce"})
+    StudyFolder(claims).begin({"command": "ganbench reproduce"})
     write_verdicts(claims)
     for folders in ([full, some], [some, full], [claims, full], [full, claims, some]):
-        found = gather(folders).results
+        found = load_report_data(folders).results
         assert len(found.modes) == len(ganbench.load(full).modes)
         assert isinstance(found.probes["trial"].dtype, pd.CategoricalDtype)
 
@@ -272,10 +272,10 @@ def test_a_thousand_trials_are_read_in_few_seconds_of_this_processor(made, tmp_p
     import time
 
     path = shutil.copytree(made, tmp_path / "s")
-    first = Store(path).folder(TRIALS[0])
+    first = StudyFolder(path).folder(TRIALS[0])
     for seed in range(2, 1000):
         described = trial("gan", seed, steps=4)
-        folder = Store(path).folder(described)
+        folder = StudyFolder(path).folder(described)
         folder.mkdir()
         asked = {**json.loads((first / "trial.json").read_text()), "trial": described.id, "seed": seed}
         contents = {
@@ -322,8 +322,8 @@ def with_checkpoint(store):
     part = [Component(kind, "x", "x", {}, "c") for kind in ("dataset", "architecture", "objective")]
     spec = CohortSpec(*part, Protocol(4, 8, 2), (0, 1))
     shelf = Checkpoints(store, {"torch": "1"})
-    record = Record((0, 1))
-    record.note(Segment(1, 2, np.zeros((2, 2, len(READINGS))), np.ones(2, np.int64), np.ones(2)))
+    record = TrainingLog((0, 1))
+    record.note(LogChunk(1, 2, np.zeros((2, 2, len(READINGS))), np.ones(2, np.int64), np.ones(2)))
     shelf.write(spec, Checkpoint(record, {}, 1.0))
     return shelf, spec
 
@@ -333,14 +333,14 @@ def everything(store):
     described = TRIALS[0]
     run = {"status": "failed", "last_step": 0, "wall_seconds": 1.0, "attempts": 1, "device": "cpu", "error": "x"}
     part = Part(SimpleNamespace(name="x", key=lambda profile: "0" * 12), "part", Profile("quick", ()))
-    plate = Plate("plate", "t", "c", "a", (Panel("p", (lambda ax: ax.plot([0, 1]),)),))
+    plate = FigureSpec("plate", "t", "c", "a", (Panel("p", (lambda ax: ax.plot([0, 1]),)),))
 
     def locked():
         with store.lock("study"):
             store.begin({"command": "again"})
 
     def held():
-        with hold(store, [described], None):
+        with acquire_trials(store, [described], None):
             attempts.begin(store, [described])
             attempts.withdraw(store, [described])
             attempts.forget(store, described)
@@ -359,12 +359,13 @@ def everything(store):
         shelf.remove(spec)
 
     steps = (
-        store.check, store.open, locked, held, references, noted, checkpoints, lambda: mend(store, lambda text: None),
-        lambda: sweep(store), lambda: store.write_floors(floors_table()), lambda: write_verdicts(store.path),
+        store.check, store.open, locked, held, references, noted, checkpoints,
+        lambda: delete_corrupt(store, lambda text: None), lambda: delete_finished(store),
+        lambda: store.write_floors(floors_table()), lambda: write_verdicts(store.path),
         lambda: store.write(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}, None, "log"),
         lambda: store.add(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}),
         lambda: part.write(store.path, []), lambda: accept(store.path, {"logs/a.log": b"x", f"logs/{ID}.log": b"x"}),
-        lambda: Studio(store.path / "report" / "figures", 1, store.path),
+        lambda: FigureWriter(store.path / "report" / "figures", 1, store.path),
         lambda: render_figure(plate, store.path / "report" / "figures", store.path),
         lambda: results.read_bytes(store.path / "study.json"),
     )  # fmt: skip
@@ -435,12 +436,12 @@ def test_what_evaluates_and_what_trains_exclude_each_other(study, monkeypatch):
             raise EnoughError
 
     with study.lock(described.id):
-        with hold(study, TRIALS, None) as held:
+        with acquire_trials(study, TRIALS, None) as held:
             assert held == TRIALS[1:]
-        with pytest.raises(EnoughError), hold(study, [described], leave, said.append):
+        with pytest.raises(EnoughError), acquire_trials(study, [described], leave, said.append):
             pass
     assert said[0].startswith(f"waiting for {described.id}, which process ")
-    with hold(study, [described], None) as held:
+    with acquire_trials(study, [described], None) as held:
         assert held == [described]
         assert not Lock(study.path / ".locks" / described.id, study.path).take()
         assert {p.suffix for p in (study.path / ".locks").glob(f"{described.id}.*")} == {".lock", ".lease"}
@@ -472,7 +473,7 @@ def test_temporary_folders_of_processes_that_are_gone_are_removed_and_no_others(
     left = {p.name for p in tmp_path.iterdir() if p.name != "cache"}
     assert left == {"pymp-alien", "other-left", "victim", "gb-link", mine.name}
     assert mine.stat().st_mode & 0o077 == 0
-    scratch.sweep(tmp_path)
+    scratch.delete_abandoned(tmp_path)
     assert mine.exists()
     scratch.drop_scratch(mine)
     assert not mine.exists()

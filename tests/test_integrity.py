@@ -14,13 +14,13 @@ from test_store import spec, stored, tables
 
 import ganbench
 from ganbench.errors import DamageError, StorageError
-from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.executor import RunContext
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute
+from ganbench.runner.cohort_run import run_cohort
 from ganbench.spec import ProbeProtocol
 from ganbench.store.files import json_bytes, read_record, replace_files, seal, write_bytes, write_record
-from ganbench.store.folder import Store
-from ganbench.store.verify import condition, inspect, mend
+from ganbench.store.folder import StudyFolder
+from ganbench.store.verify import condition, delete_corrupt, inspect
 from ganbench.study.config import Request
 from ganbench.study.study import make_study
 
@@ -63,7 +63,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def study(made, tmp_path):
     shutil.copytree(made[0].path, tmp_path / "s")
-    return Store(tmp_path / "s"), made[1]
+    return StudyFolder(tmp_path / "s"), made[1]
 
 
 def test_a_whole_study_has_no_findings(study):
@@ -95,7 +95,7 @@ def test_so_is_every_damage_beside_the_trials(study, name, damage):
     assert path in [f.path for f in inspect(store.path)]
     assert [condition(store, trial) for trial in trials] == ["completed", "completed"]
     said = []
-    mend(store, said.append)
+    delete_corrupt(store, said.append)
     if not store.is_begun():
         store.begin({"command": "again"})
     ganbench.load(store.path)
@@ -211,7 +211,7 @@ def test_every_damage_to_a_reference_is_noticed_and_all_of_its_seed_cleared_away
     path, twin = (folder / f"0123456789ab-s{seed}{suffix}" for seed in (0, 1))
     path.write_bytes(DAMAGE[damage](path.read_bytes(), twin.read_bytes()))
     assert path in [f.path for f in inspect(store.path) if f.kind == "damaged"]
-    mend(store, lambda text: None)
+    delete_corrupt(store, lambda text: None)
     assert sorted(p.name for p in folder.iterdir()) == ["0123456789ab-s1-25.safetensors", "0123456789ab-s1.json"]
     assert inspect(store.path) == []
 
@@ -221,7 +221,7 @@ def test_a_strangers_file_among_the_references_is_foreign_and_stays(study):
     folder = with_references(store)
     (folder / "notes.json").write_text("mine")
     assert [(f.kind, f.path.name) for f in inspect(store.path)] == [("foreign", "notes.json")]
-    mend(store, lambda text: None)
+    delete_corrupt(store, lambda text: None)
     assert (folder / "notes.json").read_text() == "mine"
 
 
@@ -233,7 +233,7 @@ def test_a_link_in_the_place_of_a_part_is_foreign_and_nothing_behind_it_is_remov
     for file in (precious / "checkpoint.json", precious.parent / "0123456789ab-s0.json"):
         file.write_text("mine")
     (store.path / part).symlink_to(precious.parent)
-    mend(store, lambda text: None)
+    delete_corrupt(store, lambda text: None)
     assert [(f.kind, f.path.name) for f in inspect(store.path)] == [("foreign", part)]
     assert (
         (precious / "checkpoint.json").read_text() == (precious.parent / "0123456789ab-s0.json").read_text() == "mine"
@@ -329,7 +329,7 @@ def test_content_reaches_the_disk_before_its_name_and_the_name_before_the_next_s
     recorded("fsync")
     recorded("replace")
     write_bytes(tmp_path / "file", b"new")
-    Store(tmp_path).make(tmp_path / "folder")
+    StudyFolder(tmp_path).make(tmp_path / "folder")
     above = tmp_path.name
     assert done == [("fsync", ".file.part"), ("replace", "file"), ("fsync", above), ("fsync", above)]
 
@@ -409,10 +409,10 @@ SMALL = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "n_samples": 60, "dev
 def test_a_run_trains_again_exactly_what_is_damaged(tmp_path):
     request = Request(**SMALL, objectives=("gan", "wgan"), datasets=("ring",), seeds=(0, 1), out=str(tmp_path / "s"))
     made = make_study(request, REGISTRY, Path("nowhere"))
-    store, where = made.store(), Surroundings(str(tmp_path / "s"), "nowhere", "cpu", threads=1)
+    store, where = made.store(), RunContext(str(tmp_path / "s"), "nowhere", "cpu", threads=1)
     store.begin({"command": "test"})
     for cohort in made.missing():
-        execute(cohort, where, lambda step: None)
+        run_cohort(cohort, where, lambda step: None)
     before = ganbench.load(store.path).steps.drop(columns="seconds").sort_values(["trial", "step"], ignore_index=True)
     victim = made.cohorts[1].trials()[1]
     path = store.folder(victim) / "steps.parquet"
@@ -420,7 +420,7 @@ def test_a_run_trains_again_exactly_what_is_damaged(tmp_path):
     times = {p: p.stat().st_mtime_ns for p in store.path.glob("trials/*/*") if p.parent.name != victim.id}
     (missing,) = made.missing()
     assert missing == replace(made.cohorts[1], seeds=(1,))
-    execute(missing, where, lambda step: None)
+    run_cohort(missing, where, lambda step: None)
     assert made.missing() == []
     assert {p: p.stat().st_mtime_ns for p in times} == times
     after = ganbench.load(store.path).steps.drop(columns="seconds").sort_values(["trial", "step"], ignore_index=True)

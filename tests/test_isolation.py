@@ -17,12 +17,12 @@ import torch
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.wgan import WassersteinClip
 
-from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.executor import RunContext
 from ganbench.interfaces.metric import Metric
 from ganbench.metrics import Modes
 from ganbench.networks import Mlp
 from ganbench.plugins.build import build, load_population
-from ganbench.plugins.isolation import STATES, guarded, isolated, preserved, set_arithmetic
+from ganbench.plugins.isolation import STATES, guarded, isolated, preserved, set_precision
 from ganbench.plugins.loading import PluginFile, read_plugin_files
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner import cohort_run
@@ -240,9 +240,9 @@ def test_a_plugins_import_is_isolated_and_the_plugin_named(place, capfd):
 def test_one_that_changes_something_and_then_fails_is_named_for_both():
     registry = load_plugins([], files=[hostile()])
     assert registry.plugins[0].changed == ()
-    from ganbench.plugins.loading import admit_file
+    from ganbench.plugins.loading import load_file
 
-    plugin = admit_file(registry.manager, hostile("at_import", f"{SETS}; raise OSError('no licence')"))
+    plugin = load_file(registry.manager, hostile("at_import", f"{SETS}; raise OSError('no licence')"))
     assert (plugin.state, plugin.changed) == ("broken", (DTYPE,))
     assert "no licence" in plugin.remark()
     assert DTYPE in plugin.remark()
@@ -293,7 +293,7 @@ def test_loading_data_is_isolated(tmp_path):
 
 
 def test_metrics_are_isolated():
-    from ganbench.metrics.suite import Examiner, RawValues
+    from ganbench.metrics.suite import IdentityEvaluator, MetricSuite
 
     @dataclass(frozen=True)
     class Loud(Metric):
@@ -304,7 +304,7 @@ def test_metrics_are_isolated():
             return 1.0
 
     points = torch.zeros(4, 2)
-    examiner = Examiner(RawValues(), [Loud()], RawValues().measure(points), 4)
+    examiner = MetricSuite(IdentityEvaluator(), [Loud()], IdentityEvaluator().measure(points), 4)
     with pytest.warns(UserWarning, match="metric 'loud' of .* changed NumPy's error state"):
         (row,) = examiner.examine(points)
     assert row["value"] == 1.0
@@ -317,7 +317,7 @@ def test_what_was_set_before_decides_nothing_about_tf32(before, precision):
     with preserved():
         torch.set_float32_matmul_precision(before)
         torch.backends.fp32_precision = "tf32"
-        set_arithmetic(precision)
+        set_precision(precision)
         wanted = precision == "tf32"
         assert torch.backends.cuda.matmul.allow_tf32 is wanted
         assert torch.backends.cudnn.allow_tf32 is wanted
@@ -333,7 +333,7 @@ def test_a_cohorts_own_settings_end_with_it(monkeypatch):
     monkeypatch.setattr(cohort_run, "_execute", lambda *_: [torch.get_num_threads(), torch.get_num_threads()])
     request = Request(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2)
     spec = make_study(request, load_plugins(), Path("data")).cohorts[0]
-    found = cohort_run.execute(spec, Surroundings("out", "data", "cpu", threads=before + 3), lambda step: None)
+    found = cohort_run.run_cohort(spec, RunContext("out", "data", "cpu", threads=before + 3), lambda step: None)
     assert found == [before + 3] * 2
     assert torch.get_num_threads() == before
 
@@ -352,12 +352,12 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
             out=str(tmp_path / out),
         )  # fmt: skip
         study = make_study(request, load_plugins(files=files), tmp_path)
-        where = Surroundings(str(tmp_path / out), str(tmp_path), "cpu", threads=1, compile="off", plugins=files)
+        where = RunContext(str(tmp_path / out), str(tmp_path), "cpu", threads=1, compile="off", plugins=files)
         study.store().open()
         study.store().begin({"trials": [trial.id for trial in study.trials()]})
         for cohort in study.cohorts:
             contact = replace(cohort_run.Contact(lambda step: None), say=said.append)
-            outcomes = cohort_run.execute(cohort, where, contact)
+            outcomes = cohort_run.run_cohort(cohort, where, contact)
             assert cohort.objective.name == "hostile" or [o.status for o in outcomes] == ["completed"] * 2
     same(tables(tmp_path / "after", ["gan"]), tables(tmp_path / "alone"))
     assert [text for text in said if DTYPE in text and "torch's number of threads" in text]

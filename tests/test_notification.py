@@ -7,7 +7,7 @@ from test_store import spec, stored
 from ganbench import hookimpl
 from ganbench.cli.run import notify
 from ganbench.interfaces import hookspecs
-from ganbench.interfaces.executor import Outcome
+from ganbench.interfaces.executor import TrialResult
 from ganbench.store.verify import inspect
 
 
@@ -24,7 +24,7 @@ def told(tmp_path):
         store = stored(tmp_path / "s", trial)
         if damaged:
             (store.folder(trial) / "steps.parquet").write_bytes(b"rubbish")
-        notify(SimpleNamespace(manager=manager), store, Outcome(trial, "completed"), complaints.append)
+        notify(SimpleNamespace(manager=manager), store, TrialResult(trial, "completed"), complaints.append)
         return complaints
 
     return tell

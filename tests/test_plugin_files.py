@@ -9,7 +9,7 @@ import pytest
 
 import ganbench
 from ganbench.errors import PluginError, UsageError
-from ganbench.plugins.build import code_of
+from ganbench.plugins.build import source_hash
 from ganbench.plugins.loading import read_plugin_files
 from ganbench.plugins.registry import load_plugins
 
@@ -64,10 +64,10 @@ def test_a_file_offers_what_an_installed_plugin_would(mine):
 
 def test_an_edit_anywhere_in_the_file_is_another_objective(mine):
     before = load(mine).objectives.find("mine")
-    assert code_of(before) == code_of(load(mine).objectives.find("mine"))
+    assert source_hash(before) == source_hash(load(mine).objectives.find("mine"))
     mine.write_text(mine.read_text().replace("0.5 * scores", "0.7 * scores"))  # not in the class
     after = load(mine).objectives.find("mine")
-    assert code_of(after) != code_of(before)
+    assert source_hash(after) != source_hash(before)
 
 
 def test_what_was_read_stays_whatever_becomes_of_the_file(mine):

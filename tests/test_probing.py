@@ -15,7 +15,7 @@ from toys import Gaussian, make_cohort
 
 from ganbench.datasets import Digits
 from ganbench.engine.cohort import Cohort
-from ganbench.engine.probe import Minibatches, gradient_noise, probe
+from ganbench.engine.probe import NoiseSampling, gradient_noise, probe
 from ganbench.networks.mlp import Mlp
 from ganbench.spec import ProbeProtocol
 
@@ -89,13 +89,13 @@ def test_the_noise_is_taken_from_the_minibatches_that_were_asked_for():
             return super().generator_loss(critic, real, fake, draw)
 
     setting = make_cohort(Watching(), (0, 1)).setting
-    list(probe(setting, (0, 1), ProbeProtocol((1,), 1), frozen((0, 1)), noise=Minibatches(3, 7)))
+    list(probe(setting, (0, 1), ProbeProtocol((1,), 1), frozen((0, 1)), noise=NoiseSampling(3, 7)))
     rehearsals = 1
     assert seen.count(7) == rehearsals + 2 * 3  # two moments of three minibatches, one vectorised call each
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", [Minibatches(3, 7), Minibatches(3, 7, ends_only=True), Minibatches(0)])
+@pytest.mark.parametrize("noise", [NoiseSampling(3, 7), NoiseSampling(3, 7, ends_only=True), NoiseSampling(0)])
 def test_the_noise_is_read_when_it_was_asked_for(noise):
     seeds = (0, 1)
     found = list(probe(make_cohort(Minimax(), seeds).setting, seeds, PROTOCOL, frozen(seeds), noise=noise))
@@ -158,7 +158,7 @@ def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees
     setting = replace(make_cohort(Minimax(), (0, 1)).setting, population=digits, architecture=Mlp(width=4))
     weights = Cohort(setting, (0, 1)).generator.weights
     generators = {1: [{n: w[k] for n, w in weights.items()} for k in range(2)]}
-    found = list(probe(setting, (0, 1), ProbeProtocol((1,), 5), generators, noise=Minibatches(0)))
+    found = list(probe(setting, (0, 1), ProbeProtocol((1,), 5), generators, noise=NoiseSampling(0)))
     counts = np.concatenate([reading.critic_accuracy * 2 * 449 for reading in found])
     np.testing.assert_allclose(counts, counts.round(), atol=1e-3)
 
@@ -166,13 +166,13 @@ def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees
 def test_a_failed_probe_leaves_a_trained_trial_as_it_was(tmp_path):
     from test_store import spec, stored
 
-    from ganbench.interfaces.executor import Surroundings
+    from ganbench.interfaces.executor import RunContext
     from ganbench.runner.cohort_run import fail
 
     trial = spec().trials()[0]
     store = stored(tmp_path / "s", trial)
     before = {p.name: p.read_bytes() for p in store.folder(trial).iterdir()}
     alone = replace(spec().with_seeds([trial.seed]), train=False)
-    (outcome,) = fail(alone, Surroundings(str(store.path), "", "cpu", threads=1), "OutOfMemory: by design")
+    (outcome,) = fail(alone, RunContext(str(store.path), "", "cpu", threads=1), "OutOfMemory: by design")
     assert (outcome.status, outcome.error) == ("failed", "OutOfMemory: by design")
     assert {p.name: p.read_bytes() for p in store.folder(trial).iterdir()} == before

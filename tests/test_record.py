@@ -6,23 +6,23 @@ import sys
 import numpy as np
 import pytest
 
-from ganbench.engine.loop import Segment
+from ganbench.engine.loop import LogChunk
 from ganbench.engine.readings import READINGS
 from ganbench.engine.tracing import missing_compiler
-from ganbench.engine.training_log import Record, joined
+from ganbench.engine.training_log import TrainingLog, joined
 
 
 def segments(lengths, seeds=3):
     rng, last = np.random.default_rng(0), 0
     for n in lengths:
         numbers = rng.normal(size=(n, seeds, len(READINGS)))
-        yield Segment(last + 1, last + n, numbers, np.arange(last, last + n), np.arange(last, last + n) / 7)
+        yield LogChunk(last + 1, last + n, numbers, np.arange(last, last + n), np.arange(last, last + n) / 7)
         last += n
 
 
 @pytest.mark.parametrize("lengths", [[64] * 1000, [64] * 37 + [5], [1, 63, 64, 10, 54, 64, 64, 1]])
 def test_many_pieces_become_few_and_say_the_same(lengths):
-    record = Record((4, 5, 6))
+    record = TrainingLog((4, 5, 6))
     for segment in segments(lengths):
         record.note(segment)
     pieces = record.segments
@@ -36,7 +36,7 @@ def test_many_pieces_become_few_and_say_the_same(lengths):
 
 
 def test_a_divergence_is_found_at_its_step_whatever_is_joined():
-    record = Record((4, 5, 6))
+    record = TrainingLog((4, 5, 6))
     for segment in segments([64] * 20):
         if segment.first <= 700 <= segment.last:
             segment.readings[700 - segment.first, 1, 0] = np.nan

@@ -17,15 +17,15 @@ import ganbench
 from ganbench.cli import app
 from ganbench.cli.evaluate import evaluate
 from ganbench.errors import DataError, UnknownNameError, UsageError
-from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.executor import RunContext
 from ganbench.interfaces.metric import Metric
 from ganbench.metrics import Coverage, FrechetDistance, KernelDistance, Modes
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute
+from ganbench.runner.cohort_run import run_cohort
 from ganbench.runner.floors import find_floor
 from ganbench.runner.reevaluate import finished, reevaluate
 from ganbench.store.files import write_record
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.study.config import Request
 from ganbench.study.study import make_study
 
@@ -40,7 +40,7 @@ def train(out, **changes):
     study = make_study(request, REGISTRY, NOWHERE)
     study.store().begin({"command": "test"})
     for spec in study.cohorts:
-        execute(spec, Surroundings(str(out), str(NOWHERE), "cpu", threads=1), lambda step: None)
+        run_cohort(spec, RunContext(str(out), str(NOWHERE), "cpu", threads=1), lambda step: None)
     return study.store()
 
 
@@ -53,7 +53,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def store(trained, tmp_path):
     shutil.copytree(trained.path, tmp_path / "study")
-    return Store(tmp_path / "study")
+    return StudyFolder(tmp_path / "study")
 
 
 def again(store, *metrics, n_samples=0):
@@ -284,7 +284,7 @@ def test_trials_without_a_generator_are_skipped_and_counted(store, capsys):
 
 
 def test_a_study_without_any_generator_is_no_error(tmp_path, capsys):
-    store = Store(tmp_path / "empty")
+    store = StudyFolder(tmp_path / "empty")
     store.begin({"command": "test"})
     call(store, "fid")
     assert "tables: " in capsys.readouterr().out
@@ -318,7 +318,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(store, arguments, error, 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path):
     with pytest.raises(UsageError, match="is not a results folder"):
-        call(Store(tmp_path), "fid")
+        call(StudyFolder(tmp_path), "fid")
 
 
 def test_a_broken_table_is_named(store):

@@ -13,12 +13,12 @@ from agreement import same, tables
 from ganbench_objectives.gan import Minimax
 
 import ganbench
-from ganbench.interfaces.executor import Contact, Failure, Stopped, Surroundings
+from ganbench.interfaces.executor import Callbacks, Cancelled, Failure, RunContext
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute, fail
+from ganbench.runner.cohort_run import fail, run_cohort
 from ganbench.runner.executors.local import available, split
 from ganbench.spec import slug
-from ganbench.store.locks import hold
+from ganbench.store.locks import acquire_trials
 from ganbench.store.verify import inspect
 from ganbench.study.config import Request
 from ganbench.study.provenance import loaded, source
@@ -32,7 +32,7 @@ def study_of(out, registry=REGISTRY, **changes):
     request = Request(**{**SMALL, "objectives": ("gan",), "datasets": ("ring",), "seeds": (0, 1), **changes})
     study = make_study(replace(request, out=str(out)), registry, Path("nowhere"))
     study.store().begin({"command": "test"})
-    return study, Surroundings(str(out), "nowhere", "cpu", threads=1)
+    return study, RunContext(str(out), "nowhere", "cpu", threads=1)
 
 
 # -- objectives that misbehave, in this process ------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=(cls.name, "gan"))
     for cohort in study.missing():
-        execute(cohort, where, lambda step: None)
+        run_cohort(cohort, where, lambda step: None)
     results = ganbench.load(tmp_path / "s")
     rows = results.trials[results.trials["objective"] == cls.name]
     assert set(rows["status"]) == {status}
@@ -135,7 +135,7 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     assert counts.tolist() == [last_step] * 2 * (last_step > 0)
     assert inspect(tmp_path / "s") == []
     alone, where = study_of(tmp_path / "alone")
-    execute(alone.cohorts[0], where, lambda step: None)
+    run_cohort(alone.cohorts[0], where, lambda step: None)
     same(tables(tmp_path / "s", ["gan"]), tables(tmp_path / "alone"))
 
 
@@ -150,7 +150,7 @@ def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tm
     tickets = population.draw((64, 8), generator(1, "real", 1, 0))[70 - 65]
     monkeypatch.setattr(OneSeedsDataRaises, "victim", population.take(tickets).sum().item())
     with pytest.warns(UserWarning, match="seed by seed"):
-        execute(study.cohorts[0], where, lambda step: None)
+        run_cohort(study.cohorts[0], where, lambda step: None)
     rows = ganbench.load(tmp_path / "s").trials.set_index("seed")["status"]
     assert rows.to_dict() == {0: "completed", 1: "failed", 2: "completed"}
 
@@ -161,16 +161,16 @@ def test_a_process_that_died_leaves_rows_with_what_its_checkpoint_holds(tmp_path
     where = replace(where, checkpoint_seconds=0.0)
     (cohort,) = study.cohorts
     looks = iter(range(1))
-    with pytest.raises(Stopped):
-        execute(cohort, where, Contact(lambda step: None, stopped=lambda: next(looks, None) is None))
+    with pytest.raises(Cancelled):
+        run_cohort(cohort, where, Callbacks(lambda step: None, stopped=lambda: next(looks, None) is None))
     outcomes = fail(cohort, where, Failure("WorkerDied", "the process was ended by SIGKILL", "all that is known"))
     assert [o.status for o in outcomes] == ["failed", "failed"]
     trials = ganbench.load(tmp_path / "s").trials
     assert trials["last_step"].tolist() == [128, 128]
     assert (tmp_path / "s" / outcomes[0].log).read_text() == "all that is known"
-    execute(study.missing()[0], where, lambda step: None)  # and the next run goes on from there
+    run_cohort(study.missing()[0], where, lambda step: None)  # and the next run goes on from there
     calm, where = study_of(tmp_path / "calm")
-    execute(calm.cohorts[0], where, lambda step: None)
+    run_cohort(calm.cohorts[0], where, lambda step: None)
     same(tables(tmp_path / "s"), tables(tmp_path / "calm"))
 
 
@@ -198,15 +198,15 @@ def test_a_trial_that_is_held_is_waited_for_and_its_result_taken(tmp_path):
         if len(waited) == 2:
             held.__exit__(None, None, None)
 
-    held = hold(study.store(), [first, second], None)
+    held = acquire_trials(study.store(), [first, second], None)
     assert held.__enter__() == [first, second]
-    with hold(study.store(), [first], None) as none:
+    with acquire_trials(study.store(), [first], None) as none:
         assert none == []
-    with hold(study.store(), [first, second], other_run_ends) as both:
+    with acquire_trials(study.store(), [first, second], other_run_ends) as both:
         assert both == [first, second]
-    execute(cohort, where, lambda step: None)
+    run_cohort(cohort, where, lambda step: None)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "s").glob("trials/*/*")}
-    assert [o.status for o in execute(cohort, where, lambda step: None)] == ["completed"] * 2
+    assert [o.status for o in run_cohort(cohort, where, lambda step: None)] == ["completed"] * 2
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
@@ -215,10 +215,10 @@ def test_a_failure_of_another_run_since_this_one_began_is_taken_and_an_older_one
     monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
     study, where = study_of(tmp_path / "s", registry, objectives=("mutates",), seeds=(0,))
     (cohort,), (trial,) = study.cohorts, study.trials()
-    execute(cohort, where, lambda step: None)
-    execute(cohort, replace(where, since="2000"), lambda step: None)
+    run_cohort(cohort, where, lambda step: None)
+    run_cohort(cohort, replace(where, since="2000"), lambda step: None)
     assert study.store().attempts(trial) == 1
-    execute(cohort, where, lambda step: None)
+    run_cohort(cohort, where, lambda step: None)
     assert study.store().attempts(trial) == 2
 
 
@@ -247,7 +247,7 @@ def test_a_trials_folder_that_is_a_link_is_not_written_through(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for trial in study.trials():
         study.store().folder(trial).symlink_to(tmp_path / "elsewhere")
-    outcomes = execute(study.cohorts[0], where, lambda step: None)
+    outcomes = run_cohort(study.cohorts[0], where, lambda step: None)
     assert all("is a link" in outcome.error for outcome in outcomes)
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -259,7 +259,7 @@ MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 def test_no_stored_file_is_a_pickle_or_an_archive(tmp_path):
     study, where = study_of(tmp_path / "s", probe=True, steps=8)
     where = replace(where, checkpoint_seconds=0.0)
-    execute(study.cohorts[0], where, lambda step: None)
+    run_cohort(study.cohorts[0], where, lambda step: None)
     files = [p for p in (tmp_path / "s").rglob("*") if p.is_file()]
     assert {p.suffix for p in files} == {".json", ".parquet", ".safetensors", ".lock"}
     assert not [p for p in files if p.read_bytes().startswith(MAGIC)]

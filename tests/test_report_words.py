@@ -7,14 +7,14 @@ from reported import OBJECTIVES, write_study, write_verdicts
 from scipy.stats import permutation_test
 
 from ganbench.analysis.leaderboard import leaderboard
-from ganbench.analysis.ranking import duels, rank, signed_ranks
+from ganbench.analysis.ranking import pairwise_tests, rank, signed_ranks
 from ganbench.analysis.scores import directions
 from ganbench.errors import UsageError
 from ganbench.plugins.registry import load_plugins
-from ganbench.report.sections import gather
+from ganbench.report.sections import load_report_data
 from ganbench.report.tables import leaderboard_grid, losses, provenance, verdict_grid
 from ganbench.report.text import (
-    Measure,
+    MetricInfo,
     claim_sentences,
     failure_sentences,
     learning_sentences,
@@ -29,7 +29,7 @@ REGISTRY = load_plugins()
 
 def judged(path, section=0):
     """Material, a section, its leaderboard and its rankings."""
-    material = gather([path])
+    material = load_report_data([path])
     part = material.sections[section]
     board = leaderboard(part.results, directions(REGISTRY.metrics))
     rankings = {m: rank(part.results, board, m.metric, m.lower) for m in measures(part, REGISTRY)}
@@ -46,7 +46,7 @@ def test_the_best_objective_stands_first_with_its_interquartile_mean_and_the_flo
     assert [s.objective for s in ranking.standings] == ["wgan", "gan"]
     assert ranking.standings[0].interval.estimate == 21.5  # of 20 to 23 the middle two
     assert (ranking.floor, ranking.floor_error) == (1.5, 0.15)
-    assert next(iter(rankings)) == Measure("fid", True)
+    assert next(iter(rankings)) == MetricInfo("fid", True)
     row = board[board["objective"] == "gan"].iloc[0]  # what the page says is what `ganbench export` says
     assert ranking.standings[1].interval.low == row["fid_low"]
 
@@ -54,7 +54,7 @@ def test_the_best_objective_stands_first_with_its_interquartile_mean_and_the_flo
 @pytest.mark.slow
 def test_a_duel_counts_shared_seeds_and_wins_and_has_the_p_of_the_sign_flip_test(tmp_path):
     _, _, _, rankings = judged(write_study(tmp_path / "a", {"gan": 40.0, "wgan": 20.0, "nsgan": 20.5}, seeds=6))
-    against_nsgan, against_gan = sorted(duels(fid(rankings)), key=lambda d: d.other, reverse=True)
+    against_nsgan, against_gan = sorted(pairwise_tests(fid(rankings)), key=lambda d: d.other, reverse=True)
     assert (against_gan.other, against_gan.n, against_gan.wins) == ("gan", 6, 6)
     assert against_gan.p == pytest.approx(2 / 64)
     assert against_gan.adjusted == pytest.approx(4 / 64)  # Holm over two
@@ -129,7 +129,7 @@ def test_on_points_the_frechet_distance_does_not_lead(tmp_path):
 def test_sections_hold_what_compares_and_several_folders_become_one_report(tmp_path):
     a = write_study(tmp_path / "a", architectures=("dcgan", "mlp"))
     b = write_study(tmp_path / "b", steps=40)
-    material = gather([a, b, a])
+    material = load_report_data([a, b, a])
     assert [s.title for s in material.sections] == [
         "digits · dcgan · variant 1, 20 steps", "digits · dcgan · variant 2, 40 steps", "digits · mlp",
     ]  # fmt: skip
@@ -137,17 +137,19 @@ def test_sections_hold_what_compares_and_several_folders_become_one_report(tmp_p
     assert [len(s.results.steps) for s in material.sections] == [120, 240, 120]
     assert material.folders == (a, b)
     assert {material.homes[t] for t in material.sections[1].results.trials["trial"]} == {b}
-    twice = gather([a, write_study(tmp_path / "c", architectures=("dcgan",))])
-    assert len(twice.results.trials) == len(gather([a]).results.trials)  # the same trials stand in both folders
-    assert len(twice.results.steps) == len(gather([a]).results.steps)
+    twice = load_report_data([a, write_study(tmp_path / "c", architectures=("dcgan",))])
+    assert len(twice.results.trials) == len(
+        load_report_data([a]).results.trials
+    )  # the same trials stand in both folders
+    assert len(twice.results.steps) == len(load_report_data([a]).results.steps)
 
 
 def test_a_folder_with_nothing_to_report_is_refused(tmp_path):
     path = write_study(tmp_path / "a", {}, seeds=0)
     with pytest.raises(UsageError, match="holds no finished trial and no verdict yet"):
-        gather([path])
+        load_report_data([path])
     write_verdicts(path)
-    assert len(gather([path]).verdicts) == 3
+    assert len(load_report_data([path]).verdicts) == 3
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def test_the_leaderboard_shows_last_best_and_floor_and_sorts_by_number(tmp_path)
 def test_verdicts_losses_and_provenance_are_tables(tmp_path):
     path = write_study(tmp_path / "a", seeds=3, endings={("gan", 1): "failed"})
     write_verdicts(path)
-    material = gather([path])
+    material = load_report_data([path])
     grid = verdict_grid(material.verdicts)
     assert [row[2].text for row in grid.rows] == ["reproduced", "not reproduced", "inconclusive"]
     assert [row[3].text for row in grid.rows] == ["3.5 [3.1, 3.9]", "0.7 [0.6, 0.8]", "–"]
@@ -194,7 +196,7 @@ def test_verdicts_losses_and_provenance_are_tables(tmp_path):
 
 def test_a_metric_that_no_plugin_knows_is_not_ranked(tmp_path):
     path = write_study(tmp_path / "a", seeds=2)
-    material = gather([path])
+    material = load_report_data([path])
     section = material.sections[0]
     section.results.evaluations["metric"] = section.results.evaluations["metric"].replace("fid", "mystery")
     assert "mystery" not in [m.metric for m in measures(section, REGISTRY)]

@@ -15,9 +15,9 @@ from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Rule
 from ganbench.claims.experiment import Profile, row
 from ganbench.cli import app
 from ganbench.errors import DamageError, UnknownNameError, UsageError
-from ganbench.report.sections import gather
+from ganbench.report.sections import load_report_data
 from ganbench.store import schema
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import inspect
 
 SMALLEST = "em-duality-examples"
@@ -127,7 +127,7 @@ def test_another_protocol_has_another_place(tmp_path):
 
 def parts_on_disk(folder):
     """Two parts with one measurement each, as the suite leaves them."""
-    Store(folder).begin({"command": "test"})
+    StudyFolder(folder).begin({"command": "test"})
     parts = reproduction.parts_of(find_claims([]), Profile())[:2]
     for k, part in enumerate(parts):
         part.write(folder, [{"experiment": part.experiment.name, "part": part.name, **row("quantity", k)}])
@@ -175,17 +175,17 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
 def test_damaged_verdicts_are_noticed_and_not_reported(tmp_path, damage):
     from reported import write_verdicts
 
-    Store(tmp_path).begin({"command": "test"})
+    StudyFolder(tmp_path).begin({"command": "test"})
     write_verdicts(tmp_path)
     path = tmp_path / "verdicts.parquet"
-    assert len(gather([tmp_path]).verdicts) == 3
+    assert len(load_report_data([tmp_path]).verdicts) == 3
     if damage == "unrecorded":
-        Store(tmp_path).forget(path.name)
+        StudyFolder(tmp_path).forget(path.name)
     else:
         path.write_bytes(DAMAGE[damage](path.read_bytes(), b"PAR1"))
     assert [(f.kind, f.path) for f in inspect(tmp_path)] == [("damaged", path)]
     with pytest.raises(DamageError, match=r"verdicts\.parquet"):
-        gather([tmp_path])
+        load_report_data([tmp_path])
 
 
 @pytest.mark.slow

@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 
 from ganbench.cli import app
 from ganbench.errors import DataError, UsageError
-from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.executor import RunContext
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import execute
+from ganbench.runner.cohort_run import run_cohort
 from ganbench.runner.rerun import check_same_sources, compare, describe, differences, is_outdated
 from ganbench.spec import ProbeProtocol
 from ganbench.store.files import json_bytes, read_record, replace_files, write_record
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition
 from ganbench.study.config import Request
 from ganbench.study.study import make_study
@@ -32,7 +32,7 @@ def trained(out, **changes):
     study = make_study(replace(request, out=str(out)), REGISTRY, Path("nowhere"))
     study.store().begin({"command": "test"})
     (cohort,) = study.cohorts
-    execute(cohort, Surroundings(str(out), "nowhere", "cpu", threads=1), lambda step: None)
+    run_cohort(cohort, RunContext(str(out), "nowhere", "cpu", threads=1), lambda step: None)
     return study.store(), cohort.trials()[-1]
 
 
@@ -149,7 +149,7 @@ def test_another_engine_is_refused(two, tmp_path):
 
     store, trial, _ = two
     shutil.copytree(store.path, tmp_path / "s")
-    store = Store(tmp_path / "s")
+    store = StudyFolder(tmp_path / "s")
     text = read_text = (store.folder(trial) / "trial.json").read_text()
     old = read_text.replace('"engine": ', '"engine": 1000')
     assert old != text

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganbench.analysis.statistics import _mann_whitney, _signed_rank, least_seeds, paired_shift, unpaired_shift
+from ganbench.analysis.statistics import (
+    _mann_whitney,
+    _signed_rank,
+    hodges_lehmann,
+    hodges_lehmann_paired,
+    min_seeds_to_decide,
+)
 
 # Hollander & Wolfe (1973), table 3.1: depression scale before and after tranquilisers, nine patients.
 BEFORE = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
@@ -17,7 +23,7 @@ AFTER = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
 
 
 def test_the_published_example():
-    found = paired_shift(BEFORE, AFTER)
+    found = hodges_lehmann_paired(BEFORE, AFTER)
     assert [found.estimate, found.low, found.high] == pytest.approx([-0.46, -0.786, -0.010], abs=5e-4)
     assert found.n == 9
 
@@ -26,7 +32,7 @@ def test_the_published_example():
 @given(st.lists(st.integers(-1000, 1000), min_size=6, max_size=9, unique=True))
 def test_the_paired_interval_holds_the_shifts_that_the_signed_rank_test_does_not_reject(numbers):
     d = np.array(numbers) + np.random.default_rng(0).uniform(0, 0.1, len(numbers))  # without ties
-    found = paired_shift(np.zeros(len(d)), d)
+    found = hodges_lehmann_paired(np.zeros(len(d)), d)
     for end, inside in ((found.low, 1e-6), (found.high, -1e-6)):
         assert stats.wilcoxon(d - end - inside, method="exact").pvalue > 0.05
         assert stats.wilcoxon(d - end + inside, method="exact").pvalue <= 0.05
@@ -37,7 +43,7 @@ def test_the_paired_interval_holds_the_shifts_that_the_signed_rank_test_does_not
 def test_the_unpaired_interval_holds_the_shifts_that_the_mann_whitney_test_does_not_reject(m, n, seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=m), rng.normal(1, 2, size=n)
-    found = unpaired_shift(x, y)
+    found = hodges_lehmann(x, y)
     assert found.estimate == pytest.approx(np.median(y[:, None] - x))
     for end, inside in ((found.low, 1e-9), (found.high, -1e-9)):
         assert stats.mannwhitneyu(y - end - inside, x, method="exact").pvalue > 0.05
@@ -52,28 +58,30 @@ def test_the_statistics_chances_against_enumeration():
 
 
 def test_too_few_values_have_an_unbounded_interval_and_it_is_said_how_many_would_do():
-    assert (least_seeds(paired=True), least_seeds(paired=False)) == (6, 4)
-    found = paired_shift(np.zeros(5), np.arange(1.0, 6))
+    assert (min_seeds_to_decide(paired=True), min_seeds_to_decide(paired=False)) == (6, 4)
+    found = hodges_lehmann_paired(np.zeros(5), np.arange(1.0, 6))
     assert (found.estimate, found.low, found.high, found.n) == (3, -inf, inf, 5)
     assert "too few" in found.method
-    found = paired_shift(np.zeros(6), np.arange(1.0, 7))
+    found = hodges_lehmann_paired(np.zeros(6), np.arange(1.0, 7))
     assert (found.low, found.high) == (1, 6)
-    assert unpaired_shift(np.zeros(3), np.ones(3)).low == -inf
-    assert unpaired_shift(np.zeros(4), np.ones(4)).low == 1
-    assert isnan(paired_shift([], []).estimate)
+    assert hodges_lehmann(np.zeros(3), np.ones(3)).low == -inf
+    assert hodges_lehmann(np.zeros(4), np.ones(4)).low == 1
+    assert isnan(hodges_lehmann_paired([], []).estimate)
 
 
 def test_infinite_values_count_by_their_rank():
-    found = paired_shift([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 1, 2, 3, 4, 5, 6, 7, 8, inf])  # one of ten got worse
+    found = hodges_lehmann_paired(
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 1, 2, 3, 4, 5, 6, 7, 8, inf]
+    )  # one of ten got worse
     assert found.estimate == -1
     assert found.low == -1
-    assert paired_shift([1.0] * 6, [inf] * 6).low == inf
-    assert paired_shift([inf] * 6, [inf] * 6).high == 0  # diverged in both: no difference
-    assert paired_shift([1.0] * 6, [inf, inf, inf, -inf, -inf, -inf]).estimate == 0
-    assert unpaired_shift([inf, 1, 2, 3], [inf] * 4).high == inf
+    assert hodges_lehmann_paired([1.0] * 6, [inf] * 6).low == inf
+    assert hodges_lehmann_paired([inf] * 6, [inf] * 6).high == 0  # diverged in both: no difference
+    assert hodges_lehmann_paired([1.0] * 6, [inf, inf, inf, -inf, -inf, -inf]).estimate == 0
+    assert hodges_lehmann([inf, 1, 2, 3], [inf] * 4).high == inf
 
 
 def test_the_interval_covers_the_shift_in_at_least_95_of_100_samples():
     draws = np.random.default_rng(0).standard_cauchy((1000, 8)) + 3  # which no t interval survives
-    covered = np.mean([(f := paired_shift(np.zeros(8), d)).low <= 3 <= f.high for d in draws])
+    covered = np.mean([(f := hodges_lehmann_paired(np.zeros(8), d)).low <= 3 <= f.high for d in draws])
     assert covered > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000)

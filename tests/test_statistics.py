@@ -17,12 +17,12 @@ from ganbench.analysis.statistics import (
     holm,
     iqm,
     least_paired_seeds,
+    mark_failed_worst,
     mcnemar_p,
     mean_interval,
     proportion_difference_interval,
     proportion_interval,
     sign_flip_p,
-    worst_last,
 )
 
 
@@ -139,17 +139,17 @@ def test_where_bca_has_no_interval_it_is_the_percentile_one_and_says_so():
 
 
 def test_trials_that_diverged_widen_the_interval_to_infinity():
-    found = bootstrap_interval(worst_last([1, 2, 3, 4, 0.5], [0, 0, 0, 0, 1], True), "iqm")
+    found = bootstrap_interval(mark_failed_worst([1, 2, 3, 4, 0.5], [0, 0, 0, 0, 1], True), "iqm")
     share = sum(comb(5, k) * 4 ** (5 - k) for k in (2, 3, 4, 5)) / 5**5  # of resamples with two of them or more
     assert share > 0.025
     assert (found.estimate, found.high) == (3, inf)
     assert 1 <= found.low < 3
     assert found.method == "interquartile mean, percentile bootstrap"
-    assert bootstrap_interval(worst_last([1, 2, 3], [1, 1, 1], False)).estimate == -inf
+    assert bootstrap_interval(mark_failed_worst([1, 2, 3], [1, 1, 1], False)).estimate == -inf
 
 
 def test_one_that_diverged_among_forty_leaves_the_interval_finite():
-    values = worst_last(np.arange(40.0), np.arange(40) == 7, True)
+    values = mark_failed_worst(np.arange(40.0), np.arange(40) == 7, True)
     assert np.isfinite([bootstrap_interval(values).low, bootstrap_interval(values).high]).all()
 
 
@@ -290,8 +290,8 @@ def test_holm_is_bonferroni_over_every_set_of_hypotheses(p):
 def test_the_worst_is_what_the_direction_says_and_values_stay_untouched():
     values = np.array([1.0, 2.0, nan, 4.0])
     bad = [False, True, False, True]
-    assert worst_last(values, bad, True).tolist()[1::2] == [inf, inf]
-    assert worst_last(values, bad, False).tolist()[1::2] == [-inf, -inf]
-    assert isnan(worst_last(values, bad, True)[2])  # measured nowhere, but neither diverged nor failed
+    assert mark_failed_worst(values, bad, True).tolist()[1::2] == [inf, inf]
+    assert mark_failed_worst(values, bad, False).tolist()[1::2] == [-inf, -inf]
+    assert isnan(mark_failed_worst(values, bad, True)[2])  # measured nowhere, but neither diverged nor failed
     assert values.tolist()[1::2] == [2.0, 4.0]
-    assert worst_last([nan], [True], True).tolist() == [inf]
+    assert mark_failed_worst([nan], [True], True).tolist() == [inf]

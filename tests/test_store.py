@@ -10,7 +10,7 @@ from ganbench.errors import UsageError
 from ganbench.spec import CohortSpec, Component, Protocol, Trial, slug
 from ganbench.store import schema
 from ganbench.store.files import parquet_bytes, replace_files
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_study, typed
 
 RUN = {
@@ -45,7 +45,7 @@ def tables(trial):
 
 
 def stored(path, trial, **run):
-    store = Store(path)
+    store = StudyFolder(path)
     store.begin({"command": "test"})
     store.write(trial, {**RUN, **run}, tables(trial), {"w": torch.ones(2)})
     return store
@@ -147,7 +147,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch
 
 
 def test_requests_are_kept_in_the_order_in_which_they_came(tmp_path):
-    store = Store(tmp_path / "s")
+    store = StudyFolder(tmp_path / "s")
     for command in ("one", "two", "one"):
         store.begin({"command": command})
     assert [r["command"] for r in json.loads((tmp_path / "s" / "study.json").read_text())["requests"]] == ["two", "one"]
@@ -172,6 +172,6 @@ def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UsageError, match="is a file"):
-            Store(path).check()
-    Store(tmp_path / "new" / "folder").check()
+            StudyFolder(path).check()
+    StudyFolder(tmp_path / "new" / "folder").check()
     assert not (tmp_path / "new").exists()

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ganbench.analysis.scores import gaps, one_protocol, summarise
+from ganbench.analysis.scores import dominant_protocol, missing_reasons, summarise
 from ganbench.store import schema
 from ganbench.store.results import Results, typed
 
@@ -46,8 +46,8 @@ def test_values_of_different_protocols_never_mix():
         {"trial": "c", "metric": "kid", "value": 5.0, "protocol": "kid@x/50"},
     ]
     evaluations = table(schema.EVALUATIONS, rows)
-    assert one_protocol(evaluations, "fid")["value"].tolist() == [1, 2]
-    assert one_protocol(evaluations, "w1").empty
+    assert dominant_protocol(evaluations, "fid")["value"].tolist() == [1, 2]
+    assert dominant_protocol(evaluations, "w1").empty
 
 
 def test_every_reason_is_said_once():
@@ -61,8 +61,8 @@ def test_every_reason_is_said_once():
             ("kid", 1.0, ""),
         )
     ]
-    assert gaps(table(schema.EVALUATIONS, rows)) == [
+    assert missing_reasons(table(schema.EVALUATIONS, rows)) == [
         "fid, modes of 2 ring trials could not be computed: no weights",
         "w1 of 2 ring trials could not be computed: w1 (exact) failed",
     ]
-    assert gaps(table(schema.EVALUATIONS, [])) == []
+    assert missing_reasons(table(schema.EVALUATIONS, [])) == []

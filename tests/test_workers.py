@@ -14,7 +14,7 @@ import pytest
 
 import ganbench
 from ganbench.errors import UsageError
-from ganbench.interfaces.executor import Event, Failure, Surroundings
+from ganbench.interfaces.executor import Event, Failure, RunContext
 from ganbench.plugins.loading import Plugin
 from ganbench.runner.executors import forkserver, local
 from ganbench.runner.executors.local import Worker
@@ -204,10 +204,10 @@ def at_work(monkeypatch, tmp_path):
     """Does a worker's work in this process; gives all that it sends."""
 
     def work(execute, **where):
-        monkeypatch.setattr("ganbench.runner.cohort_run.execute", execute)
+        monkeypatch.setattr("ganbench.runner.cohort_run.run_cohort", execute)
         monkeypatch.setattr(local, "_listen", lambda notes: (threading.Event(), threading.Event()))
         ours, theirs = Pipe(duplex=False)
-        place = Surroundings(str(tmp_path), str(tmp_path), "elsewhere", threads=1, **where)
+        place = RunContext(str(tmp_path), str(tmp_path), "elsewhere", threads=1, **where)
         local._work(SHARD, place, theirs, str(tmp_path / "notes"))
         sent = []
         while ours.poll():

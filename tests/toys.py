@@ -8,7 +8,7 @@ from ganbench_objectives.gan import Minimax
 from torch import nn
 
 from ganbench import Architecture, CriticNetwork, Population
-from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.loop import train
 
 
@@ -62,7 +62,7 @@ def make_cohort(objective: Any, seeds: tuple[int, ...] = (0, 1, 2), steps: int =
         "steps": steps,
         "batch_size": 16,
     }
-    return Cohort(Setting(**{**setting, **changes}), seeds)
+    return Cohort(TrainingConfig(**{**setting, **changes}), seeds)
 
 
 def readings_of(cohort: Cohort, stops: set[int] = frozenset()) -> torch.Tensor:

@@ -20,7 +20,7 @@ from ganbench.metrics.evaluators.classifier import (
     NOT_A_DIGIT,
     Classifier,
     ConvClassifier,
-    Quality,
+    MahalanobisThreshold,
     Record,
     write_classifier,
     write_record,
@@ -161,8 +161,8 @@ def make(name: str, split: Split, recipe: Recipe, script: str, folder: Path = FO
     """Train, calibrate and test one evaluator; write its weights and its record into the folder."""
     make_network, image_shape = NETWORKS[name]
     network = train(make_network, split.training, recipe)
-    bare = Classifier(name, network, image_shape, Quality.none())
-    fitted = Quality.fit(bare.classify(split.training.images)[0], split.training.labels.numpy())
+    bare = Classifier(name, network, image_shape, MahalanobisThreshold.none())
+    fitted = MahalanobisThreshold.fit(bare.classify(split.training.images)[0], split.training.labels.numpy())
     quality = fitted.calibrated(*bare.classify(split.calibration.images))
     digest = write_classifier(name, network, quality, folder)
     evaluator = Classifier(name, network, image_shape, quality)

@@ -11,7 +11,14 @@ from typing import Any
 import pandas as pd
 
 from ganbench.analysis.scores import last_evaluations, metrics_of, protocol_of, scores
-from ganbench.analysis.statistics import Interval, Values, iqm, least_seeds, paired_shift, unpaired_shift
+from ganbench.analysis.statistics import (
+    Interval,
+    Values,
+    hodges_lehmann,
+    hodges_lehmann_paired,
+    iqm,
+    min_seeds_to_decide,
+)
 from ganbench.store.results import Results
 from ganbench.store.schema import STATUSES
 
@@ -147,7 +154,7 @@ def _common_protocol(a: Side, b: Side, metric: str) -> str:
 def _compared(key: Key, metric: str, direction: str, a: Side, b: Side) -> Comparison:
     protocol = _common_protocol(a, b, metric)
     sample = _sample(_by_seed(a, protocol, direction), _by_seed(b, protocol, direction))
-    shift = (paired_shift if sample.paired else unpaired_shift)(sample.first, sample.second)
+    shift = (hodges_lehmann_paired if sample.paired else hodges_lehmann)(sample.first, sample.second)
     verdict = _verdict(shift, direction)
     why = _why_undecided(shift, sample) if verdict == UNDECIDED else ""
     note = "; ".join([*sample.told, *([why] if why else [])])
@@ -198,7 +205,7 @@ def _verdict(shift: Interval, direction: str) -> str:
 
 def _why_undecided(shift: Interval, sample: Sample) -> str:
     """What stands in the way of a decision, where it is known."""
-    n, least = min(len(sample.first), len(sample.second)), least_seeds(sample.paired)
+    n, least = min(len(sample.first), len(sample.second)), min_seeds_to_decide(sample.paired)
     if n < least and not math.isfinite(shift.low) and not math.isfinite(shift.high):
         wanted = "paired seeds" if sample.paired else "seeds on each side"
         return f"too few to decide, {least} {wanted} are the fewest that could"

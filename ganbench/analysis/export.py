@@ -51,7 +51,7 @@ def _json_value(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TextTable:
     """A table for readers: what can be compared, one row an objective.
 
     Attributes:
@@ -67,7 +67,7 @@ class Sheet:
     note: str
 
 
-def sheets(table: pd.DataFrame, directions: Mapping[str, str]) -> list[Sheet]:
+def sheets(table: pd.DataFrame, directions: Mapping[str, str]) -> list[TextTable]:
     """A leaderboard as one sheet for every dataset, architecture and variant."""
     metrics = [name.removesuffix(PROTOCOL) for name in table.columns if name.endswith(PROTOCOL)]
     assert list(table.columns) == columns(metrics)
@@ -80,7 +80,7 @@ def sheets(table: pd.DataFrame, directions: Mapping[str, str]) -> list[Sheet]:
     return made
 
 
-def _sheet(title: str, rows: pd.DataFrame, metrics: Sequence[str], directions: Mapping[str, str]) -> Sheet:
+def _sheet(title: str, rows: pd.DataFrame, metrics: Sequence[str], directions: Mapping[str, str]) -> TextTable:
     ways = {m: f"{m} {'↓' if directions[m] == 'lower' else '↑'}" for m in metrics}
     header = ["objective", *COUNTS, *(text for m in metrics for text in (ways[m], f"{m} best")), "median ‖∇G‖"]
     cells = [
@@ -89,7 +89,7 @@ def _sheet(title: str, rows: pd.DataFrame, metrics: Sequence[str], directions: M
         + [number_text(row[GRADIENT])]
         for row in rows.to_dict("records")
     ]
-    return Sheet(title, header, cells, _note(rows, metrics))
+    return TextTable(title, header, cells, _note(rows, metrics))
 
 
 def _note(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
@@ -132,7 +132,7 @@ def as_markdown(table: pd.DataFrame, directions: Mapping[str, str]) -> str:
     return "\n".join(_markdown(sheet) for sheet in sheets(table, directions))
 
 
-def _markdown(sheet: Sheet) -> str:
+def _markdown(sheet: TextTable) -> str:
     ruler = [":--", *["--:"] * (len(sheet.header) - 1)]
     lines = [[markdown_text(cell) for cell in row] for row in (sheet.header, *sheet.rows)]
     table = ["| " + " | ".join(row) + " |" for row in (lines[0], ruler, *lines[1:])]
@@ -150,7 +150,7 @@ def as_latex(table: pd.DataFrame, directions: Mapping[str, str]) -> str:
     return "% \\usepackage{booktabs}\n" + "\n".join(_latex(sheet) for sheet in sheets(table, directions))
 
 
-def _latex(sheet: Sheet) -> str:
+def _latex(sheet: TextTable) -> str:
     lines = [_latex_row(row) for row in (sheet.header, *sheet.rows)]
     return "\n".join(
         [

@@ -18,7 +18,7 @@ from ganbench.store.schema import STATUSES
 
 
 @dataclass(frozen=True)
-class Standing:
+class ObjectiveRank:
     """One objective's last-step values of one metric.
 
     Attributes:
@@ -64,13 +64,13 @@ class Ranking:
     metric: str
     protocol: str
     lower: bool
-    standings: tuple[Standing, ...]
+    standings: tuple[ObjectiveRank, ...]
     floor: float
     floor_error: float
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairwiseTest:
     """The leading objective against another one, seed by seed.
 
     Attributes:
@@ -111,29 +111,29 @@ def rank(results: Results, board: pd.DataFrame, metric: str, lower: bool) -> Ran
     return Ranking(metric, protocol, lower, tuple(order), *found)
 
 
-def _standing(row: Mapping[Any, Any], trials: pd.DataFrame, values: pd.Series[float], metric: str) -> Standing:
+def _standing(row: Mapping[Any, Any], trials: pd.DataFrame, values: pd.Series[float], metric: str) -> ObjectiveRank:
     """An objective's standing, from its row of the leaderboard and its trials' values."""
     own = trials[trials["objective"] == row["objective"]]
     seeds = pd.Series(values.reindex(own["trial"]).to_numpy(), index=own["seed"].to_numpy(), dtype=float)
     estimate, low, high = (float(row[f"{metric}{end}"]) for end in ("", "_low", "_high"))
     interval = Interval(estimate, low, high, int(row[f"{metric}_n"]), str(row[f"{metric}_method"]))
     counts = {status: int(row[status]) for status in STATUSES}
-    return Standing(str(row["objective"]), seeds.dropna(), interval, counts, int(seeds.isna().sum()))
+    return ObjectiveRank(str(row["objective"]), seeds.dropna(), interval, counts, int(seeds.isna().sum()))
 
 
 def _last_if_nan(x: float) -> float:
     return float("inf") if np.isnan(x) else x
 
 
-def duels(ranking: Ranking) -> list[Duel]:
+def pairwise_tests(ranking: Ranking) -> list[PairwiseTest]:
     """The best objective against each of the others."""
     best, *others = ranking.standings
     found = [(o.objective, *_paired(best, o, ranking.lower)) for o in others]
     adjusted = holm([p for *_, p in found])
-    return [Duel(name, n, wins, p, float(a)) for (name, n, wins, p), a in zip(found, adjusted, strict=True)]
+    return [PairwiseTest(name, n, wins, p, float(a)) for (name, n, wins, p), a in zip(found, adjusted, strict=True)]
 
 
-def _paired(best: Standing, other: Standing, lower: bool) -> tuple[int, int, float]:
+def _paired(best: ObjectiveRank, other: ObjectiveRank, lower: bool) -> tuple[int, int, float]:
     """Shared seeds, wins of the first, and p."""
     seeds = best.values.index.intersection(other.values.index)
     first, second = (s.values[~s.values.index.duplicated()].reindex(seeds).to_numpy() for s in (best, other))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 
-from ganbench.analysis.statistics import worst_last
+from ganbench.analysis.statistics import mark_failed_worst
 from ganbench.interfaces.metric import Metric
 from ganbench.store.results import Results
 
@@ -41,7 +41,7 @@ def _row(results: Results, group: pd.DataFrame) -> Row:
     finished = group.loc[group["status"] == "completed", "trial"]
     last = last_evaluations(results, finished)
     norms = results.steps.loc[results.steps["trial"].isin(group["trial"]), "generator_grad_norm"]
-    quality = [spread(one_protocol(last, metric)["value"]) for metric in ("modes", "fid")]
+    quality = [median_range(dominant_protocol(last, metric)["value"]) for metric in ("modes", "fid")]
     return (str(len(group)), *counts, *quality, f"{norms.median():.3g}" if len(norms) else "–")
 
 
@@ -51,13 +51,13 @@ def last_evaluations(results: Results, trials: Collection[str]) -> pd.DataFrame:
     return rows[rows["step"] == rows.groupby("trial")["step"].transform("max")]
 
 
-def one_protocol(evaluations: pd.DataFrame, metric: str) -> pd.DataFrame:
+def dominant_protocol(evaluations: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The computed rows of a metric under the protocol that most of them have: values of different ones never mix."""
     rows = evaluations[evaluations["metric"] == metric].dropna(subset="value")
     return rows[rows["protocol"].isin(rows["protocol"].mode()[:1])]
 
 
-def gaps(evaluations: pd.DataFrame) -> list[str]:
+def missing_reasons(evaluations: pd.DataFrame) -> list[str]:
     """One sentence for every reason why metrics among these rows could not be computed."""
     rows = evaluations[evaluations["value"].isna()]
     sentences = []
@@ -67,7 +67,7 @@ def gaps(evaluations: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def spread(values: pd.Series[float]) -> str:
+def median_range(values: pd.Series[float]) -> str:
     """Median (lowest to highest), or a dash where there is nothing."""
     if values.dropna().empty:
         return "–"
@@ -106,7 +106,7 @@ def unknown_metrics(evaluations: pd.DataFrame, known: Mapping[str, str]) -> list
 
 def protocol_of(last: pd.DataFrame, metric: str) -> str:
     """The protocol that most values of a metric have; empty where there is no value."""
-    rows = one_protocol(last, metric)
+    rows = dominant_protocol(last, metric)
     return str(rows["protocol"].iloc[0]) if len(rows) else ""
 
 
@@ -126,5 +126,5 @@ def scores(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, direc
     rows = evaluations[(evaluations["protocol"] == protocol) & evaluations["value"].notna()]
     values = rows.groupby("trial", observed=True)["value"]
     found = (values.min() if direction == "lower" else values.max()).reindex(trials["trial"])
-    counted = worst_last(found, trials["status"].isin(BAD), direction == "lower")
+    counted = mark_failed_worst(found, trials["status"].isin(BAD), direction == "lower")
     return pd.Series(counted, index=list(trials["trial"]), dtype=float)

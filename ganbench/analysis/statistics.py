@@ -190,7 +190,7 @@ def holm(p_values: Values) -> list[float]:
     return [float(x) for x in adjusted]
 
 
-def worst_last(values: ArrayLike, bad: ArrayLike, lower_is_better: bool) -> Floats:
+def mark_failed_worst(values: ArrayLike, bad: ArrayLike, lower_is_better: bool) -> Floats:
     """Values in which failed and diverged trials count as the worst there is, instead of being left out.
 
     Args:
@@ -259,7 +259,7 @@ def _resample(x: Floats, compute: Callable[..., Any], method: str, seed: int) ->
 # -- shifts ------------------------------------------------------------------------------------------------------------
 
 
-def paired_shift(first: Values, second: Values) -> Interval:
+def hodges_lehmann_paired(first: Values, second: Values) -> Interval:
     """Second minus first, pair by pair: the pseudo-median of the differences with the interval of the signed-rank test.
 
     Args:
@@ -272,7 +272,7 @@ def paired_shift(first: Values, second: Values) -> Interval:
     return _between(averages, _signed_rank(len(differences)), len(differences), method)
 
 
-def unpaired_shift(first: Values, second: Values) -> Interval:
+def hodges_lehmann(first: Values, second: Values) -> Interval:
     """Second minus first where no seed is in both: the median of all differences, with the Mann-Whitney interval.
 
     Args:
@@ -284,7 +284,7 @@ def unpaired_shift(first: Values, second: Values) -> Interval:
     return _between(differences, _mann_whitney(len(x), len(y)), min(len(x), len(y)), method)
 
 
-def least_seeds(paired: bool) -> int:
+def min_seeds_to_decide(paired: bool) -> int:
     """The fewest seeds (in each of two samples) with which such an interval can exclude 0."""
     if paired:
         return least_paired_seeds()

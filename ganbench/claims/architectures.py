@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.lab import cohort, objective, population, training
 from ganbench.datasets.digits import Digits
@@ -18,7 +18,7 @@ from ganbench.engine.sampling import evaluate
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.interfaces.objective import Optimizer
 from ganbench.metrics.modes import HighQuality, ModeKL
-from ganbench.metrics.suite import Examiner
+from ganbench.metrics.suite import MetricSuite
 from ganbench.rng import generator
 
 # -- random networks ---------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def run(profile: Profile, part: str) -> list[dict[str, Any]]:
 def measure(arm: str, seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
     """``mode_kl`` and ``high_quality`` after the last step; NaN where training diverged. One network a seed."""
     digits = population(Digits())
-    examiner = Examiner.of(digits, (ModeKL(), HighQuality()))
+    examiner = MetricSuite.of(digits, (ModeKL(), HighQuality()))
     for seed in seeds:  # every one has networks of another shape, which no vectorised program can hold
         chosen = objective(arm, **ARMS[arm])
         trained = cohort(digits, RandomMlp.of_seed(seed), chosen, (seed,), steps, 64, solitary=True)
@@ -148,7 +148,7 @@ RULE = Rule(
 )
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """The one finding: Newcombe's interval, which takes no account of the pairing, with McNemar's exact p."""
     from ganbench.analysis.statistics import mcnemar_p, proportion_difference_interval
 

@@ -46,7 +46,7 @@ class Rule:
             return f"> {self.above:g}"
         return f"< {self.below:g}" if math.isinf(self.above) else f"in ({self.above:g}, {self.below:g})"
 
-    def judge(self, effects: Sequence[float], note: str = "") -> Finding:
+    def judge(self, effects: Sequence[float], note: str = "") -> RuleResult:
         """The finding on one effect a replication: mean with its t interval.
 
         Args:
@@ -59,7 +59,7 @@ class Rule:
         finding = self.judge_interval(mean_interval(finite), _p_value(self, finite), said)
         return replace(finding, verdict=INCONCLUSIVE) if too_many else finding
 
-    def judge_correlations(self, rhos: Sequence[float], note: str = "") -> Finding:
+    def judge_correlations(self, rhos: Sequence[float], note: str = "") -> RuleResult:
         """The finding on one correlation a replication: their mean after Fisher's z, with its interval.
 
         Args:
@@ -77,13 +77,13 @@ class Rule:
         finding = self.judge_interval(correlation_interval(finite), p, said)
         return replace(finding, verdict=INCONCLUSIVE) if too_many else finding
 
-    def judge_exact(self, effect: float, note: str = "") -> Finding:
+    def judge_exact(self, effect: float, note: str = "") -> RuleResult:
         """The finding on a number that was calculated and has no sampling error."""
         inside = self.above < effect < self.below
         verdict = REPRODUCED if inside else INCONCLUSIVE if math.isnan(effect) else NOT_REPRODUCED
-        return Finding(self, verdict, effect, effect, effect, 1, math.nan, note)
+        return RuleResult(self, verdict, effect, effect, effect, 1, math.nan, note)
 
-    def judge_interval(self, interval: Interval, p: float = math.nan, note: str = "") -> Finding:
+    def judge_interval(self, interval: Interval, p: float = math.nan, note: str = "") -> RuleResult:
         """The finding on an interval that was computed elsewhere, of a proportion or of a correlation, say.
 
         Args:
@@ -91,7 +91,7 @@ class Rule:
             p: p value of the null hypothesis that the effect is at the bound or beyond it; NaN where there is none.
             note: what a reader should know besides.
         """
-        found = Finding(self, INCONCLUSIVE, interval.estimate, interval.low, interval.high, interval.n, p, note)
+        found = RuleResult(self, INCONCLUSIVE, interval.estimate, interval.low, interval.high, interval.n, p, note)
         if interval.n < self.least_seeds:
             needed = f"n = {interval.n} decides nothing: the rule needs {self.least_seeds} seeds"
             return replace(found, note=f"{note}. {needed}" if note else needed)
@@ -100,9 +100,9 @@ class Rule:
         outside = interval.high <= self.above or interval.low >= self.below
         return replace(found, verdict=NOT_REPRODUCED) if outside else found
 
-    def gate_failed(self, why: str, n: int = 0) -> Finding:
+    def gate_failed(self, why: str, n: int = 0) -> RuleResult:
         """The finding where a condition that the rule rests on does not hold."""
-        return Finding(self, INCONCLUSIVE, math.nan, math.nan, math.nan, n, math.nan, why)
+        return RuleResult(self, INCONCLUSIVE, math.nan, math.nan, math.nan, n, math.nan, why)
 
 
 def _without_lost(values: Sequence[float], what: str, note: str) -> tuple[list[float], bool, str]:
@@ -131,7 +131,7 @@ def _p_value(rule: Rule, effects: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleResult:
     """What a rule says about the measurements.
 
     Attributes:
@@ -177,7 +177,7 @@ class Claim:
     rules: tuple[Rule, ...]
     caveat: str
     experiments: tuple[Experiment, ...]
-    decide: Callable[[Measurements], list[Finding]]
+    decide: Callable[[Measurements], list[RuleResult]]
 
     def rule(self, name: str) -> Rule:
         """The rule of that name."""

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganbench.claims.claim import INCONCLUSIVE, Claim, Finding, Rule
+from ganbench.claims.claim import INCONCLUSIVE, Claim, Rule, RuleResult
 from ganbench.claims.deep_critics import ARMS, EXPERIMENT
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.lab import cohort, objective, population, training
@@ -125,12 +125,12 @@ def by_constant(measurements: Measurements, quantity: str) -> pd.DataFrame:
     return chosen.pivot(index="seed", columns="at", values="value").sort_index(axis=1)
 
 
-def decide_constant(measurements: Measurements) -> list[Finding]:
+def decide_constant(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     return [_slow(measurements), _vanishing(measurements), _interior(measurements)]
 
 
-def _slow(measurements: Measurements) -> Finding:
+def _slow(measurements: Measurements) -> RuleResult:
     """A verdict stands only if it does in whatever order the runs that never got there would have got there."""
     table = by_constant(measurements, "boundary")
     shares = _medians(by_constant(measurements, "share"))
@@ -168,13 +168,13 @@ def correlation(times: pd.Series[Any], late: int) -> float:
     return float(ranks.corr(constants, method="spearman")) if ranks.nunique() > 1 else 0.0
 
 
-def _vanishing(measurements: Measurements) -> Finding:
+def _vanishing(measurements: Measurements) -> RuleResult:
     small, large = (values(measurements, "log_gradient", at=c) for c in (SMALL, LARGE))
     told = _medians(by_constant(measurements, "log_gradient"))
     return VANISHING.judge(list(small - large), f"Medians by constant: {told}")
 
 
-def _interior(measurements: Measurements) -> Finding:
+def _interior(measurements: Measurements) -> RuleResult:
     """Decided by the share itself, as the rule asks for it and not for its interval."""
     from ganbench.analysis.statistics import proportion_interval
 
@@ -236,12 +236,12 @@ def slopes(measurements: Measurements, arm: str) -> list[float]:
     return [float(np.polyfit(layers, n, 1)[0]) if good else np.nan for n, good in zip(norms, finite, strict=True)]
 
 
-def decide_depth(measurements: Measurements) -> list[Finding]:
+def decide_depth(measurements: Measurements) -> list[RuleResult]:
     """One finding an arm that is judged."""
     return [_judge(measurements, arm, rule) for arm, rule in RULES.items()]
 
 
-def _judge(measurements: Measurements, arm: str, rule: Rule) -> Finding:
+def _judge(measurements: Measurements, arm: str, rule: Rule) -> RuleResult:
     found = slopes(measurements, arm)
     note = f"{arm}: + means vanishing towards the input"
     if rule is EXPLODES:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.exact.transport import optimal_plan, problem
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row
 from ganbench.claims.fixed_generators import critics, scores
@@ -174,7 +174,7 @@ def scale(said: pd.DataFrame, true: pd.DataFrame) -> float:
     return float(np.nanmedian((true / said.where(np.isfinite(said))).to_numpy()))
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule; the further constants of the full profile are told in the notes."""
     return [finding for name in CONSTANTS for finding in (_linear(measurements, name), _exact(measurements, name))]
 
@@ -194,14 +194,14 @@ def errors(measurements: Measurements, arm: str) -> list[float]:
     return list((scale(said, true) * said / true - 1).abs().median(axis=1, skipna=False))
 
 
-def _linear(measurements: Measurements, name: str) -> Finding:
+def _linear(measurements: Measurements, name: str) -> RuleResult:
     said, true = (table(measurements, ARMS[name], quantity) for quantity in ("estimate", "distance"))
     pairs = zip(PAIRS, said.mean() * scale(said, true), true.mean(), strict=True)
     told = "; ".join(f"{pair}: {estimate:.2g} for {distance:.2g}" for pair, estimate, distance in pairs)
     return LINEAR[name].judge_correlations(correlations(measurements, ARMS[name]), f"Scaled means: {told}")
 
 
-def _exact(measurements: Measurements, name: str) -> Finding:
+def _exact(measurements: Measurements, name: str) -> RuleResult:
     told = []
     for arm in sorted(a for a in measurements["arm"].unique() if a.rpartition(" ")[0] == name):
         factor = scale(*(table(measurements, arm, quantity) for quantity in ("estimate", "distance")))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.experiment import Measurements, values
 from ganbench.claims.learning_curves import GRID_WGAN, JENSEN_SHANNON, MOMENTUM_CURVE, PENALTY, RING_NSGAN, RING_WGAN
 
@@ -92,7 +92,7 @@ def besides(measurements: Measurements, arm: str, last: float) -> str:
     )
 
 
-def decide_wasserstein(measurements: Measurements) -> list[Finding]:
+def decide_wasserstein(measurements: Measurements) -> list[RuleResult]:
     """Claim 15."""
     last = common_end(measurements)
     return [
@@ -101,7 +101,7 @@ def decide_wasserstein(measurements: Measurements) -> list[Finding]:
     ]
 
 
-def decide_jensen_shannon(measurements: Measurements) -> list[Finding]:
+def decide_jensen_shannon(measurements: Measurements) -> list[RuleResult]:
     """Claim 16."""
     last, findings = common_end(measurements), []
     for dataset in DATASETS:
@@ -234,18 +234,18 @@ def association(negative: NDArray[np.float64], risen: NDArray[np.bool_]) -> floa
     return float(np.corrcoef(negative, risen)[0, 1]) if np.ptp(negative) > 0 else 0.0
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     return [_more_rises(measurements), _worse_samples(measurements), _uphill(measurements)]
 
 
-def _more_rises(measurements: Measurements) -> Finding:
+def _more_rises(measurements: Measurements) -> RuleResult:
     momentum, steady = (counted(measurements, arm) for arm in (MOMENTUM, STEADY))
     told = f"Means: {momentum.mean():.1f} rises with momentum, {steady.mean():.1f} without"
     return UNSTABLE.judge(paired(momentum, steady), told)
 
 
-def _worse_samples(measurements: Measurements) -> Finding:
+def _worse_samples(measurements: Measurements) -> RuleResult:
     momentum, steady = (
         values(measurements, "sliced_w1", arm, momentum_end(measurements)) for arm in (MOMENTUM, STEADY)
     )
@@ -253,7 +253,7 @@ def _worse_samples(measurements: Measurements) -> Finding:
     return WORSE.judge(paired(np.log(momentum), np.log(steady)), told)
 
 
-def _uphill(measurements: Measurements) -> Finding:
+def _uphill(measurements: Measurements) -> RuleResult:
     estimates, negative = (momentum_course(measurements, quantity, MOMENTUM) for quantity in ("estimate", "negative"))
     found = [association(negative.loc[s].to_numpy(), rises(estimates.loc[s].to_numpy())) for s in estimates.index]
     mean = momentum_course(measurements, "cosine", MOMENTUM).to_numpy().mean()

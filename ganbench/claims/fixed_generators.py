@@ -18,7 +18,7 @@ from torch.func import functional_call
 from ganbench.claims.lab import cohort
 from ganbench.datasets.points import Points
 from ganbench.engine.cohort import Cohort
-from ganbench.engine.functional import over_seeds
+from ganbench.engine.functional import vmap_seeds
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.interfaces.objective import Objective
@@ -112,7 +112,7 @@ def scores(trained: Cohort, points: Tensor) -> Tensor:
         return found
 
     with torch.no_grad():
-        found: Tensor = over_seeds(of_one)(weights, points)
+        found: Tensor = vmap_seeds(of_one)(weights, points)
     return found
 
 
@@ -120,6 +120,6 @@ def slopes(trained: Cohort, points: Tensor) -> tuple[Tensor, Tensor]:
     """Scores (K, n) of points (K, n, d) and their gradients by the points, (K, n, d)."""
     asked = points.detach().requires_grad_()
     weights = {name: w[: len(trained.seeds)].detach() for name, w in trained.critic.weights.items()}
-    found: Tensor = over_seeds(lambda own, x: functional_call(trained.critic.network, own, (x,)))(weights, asked)
+    found: Tensor = vmap_seeds(lambda own, x: functional_call(trained.critic.network, own, (x,)))(weights, asked)
     (gradients,) = torch.autograd.grad(found.sum(), asked)
     return found.detach(), gradients

@@ -15,8 +15,8 @@ from ganbench.claims.experiment import Experiment, Profile, row
 from ganbench.claims.lab import cohort, objective, population, training
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring, Ring64
-from ganbench.engine.cohort import Cohort, Setting
-from ganbench.engine.probe import Minibatches, Reading, Weights, probe
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.probe import NoiseSampling, ProbeReading, Weights, probe
 from ganbench.interfaces.dataset import Dataset
 from ganbench.interfaces.objective import Objective, Optimizer
 from ganbench.networks.mlp import Mlp
@@ -24,8 +24,8 @@ from ganbench.spec import ProbeProtocol
 
 ADAM = Optimizer("adam", lr=1e-3, beta1=0.5, beta2=0.999)  # of every critic, and of the generators while they learn
 BATCH = 128
-NOISE = Minibatches(32, 64, ends_only=True)
-NONE = Minibatches(0)
+NOISE = NoiseSampling(32, 64, ends_only=True)
+NONE = NoiseSampling(0)
 SHORT, MIDDLE, LONG = 400, 1000, 2000  # updates of a critic
 CLIP, WEIGHT = 0.05, 10.0
 SIGMA = 0.5  # of the instance noise that the claim was fixed for
@@ -90,7 +90,7 @@ class Arm:
     label: str
     objective: Objective
     steps: int
-    noise: Minibatches = NONE
+    noise: NoiseSampling = NONE
     watchers: tuple[tuple[str, Objective], ...] = ()
 
 
@@ -124,7 +124,7 @@ def measure(
     case: Case, arm: Arm, seeds: Sequence[int], generators: dict[int, list[Weights]]
 ) -> Iterator[dict[str, Any]]:
     """Train the critics of one arm; one row a seed, moment and quantity."""
-    setting = Setting(population(case.dataset), case.architecture, arm.objective, arm.steps, BATCH)
+    setting = TrainingConfig(population(case.dataset), case.architecture, arm.objective, arm.steps, BATCH)
     watchers, labels = [watcher for _, watcher in arm.watchers], [arm.label, *(label for label, _ in arm.watchers)]
     protocol = ProbeProtocol((case.age,), arm.steps)
     readings = probe(setting, tuple(seeds), protocol, generators, noise=arm.noise, watchers=watchers)
@@ -133,7 +133,7 @@ def measure(
         yield from _rows(f"{case.name}/{labels[i % len(labels)]}", seeds, reading, noisy)
 
 
-def _rows(arm: str, seeds: Sequence[int], reading: Reading, noisy: bool) -> Iterator[dict[str, Any]]:
+def _rows(arm: str, seeds: Sequence[int], reading: ProbeReading, noisy: bool) -> Iterator[dict[str, Any]]:
     named = {
         "grad_norm": reading.generator_grad_norm,
         "accuracy": reading.critic_accuracy,

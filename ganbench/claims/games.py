@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row
 from ganbench.claims.lab import objective
 from ganbench.rng import stream
@@ -130,14 +130,14 @@ WANDERING = {arm: _rule(arm, converges=False) for arm in ("gan", "nsgan", "wgan"
 CONVERGING = {arm: _rule(arm, converges=True) for arm in ("noisegan", "nsgan-r1", "nsgan-r1-critical")}
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     wandering = [_share(rule, measurements, arm, converges=False) for arm, rule in WANDERING.items()]
     converging = [_share(rule, measurements, arm, converges=True) for arm, rule in CONVERGING.items()]
     return [_growth(measurements), *wandering, *converging]
 
 
-def _growth(measurements: Measurements) -> Finding:
+def _growth(measurements: Measurements) -> RuleResult:
     found = measurements[measurements["quantity"] == "growth"]["value"]
     stretch = measurements[measurements["quantity"] == "stretch"].groupby("arm")["value"].median()
     others = [arm for arm in SETTINGS if arm not in WANDERING | CONVERGING]
@@ -150,7 +150,7 @@ def _growth(measurements: Measurements) -> Finding:
     return GROWTH.judge_exact(found.max(skipna=False), note)
 
 
-def _share(rule: Rule, measurements: Measurements, arm: str, converges: bool) -> Finding:
+def _share(rule: Rule, measurements: Measurements, arm: str, converges: bool) -> RuleResult:
     """The least share over the schedules; a radius that is not finite has not converged."""
     shares = []
     for schedule in SCHEDULES:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ganbench.datasets.root import data_root
-from ganbench.engine.cohort import Cohort, Setting
-from ganbench.engine.loop import Segment, train
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.loop import LogChunk, train
 from ganbench.engine.player import Player
 from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Dataset, Population
@@ -42,12 +42,12 @@ def cohort(
     batch_size: int = 128,
     **settings: Any,
 ) -> Cohort:
-    """All seeds of one arm as one program on the CPU; see ``Setting`` for the arguments and for further ones."""
+    """All seeds of one arm as one program on the CPU; see ``TrainingConfig`` for the arguments and for further ones."""
     samples = population(dataset) if isinstance(dataset, Dataset) else dataset
-    return Cohort(Setting(samples, architecture, chosen, steps, batch_size, **settings), tuple(seeds))
+    return Cohort(TrainingConfig(samples, architecture, chosen, steps, batch_size, **settings), tuple(seeds))
 
 
-def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[Segment]:
+def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[LogChunk]:
     """Train to the end, at rest after every step in ``stops`` (and at the ends of blocks)."""
     yield from train(trained, set(stops))
 
@@ -68,7 +68,7 @@ class WatchedPlayer(Player):
         self.cosines.append(torch.cosine_similarity(before - self.flat, gradient, dim=1))
 
 
-def watch(trained: Cohort) -> list[Tensor]:
+def track_cosines(trained: Cohort) -> list[Tensor]:
     """Record the cosines of the critic's steps from now on, before any projection of its weights, into this list."""
     critic = WatchedPlayer(**vars(trained.critic))
     trained.critic = critic

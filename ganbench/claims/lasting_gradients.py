@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.effects import drop, growth
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.fixed_generators import NormalPair, critics, slopes
@@ -49,7 +49,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Bell(Dataset):
+class RealGaussian(Dataset):
     """N(2, .5²) on the line."""
 
     name = "bell"
@@ -93,7 +93,7 @@ def chosen(name: str) -> Objective:
 def run(profile: Profile, part: str) -> list[dict[str, Any]]:
     """What the slopes of one objective's critics are like; the part is the objective."""
     seeds = profile.replications(profile.pick(10, 20))
-    trained = critics(Bell(), NarrowPair(), chosen(part), seeds, [-CENTRE], STEPS, BATCH)
+    trained = critics(RealGaussian(), NarrowPair(), chosen(part), seeds, [-CENTRE], STEPS, BATCH)
     line, fake = torch.linspace(-END, END, PLACES), fake_places()
     on_line, on_fake = (_at(trained, places) for places in (line, fake))
     return [
@@ -186,7 +186,7 @@ ALIVE = {
 }
 
 
-def decide_critics(measurements: Measurements) -> list[Finding]:
+def decide_critics(measurements: Measurements) -> list[RuleResult]:
     """Claim 12: the shape of critics on the line, and the gradients of frozen generators."""
     linear, saturated = (
         values(measurements, quantity, arm, STEPS).to_list() for quantity, arm in (("r2", "wgan"), ("saturated", "gan"))
@@ -225,7 +225,7 @@ def _mean(measurements: Measurements, quantity: str, arm: str) -> float:
     return float(values(measurements, quantity, arm, STEPS).mean())
 
 
-def decide_noise(measurements: Measurements) -> list[Finding]:
+def decide_noise(measurements: Measurements) -> list[RuleResult]:
     """Claim 13; the untrained generator has no rule and stands in the notes."""
     return [
         rule.judge(

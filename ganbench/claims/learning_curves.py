@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.lab import cohort, objective, population, training, watch
+from ganbench.claims.lab import cohort, objective, population, track_cosines, training
 from ganbench.datasets.synthetic import Grid, Ring, Ring64
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.readings import READINGS
@@ -45,7 +45,7 @@ MOMENTUM = Optimizer("adam", lr=5e-4, beta1=0.9)
 
 
 @dataclass(frozen=True)
-class Curve:
+class TrainingRun:
     """One objective on one dataset.
 
     Attributes:
@@ -89,19 +89,19 @@ class Curve:
 CLIP = {"clip": 0.05, "optimizer": CLIPPED}
 TWENTY, NONE = (20, LONG), (0, LONG)
 CURVES = {
-    "ring-wgan": Curve("ring/wgan", Ring(), "wgan", CLIP, quick=TWENTY, full=TWENTY, beyond=10),
-    "ring-wgan-rest": Curve("ring/wgan", Ring(), "wgan", CLIP, quick=TWENTY, full=TWENTY, first=10),
-    "ring-nsgan": Curve("ring/nsgan", Ring(), "nsgan", quick=TWENTY, full=TWENTY),
-    "ring-nsgan-5": Curve("ring/nsgan-5", Ring(), "nsgan", {"n_critic": 5}),
-    "ring-wgan-gp": Curve("ring/wgan-gp", Ring(), "wgan-gp"),
-    "grid-wgan": Curve("grid/wgan", Grid(), "wgan", CLIP, full=TWENTY, beyond=10),
-    "grid-wgan-rest": Curve("grid/wgan", Grid(), "wgan", CLIP, quick=NONE, full=TWENTY, first=10),
-    "grid-nsgan": Curve("grid/nsgan", Grid(), "nsgan", quick=NONE, full=TWENTY),
-    "grid-wgan-gp": Curve("grid/wgan-gp", Grid(), "wgan-gp"),
-    "ring64-wgan": Curve("ring64/wgan", Ring64(), "wgan", CLIP),
-    "ring64-nsgan": Curve("ring64/nsgan", Ring64(), "nsgan"),
-    "ring64-nsgan-5": Curve("ring64/nsgan-5", Ring64(), "nsgan", {"n_critic": 5}),
-    "ring-wgan-momentum": Curve(
+    "ring-wgan": TrainingRun("ring/wgan", Ring(), "wgan", CLIP, quick=TWENTY, full=TWENTY, beyond=10),
+    "ring-wgan-rest": TrainingRun("ring/wgan", Ring(), "wgan", CLIP, quick=TWENTY, full=TWENTY, first=10),
+    "ring-nsgan": TrainingRun("ring/nsgan", Ring(), "nsgan", quick=TWENTY, full=TWENTY),
+    "ring-nsgan-5": TrainingRun("ring/nsgan-5", Ring(), "nsgan", {"n_critic": 5}),
+    "ring-wgan-gp": TrainingRun("ring/wgan-gp", Ring(), "wgan-gp"),
+    "grid-wgan": TrainingRun("grid/wgan", Grid(), "wgan", CLIP, full=TWENTY, beyond=10),
+    "grid-wgan-rest": TrainingRun("grid/wgan", Grid(), "wgan", CLIP, quick=NONE, full=TWENTY, first=10),
+    "grid-nsgan": TrainingRun("grid/nsgan", Grid(), "nsgan", quick=NONE, full=TWENTY),
+    "grid-wgan-gp": TrainingRun("grid/wgan-gp", Grid(), "wgan-gp"),
+    "ring64-wgan": TrainingRun("ring64/wgan", Ring64(), "wgan", CLIP),
+    "ring64-nsgan": TrainingRun("ring64/nsgan", Ring64(), "nsgan"),
+    "ring64-nsgan-5": TrainingRun("ring64/nsgan-5", Ring64(), "nsgan", {"n_critic": 5}),
+    "ring-wgan-momentum": TrainingRun(
         "ring/wgan-momentum",
         Ring(),
         "wgan",
@@ -119,7 +119,7 @@ def run(profile: Profile, part: str) -> list[dict[str, Any]]:
     return list(follow(curve, seeds, curve.steps(profile), profile.pick(SHORT, LONG) // CHECKPOINTS)) if seeds else []
 
 
-def follow(curve: Curve, seeds: Sequence[int], steps: int, every: int) -> Iterator[dict[str, Any]]:
+def follow(curve: TrainingRun, seeds: Sequence[int], steps: int, every: int) -> Iterator[dict[str, Any]]:
     """Train one cohort and measure it: at every so many steps, and at the end.
 
     Quantities: ``estimate``, ``sliced_w1`` and, where the critic is watched, ``cosine``, the mean cosine of its updates
@@ -128,7 +128,7 @@ def follow(curve: Curve, seeds: Sequence[int], steps: int, every: int) -> Iterat
     """
     samples = population(curve.dataset)
     trained = cohort(samples, curve.architecture(), curve.made(), seeds, steps, generator_optimizer=curve.generator)
-    watched = watch(trained) if curve.watched else []
+    watched = track_cosines(trained) if curve.watched else []
     evaluator, estimates = samples.evaluator(), []
     real = evaluator.measure(samples.reference(SAMPLES))
     stops = {*range(every, steps + 1, every), steps}

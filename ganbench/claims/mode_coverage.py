@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, Claim, Finding, Rule
+from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, Claim, Rule, RuleResult
 from ganbench.claims.experiment import Measurements
 from ganbench.claims.learning_curves import GRID_REST, GRID_WGAN, RING_NSGAN, RING_WGAN, RING_WGAN_REST
 
@@ -32,7 +32,7 @@ def datasets(measurements: Measurements) -> list[str]:
     return [d for d in MODES if all(len(endings(measurements, "modes", d, o)) for o in ("wgan", "nsgan"))]
 
 
-def decide_universal(measurements: Measurements) -> Finding:
+def decide_universal(measurements: Measurements) -> RuleResult:
     """A single run that collapses is enough against a sentence that begins with "in no experiment"."""
     from ganbench.analysis.statistics import Interval
 
@@ -53,7 +53,7 @@ def _losing(measurements: Measurements, quantity: str) -> int:
     return sum(int((count < MODES[d]).sum()) for d, count in found.items())
 
 
-def decide_comparison(measurements: Measurements) -> Finding:
+def decide_comparison(measurements: Measurements) -> RuleResult:
     """Mean over the datasets of the difference in coverage, by seed."""
     differences = []
     for dataset in datasets(measurements):
@@ -78,7 +78,7 @@ def _told(measurements: Measurements, objective: str) -> str:
     return "; ".join(told)
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """Both rules."""
     return [decide_universal(measurements), decide_comparison(measurements)]
 

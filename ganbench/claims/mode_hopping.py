@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row
 from ganbench.claims.lab import cohort, objective, population, training
 from ganbench.datasets.synthetic import Ring
@@ -32,7 +32,7 @@ PARTS = ("first", "second")  # every other seed
 
 
 @dataclass(frozen=True)
-class Demo(Architecture):
+class UnrolledDemoMlp(Architecture):
     """Two hidden tanh layers of 128 units in both players.
 
     Attributes:
@@ -72,8 +72,8 @@ def measure(seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
     """
     ring = population(Ring())
     chosen = objective("gan", optimizer=CRITIC)
-    trained = cohort(ring, Demo(), chosen, seeds, steps, BATCH, generator_optimizer=GENERATOR)
-    evaluator, latents = ring.evaluator(), evaluation_latents(seeds, SAMPLES, Demo().latent)
+    trained = cohort(ring, UnrolledDemoMlp(), chosen, seeds, steps, BATCH, generator_optimizer=GENERATOR)
+    evaluator, latents = ring.evaluator(), evaluation_latents(seeds, SAMPLES, UnrolledDemoMlp().latent)
     stops = [steps * k // CHECKPOINTS for k in range(1, CHECKPOINTS + 1)]
     for segment in training(trained, stops):
         if segment.last not in stops:
@@ -120,7 +120,7 @@ def hop_rate(counts: Counts) -> float:
     return float(np.mean(hops)) if hops else math.nan
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """The one finding."""
     counts = counts_by_seed(measurements)
     most = [int((c > 0).sum(axis=1).max()) for c in counts.values()]

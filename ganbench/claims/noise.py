@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
-from ganbench.claims.exact.noise_bound import CutNoise, lines_bound, points_bound
+from ganbench.claims.claim import Claim, Rule, RuleResult
+from ganbench.claims.exact.noise_bound import TruncatedGaussian, lines_bound, points_bound
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.fixed_generators import StandardNormal
 from ganbench.claims.lab import cohort, objective, training
@@ -37,7 +37,7 @@ def run_noise_bound(profile: Profile, part: str) -> list[dict[str, Any]]:
     """``slack``, bound minus distance, and ``tightness``, distance over bound, at each θ; both of lemma 4 too."""
     rows = []
     for sigma in SIGMAS:
-        noise, arm = CutNoise(sigma), f"sigma {sigma:g}"
+        noise, arm = TruncatedGaussian(sigma), f"sigma {sigma:g}"
         deviation = math.sqrt(noise.variance)
         rows.append(row("lemma slack", deviation - noise.mean_absolute, arm=arm))
         rows.append(row("lemma tightness", noise.mean_absolute / deviation, arm=arm))
@@ -49,12 +49,12 @@ def run_noise_bound(profile: Profile, part: str) -> list[dict[str, Any]]:
     return rows
 
 
-def decide_bound(measurements: Measurements) -> list[Finding]:
+def decide_bound(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     return [_count(THEOREM, measurements, ""), _count(LEMMA, measurements, "lemma ")]
 
 
-def _count(rule: Rule, measurements: Measurements, prefix: str) -> Finding:
+def _count(rule: Rule, measurements: Measurements, prefix: str) -> RuleResult:
     """Violations; a slack that is NaN is one."""
     slack, ratio = (measurements[measurements["quantity"] == prefix + q]["value"] for q in ("slack", "tightness"))
     told = f"Distance over bound from {ratio.min():.2g} to {ratio.max():.2g} in {len(slack)} cases"
@@ -195,12 +195,12 @@ REALS = Rule(
 )
 
 
-def decide_sides(measurements: Measurements) -> list[Finding]:
+def decide_sides(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     return [_finding(rule, measurements, arm) for rule, arm in ((BOTH, "both"), (REALS, "reals"))]
 
 
-def _finding(rule: Rule, measurements: Measurements, arm: str) -> Finding:
+def _finding(rule: Rule, measurements: Measurements, arm: str) -> RuleResult:
     scales, earlier = (values(measurements, quantity, arm) for quantity in ("scale", "earlier"))
     return rule.judge(list(scales), f"Mean over the third of the steps before: {earlier.mean():.3f}")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ganbench.claims.claim import REPRODUCED, Claim, Finding, Rule
+from ganbench.claims.claim import REPRODUCED, Claim, Rule, RuleResult
 from ganbench.claims.exact.optimal_critic import Gaussian, Scores, generator_gradients, js, optimal_critic
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.fixed_generators import NormalPair, StandardNormal, critics, scores
@@ -134,19 +134,19 @@ TRAINED = {
 }
 
 
-def decide_value(measurements: Measurements) -> list[Finding]:
+def decide_value(measurements: Measurements) -> list[RuleResult]:
     """Claim 2."""
     return [_over_pairs(rule, measurements, quantity) for rule, quantity in ((CRITIC, "rmse"), (WORTH, "js_error"))]
 
 
-def _over_pairs(rule: Rule, measurements: Measurements, quantity: str) -> Finding:
+def _over_pairs(rule: Rule, measurements: Measurements, quantity: str) -> RuleResult:
     chosen = measurements[measurements["quantity"] == quantity]
     table = chosen.pivot(index="seed", columns="at", values="value").sort_index(axis=1)
     told = ", ".join(f"{mean:g}: {table[mean].mean():.2g}" for mean in table)
     return rule.judge(list(table.mean(axis=1, skipna=False)), f"Means by distance of the pair: {told}")
 
 
-def decide_gradients(measurements: Measurements) -> list[Finding]:
+def decide_gradients(measurements: Measurements) -> list[RuleResult]:
     """Claim 3: quadrature is the gate of what trained critics are held against."""
     errors = measurements[measurements["quantity"] == "identity"]["value"]
     gate = IDENTITIES.judge_exact(errors.max(skipna=False))
@@ -155,7 +155,7 @@ def decide_gradients(measurements: Measurements) -> list[Finding]:
     return [gate, *(_trained(rule, measurements, arm) for arm, rule in TRAINED.items())]
 
 
-def _trained(rule: Rule, measurements: Measurements, arm: str) -> Finding:
+def _trained(rule: Rule, measurements: Measurements, arm: str) -> RuleResult:
     gradients: pd.Series[float] = values(measurements, "gradient", arm)
     return rule.judge(
         list(values(measurements, "relative_error", arm)),

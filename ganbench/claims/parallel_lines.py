@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.exact.lines import line_samples, sampled_w1
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.fixed_generators import critics, scores
@@ -231,7 +231,7 @@ def slopes(table: pd.DataFrame) -> list[float]:
     return [float(slope) for slope in fitted]
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     linear = [_linear(rule, measurements, arm) for arm, rule in SLOPES.items()]
     apart = course(measurements, "js", APART)
@@ -243,7 +243,7 @@ def decide(measurements: Measurements) -> list[Finding]:
     return [*linear, level, FLAT.judge([abs(slope) for slope in slopes(apart)])]
 
 
-def _linear(rule: Rule, measurements: Measurements, arm: str) -> Finding:
+def _linear(rule: Rule, measurements: Measurements, arm: str) -> RuleResult:
     table = course(measurements, arm)
     return rule.judge(slopes(table), _by_distance(table))
 
@@ -303,12 +303,12 @@ LEARNS = {
 }
 
 
-def decide_dilemma(measurements: Measurements) -> list[Finding]:
+def decide_dilemma(measurements: Measurements) -> list[RuleResult]:
     """One finding for each of the generator's optimizers."""
     return [_dilemma(measurements, name) for name in OPTIMIZERS]
 
 
-def _dilemma(measurements: Measurements, optimizer: str) -> Finding:
+def _dilemma(measurements: Measurements, optimizer: str) -> RuleResult:
     def change(name: str) -> list[float]:
         weak, strong = (values(measurements, "final", arm(name, optimizer, n)) for n in (WEAK, STRONG))
         return list(strong - weak)
@@ -325,12 +325,12 @@ def _medians(measurements: Measurements, optimizer: str) -> str:
     return "Median final |θ|: " + "; ".join(f"{name} {value:.3g}" for name, value in medians.items())
 
 
-def decide_learning(measurements: Measurements) -> list[Finding]:
+def decide_learning(measurements: Measurements) -> list[RuleResult]:
     """One finding for each optimizer and start."""
     return [_learns(measurements, *key) for key in LEARNS]
 
 
-def _learns(measurements: Measurements, optimizer: str, start: float) -> Finding:
+def _learns(measurements: Measurements, optimizer: str, start: float) -> RuleResult:
     from scipy.stats import binomtest
 
     from ganbench.analysis.statistics import proportion_interval

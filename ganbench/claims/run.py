@@ -18,14 +18,14 @@ import torch
 
 from ganbench.analysis.statistics import holm
 from ganbench.claims.catalogue import experiments_of, find_claims
-from ganbench.claims.claim import Claim, Finding
+from ganbench.claims.claim import Claim, RuleResult
 from ganbench.claims.experiment import COLUMNS, Experiment, Measurements, Profile
 from ganbench.errors import DamageError
 from ganbench.runner.executors.forkserver import context_for
 from ganbench.runner.executors.local import cores
 from ganbench.store import schema
 from ganbench.store.files import parquet_bytes, read_record, replace_files
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_file, typed
 from ganbench.study.provenance import machine, source, versions
 
@@ -61,7 +61,7 @@ class Part:
     def write(self, folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
         """Store measurements, and their record last. Raises StorageError."""
         file, record = self.file(folder), self.record(folder)
-        store = Store(folder)
+        store = StudyFolder(folder)
         store.make(file.parent)
         for remains in file.parent.glob(f".{glob.escape(file.stem)}.*.part"):  # of a process that was killed
             store.remove(remains)
@@ -152,7 +152,7 @@ def judge(claims: Sequence[Claim], profile: Profile, folder: Path, errors: Mappi
     return typed(pd.DataFrame(rows, columns=list(schema.VERDICTS)), schema.VERDICTS)
 
 
-def _findings(claim: Claim, profile: Profile, folder: Path, errors: Mapping[str, str]) -> list[Finding]:
+def _findings(claim: Claim, profile: Profile, folder: Path, errors: Mapping[str, str]) -> list[RuleResult]:
     table = measurements(claim, profile, folder)
     if table is None:
         why = [f"{e.name} failed: {errors[e.name]}" for e in claim.experiments if e.name in errors]
@@ -164,7 +164,7 @@ def _findings(claim: Claim, profile: Profile, folder: Path, errors: Mapping[str,
     return found
 
 
-def _row(claim: Claim, finding: Finding, adjusted: float) -> dict[str, object]:
+def _row(claim: Claim, finding: RuleResult, adjusted: float) -> dict[str, object]:
     rule = finding.rule
     told = {"number": claim.number, "claim": claim.id, "sentence": claim.sentence, "source": claim.source}
     numbers = {name: getattr(finding, name) for name in ("effect", "low", "high", "n", "p")}
@@ -174,7 +174,7 @@ def _row(claim: Claim, finding: Finding, adjusted: float) -> dict[str, object]:
 
 def write_verdicts(verdicts: pd.DataFrame, folder: Path) -> Path:
     """Keep the verdict table."""
-    store = Store(folder)
+    store = StudyFolder(folder)
     with store.lock("study"):
         store.write_verdicts(verdicts)
     return folder / "verdicts.parquet"

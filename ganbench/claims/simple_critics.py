@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.lab import cohort, objective, population
 from ganbench.datasets.synthetic import Grid, Ring
@@ -180,12 +180,12 @@ SEES = {
 }
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """Three findings for each distribution."""
     return [finding for data in DATA for finding in _decide(measurements, data)]
 
 
-def _decide(measurements: Measurements, data: str) -> list[Finding]:
+def _decide(measurements: Measurements, data: str) -> list[RuleResult]:
     def both(quantity: str) -> tuple[list[float], list[float]]:
         clipped, penalised = (values(measurements, quantity, f"{arm}, {data}") for arm in ("wgan", "wgan-gp"))
         return list(clipped), list(penalised)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.exact.transport import (
     FOUR_BINS,
     FOUR_BINS_OPTIMUM,
@@ -16,7 +16,7 @@ from ganbench.claims.exact.transport import (
     MOONCAKES,
     SEVEN_BINS,
     SEVEN_BINS_OPTIMUM,
-    Agreement,
+    SolverAgreement,
     TransportProblem,
     agreement,
     cost_of,
@@ -42,7 +42,7 @@ def run(profile: Profile, part: str) -> list[dict[str, Any]]:
 
 def worked() -> Iterator[dict[str, Any]]:
     """``gap`` and ``error`` of the three worked problems, with the error against the known optimum."""
-    problems: dict[str, tuple[Agreement, float]] = {
+    problems: dict[str, tuple[SolverAgreement, float]] = {
         "mooncakes": (agreement(MOONCAKES), MOONCAKE_OPTIMUM[0]),
         "four bins": (_on_a_line(FOUR_BINS), FOUR_BINS_OPTIMUM),
         "seven bins": (_on_a_line(SEVEN_BINS), SEVEN_BINS_OPTIMUM),
@@ -52,7 +52,7 @@ def worked() -> Iterator[dict[str, Any]]:
         yield row("error", abs(found.primal - known), arm=name)
 
 
-def _on_a_line(given: TransportProblem) -> Agreement:
+def _on_a_line(given: TransportProblem) -> SolverAgreement:
     return agreement(given, line_distance(np.arange(len(given.rows)), given.rows, given.columns))
 
 
@@ -74,7 +74,7 @@ def randomly(seeds: tuple[int, ...]) -> Iterator[dict[str, Any]]:
             yield row("gap", each.gap, arm="random", seed=seed, at=number)
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """One finding a rule."""
     largest = measurements.groupby("quantity")["value"].max()
     excess = measurements[measurements["quantity"] == "excess"]["value"]

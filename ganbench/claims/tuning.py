@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ganbench.analysis.statistics import Floats, rows_interval
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.lab import cohort, objective, population, training
 from ganbench.datasets.synthetic import Ring
@@ -115,7 +115,7 @@ def by_seed(measurements: Measurements) -> Floats:
     return np.array(columns, dtype=float).transpose(2, 0, 1)
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """The one finding."""
     table = by_seed(measurements)
     whole = table[np.isfinite(table).all(axis=(1, 2))]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganbench.claims.claim import Claim, Finding, Rule
+from ganbench.claims.claim import Claim, Rule, RuleResult
 from ganbench.claims.effects import course, drop, growth, mean, orders
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.frozen_generator import (
@@ -59,7 +59,7 @@ CONTROL = Rule(
 SEPARATED = 0.99  # mean held-out accuracy at which nothing overlaps
 
 
-def decide_disjoint(measurements: Measurements) -> list[Finding]:
+def decide_disjoint(measurements: Measurements) -> list[RuleResult]:
     """Claim 7."""
     return [
         rule.judge(drop(measurements, arm, MIDDLE).to_list(), critic_note(measurements, arm, MIDDLE))
@@ -67,7 +67,7 @@ def decide_disjoint(measurements: Measurements) -> list[Finding]:
     ]
 
 
-def decide_trained(measurements: Measurements) -> list[Finding]:
+def decide_trained(measurements: Measurements) -> list[RuleResult]:
     """Claim 8."""
     return [
         rule.judge(drop(measurements, arm, LONG).to_list(), critic_note(measurements, arm, LONG))
@@ -75,7 +75,7 @@ def decide_trained(measurements: Measurements) -> list[Finding]:
     ]
 
 
-def decide_control(measurements: Measurements) -> list[Finding]:
+def decide_control(measurements: Measurements) -> list[RuleResult]:
     """Claim 9: only where the critic shows that there is an overlap."""
     arm = f"{OVERLAPPING.name}/gan"
     rises, note = growth(measurements, arm, MIDDLE).to_list(), critic_note(measurements, arm, MIDDLE)
@@ -186,7 +186,7 @@ def first_hits(measurements: Measurements, arm: str) -> pd.Series[Any]:
     return table.apply(lambda run: next((at for at, found in run.items() if found >= PERFECT), math.inf), axis=1)
 
 
-def decide_fast(rule: Rule, hits: pd.Series[Any]) -> Finding:
+def decide_fast(rule: Rule, hits: pd.Series[Any]) -> RuleResult:
     """The median counts, as the rule says; the range over the seeds stands beside it."""
     from ganbench.analysis.statistics import Interval
 
@@ -195,7 +195,7 @@ def decide_fast(rule: Rule, hits: pd.Series[Any]) -> Finding:
     return rule.judge_interval(Interval(median, median, median, len(hits), "median"), note=told)
 
 
-def decide(measurements: Measurements) -> list[Finding]:
+def decide(measurements: Measurements) -> list[RuleResult]:
     """Two rules for each frozen generator."""
     findings = []
     for name in NAMES:
@@ -317,7 +317,7 @@ BETTER = Rule(
 )
 
 
-def decide_growth(measurements: Measurements) -> list[Finding]:
+def decide_growth(measurements: Measurements) -> list[RuleResult]:
     """Claim 10: two rules for each frozen generator."""
     findings = []
     for name, steps in WATCHED.items():
@@ -336,7 +336,7 @@ def ratios(measurements: Measurements, name: str, at: float) -> list[float]:
     return [float(x) for x in trick - minimax]
 
 
-def decide_strength(measurements: Measurements) -> list[Finding]:
+def decide_strength(measurements: Measurements) -> list[RuleResult]:
     """Claim 11: the ratio on each dataset, and the training."""
     findings = []
     for name, rule in STRONGER.items():
@@ -345,7 +345,7 @@ def decide_strength(measurements: Measurements) -> list[Finding]:
     return [*findings, decide_training(measurements)]
 
 
-def decide_training(measurements: Measurements) -> Finding:
+def decide_training(measurements: Measurements) -> RuleResult:
     """SGD decides; what Adam makes of the same gradients stands beside it."""
     places = [place for place in PLACES if (measurements["arm"] == f"{place}/gan/sgd").any()]
     by_place = [differences(measurements, place, "sgd") for place in places]

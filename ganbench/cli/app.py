@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ganbench import __version__
-from ganbench.cli.terminal import UNREAD, discard, prepare_streams, say, settle_streams, tell
+from ganbench.cli.terminal import UNREAD, discard, echo_err, prepare_streams, settle_streams, tell
 from ganbench.errors import GanbenchError, ObstructedError, StorageError, UsageError
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -56,7 +56,7 @@ def _run() -> None:
         if expected is None and heard:  # an import that is interrupted may turn the interrupt into an error of its own
             _leave()
         sentence, code = expected or _report(error)
-        say(f"ganbench: {sentence}")
+        echo_err(f"ganbench: {sentence}")
         sys.exit(code)
 
 
@@ -94,7 +94,7 @@ def _report(error: Exception) -> tuple[str, int]:
     import traceback
 
     for line in traceback.format_exc().splitlines():
-        say(line)
+        echo_err(line)
     return f"internal error, please report it: {type(error).__name__}: {error}", INTERNAL
 
 
@@ -125,7 +125,7 @@ def _listen() -> list[int]:
 def _leave() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    say("ganbench: interrupted; the same command runs what is missing")
+    echo_err("ganbench: interrupted; the same command runs what is missing")
     sys.exit(INTERRUPTED)
 
 

@@ -10,7 +10,7 @@ from ganbench.analysis.comparison import compare as compare_results
 from ganbench.analysis.export import interval_text, number_text
 from ganbench.analysis.scores import directions, unknown_metrics
 from ganbench.cli.export import load_finished
-from ganbench.cli.terminal import print_table, say, tell, warn_of_broken
+from ganbench.cli.terminal import echo_err, print_table, tell, warn_of_broken
 from ganbench.errors import UnknownNameError, UsageError
 from ganbench.plugins.registry import load_plugins
 
@@ -33,9 +33,9 @@ def compare(first: Path, second: Path, fail_on: str) -> bool:
         counts = ", ".join(f"{n} {status}" for status, n in endings(results).items() if n)
         tell(f"{name}: {folder} (trials: {counts})")
     for sentence in [*dict.fromkeys(unknown_metrics(a.evaluations, known) + unknown_metrics(b.evaluations, known))]:
-        say(sentence)
+        echo_err(sentence)
     for sentence in remarks:
-        say(sentence)
+        echo_err(sentence)
     if not found:
         raise UsageError(f"{first} and {second} have nothing in common that could be compared")
     _print(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganbench.cli.listing import describe
-from ganbench.cli.terminal import print_rows, say, tell, warn_of_broken
+from ganbench.cli.terminal import echo_err, print_rows, tell, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.datasets.torchvision_sets import Download
 from ganbench.metrics.distances import INCEPTION, inception
@@ -45,4 +45,4 @@ def list_datasets(as_json: bool) -> None:
         for name, summary in summaries.items()
     ]
     print_rows(rows, as_json)
-    say(f"downloads lie in {data_root()}; --data-root or GANBENCH_DATA names another folder")
+    echo_err(f"downloads lie in {data_root()}; --data-root or GANBENCH_DATA names another folder")

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganbench.analysis.scores import gaps, last_evaluations, one_protocol, spread
-from ganbench.cli.terminal import print_table, say, tell, warn_of_broken
+from ganbench.analysis.scores import dominant_protocol, last_evaluations, median_range, missing_reasons
+from ganbench.cli.terminal import echo_err, print_table, tell, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.metrics.evaluators import VARIABLE
 from ganbench.plugins.build import build, read_places
 from ganbench.plugins.loading import read_plugin_files
-from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner.floors import ensure_floors, find_floor
 from ganbench.runner.reevaluate import finished, reevaluate
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import Results, load
 from ganbench.study.config import read_settings, read_whole
 
@@ -47,23 +47,25 @@ def evaluate(
         read_whole(2)(n_samples, "--n-samples")
     if weights is not None:
         _use_weights(weights)
-    store = Store(results)
+    store = StudyFolder(results)
     trials = finished(store, read_places(read_settings(settings), registry.datasets))
     store.check("RESULTS")
     stored = sorted((t for t in trials if t.has_generator()), key=lambda t: (t.trial.dataset, t.trial.objective))
     if len(stored) < len(trials):
-        say(f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped")
+        echo_err(
+            f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped"
+        )
     folder, computed = data_root(root), [build(registry.metrics.find(name), {}) for name in names]
-    for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder, say), 1):
-        say(f"{k} of {len(stored)}: {done.trial.id}")
+    for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder, echo_err), 1):
+        echo_err(f"{k} of {len(stored)}: {done.trial.id}")
     evaluated = [(t.component("dataset"), n_samples or t.n_samples) for t in stored]
-    with store.lock("study", say):
-        ensure_floors(store, evaluated, names, registry, folder, say)
+    with store.lock("study", echo_err):
+        ensure_floors(store, evaluated, names, registry, folder, echo_err)
     _print(load(results), [t.trial.id for t in stored], names, n_samples)
     tell(f'tables: {results} (in Python: ganbench.load("{results}").evaluations, .floors)')
 
 
-def _names(metrics: str, registry: Registry) -> list[str]:
+def _names(metrics: str, registry: PluginRegistry) -> list[str]:
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     if not names:
         raise UsageError("--metrics is empty; name at least one, such as kid,coverage")
@@ -82,15 +84,15 @@ def _print(results: Results, trials: Sequence[str], names: Sequence[str], n_samp
     for (dataset, architecture), group in rows.groupby(["dataset", "architecture"], sort=False):
         tell(f"{dataset} · {architecture}")
         print_table(COLUMNS, [_cells(part, results.floors) for _, part in group.groupby(["objective", "metric"])])
-    for sentence in gaps(rows):
-        say(sentence)
+    for sentence in missing_reasons(rows):
+        echo_err(sentence)
 
 
 def _cells(rows: pd.DataFrame, floors: pd.DataFrame) -> tuple[str, ...]:
     """One line of the table, from the rows of one objective and metric."""
     objective, metric = rows[["objective", "metric"]].iloc[0]
-    found = one_protocol(rows, metric)
-    return objective, metric, str(len(found)), spread(found["value"]), _floor(floors, found)
+    found = dominant_protocol(rows, metric)
+    return objective, metric, str(len(found)), median_range(found["value"]), _floor(floors, found)
 
 
 def _floor(floors: pd.DataFrame, rows: pd.DataFrame) -> str:

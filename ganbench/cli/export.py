@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ganbench.analysis.export import FORMATS
 from ganbench.analysis.leaderboard import leaderboard
-from ganbench.analysis.scores import directions, gaps, last_evaluations, unknown_metrics
-from ganbench.cli.terminal import say, tell_document, warn_of_broken
+from ganbench.analysis.scores import directions, last_evaluations, missing_reasons, unknown_metrics
+from ganbench.cli.terminal import echo_err, tell_document, warn_of_broken
 from ganbench.errors import UnknownNameError, UsageError
 from ganbench.plugins.registry import load_plugins
 from ganbench.store.files import write_bytes
@@ -26,9 +26,9 @@ def export(folder: Path, form: str, metrics: str, out: Path | None) -> None:
     warn_of_broken(registry.plugins)
     results, known = load_finished(folder), directions(registry.metrics)
     for sentence in unknown_metrics(results.evaluations, known):
-        say(sentence)
-    for sentence in gaps(last_evaluations(results, list(results.trials["trial"]))):
-        say(sentence)
+        echo_err(sentence)
+    for sentence in missing_reasons(last_evaluations(results, list(results.trials["trial"]))):
+        echo_err(sentence)
     text = FORMATS[form](leaderboard(results, known, _chosen(metrics, results, known)), known)
     if out is None:
         tell_document(text)
@@ -62,4 +62,4 @@ def _write(out: Path, text: str) -> None:
         write_bytes(out, text.encode())
     except PermissionError as error:
         raise UsageError(f"--out: {out} cannot be written to; choose another file") from error
-    say(f"written: {out}")
+    echo_err(f"written: {out}")

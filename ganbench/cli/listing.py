@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganbench import __version__
-from ganbench.cli.terminal import print_rows, say, tell, tell_document, warn_of_broken
+from ganbench.cli.terminal import echo_err, print_rows, tell, tell_document, warn_of_broken
 from ganbench.errors import UnknownNameError
 from ganbench.interfaces.hookspecs import PROJECT
 from ganbench.interfaces.paths import cache_folder
@@ -22,7 +22,7 @@ from ganbench.store.files import write_bytes
 
 if TYPE_CHECKING:
     from ganbench.plugins.loading import Plugin
-    from ganbench.plugins.registry import Offers, Registry
+    from ganbench.plugins.registry import Catalogue, PluginRegistry
 
 
 # -- listing -----------------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def _plugin_row(plugin: Plugin) -> dict[str, Any]:
     return row
 
 
-def describe_all(registry: Registry) -> dict[str, Rows]:
+def describe_all(registry: PluginRegistry) -> dict[str, Rows]:
     """The rows of every kind."""
     from ganbench.claims.catalogue import CLAIMS
 
@@ -52,12 +52,12 @@ def describe_all(registry: Registry) -> dict[str, Rows]:
     return {**{kind: describe(getattr(registry, kind)) for kind in KINDS if kind != "claims"}, "claims": claims}
 
 
-def describe(offers: Offers[Any]) -> Rows:
+def describe(offers: Catalogue[Any]) -> Rows:
     """One row a name: aliases, distribution, hyper-parameters with their defaults, first line of the docstring."""
     return [_row(offers, cls) for cls in sorted(offers, key=lambda c: str(c.name))]
 
 
-def _row(offers: Offers[Any], cls: type[Any]) -> dict[str, Any]:
+def _row(offers: Catalogue[Any], cls: type[Any]) -> dict[str, Any]:
     from ganbench.plugins.build import setting_defaults
 
     row: dict[str, Any] = {"name": getattr(cls, "name", ""), "aliases": list(getattr(cls, "aliases", ()))}
@@ -86,7 +86,7 @@ def recall() -> dict[str, Rows] | None:
     return None
 
 
-def remember(registry: Registry, rows: Mapping[str, Rows]) -> None:
+def remember(registry: PluginRegistry, rows: Mapping[str, Rows]) -> None:
     """Keep the rows of every kind, unless a plugin is broken, which is to be said every time, or docstrings are off."""
     if sys.flags.optimize > 1 or any(plugin.error or plugin.file for plugin in registry.plugins):
         return
@@ -145,7 +145,7 @@ def list_kinds(what: str | None, plugin: Sequence[Path], as_json: bool) -> None:
     else:
         for kind, rows in found.items():
             tell(f"{kind}: {', '.join(_names(rows))}")
-        say("`ganbench list KIND` shows settings, sources and summaries")
+        echo_err("`ganbench list KIND` shows settings, sources and summaries")
 
 
 def names_of(kind: str) -> list[str]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganbench import __version__
-from ganbench.cli.terminal import print_rows, say, tell
+from ganbench.cli.terminal import echo_err, print_rows, tell
 from ganbench.errors import PluginError, UnknownNameError, UsageError
 from ganbench.interfaces.objective import Objective
 from ganbench.plugins.isolation import guarded, isolated
 from ganbench.plugins.loading import read_plugin_files
 from ganbench.plugins.project import entries_of
-from ganbench.plugins.registry import Offers, Registry, load_plugins
+from ganbench.plugins.registry import Catalogue, PluginRegistry, load_plugins
 from ganbench.testing import Examination, Unchecked, examine
 
 # -- plugin check ------------------------------------------------------------------------------------------------------
@@ -74,8 +74,8 @@ def _tell(found: Examination, answer: Callable[[str], object] | None) -> None:
         for defect in found.defects:
             answer(f"{found.name}: {defect}")
         answer(f"{found.name}: {_count(len(found.defects))}")
-    say(f"{found.kind} {found.name}: checked: {', '.join(found.checked) or 'nothing'}")
-    say(f"{found.kind} {found.name}: not checked: {'; '.join(map(str, found.unchecked))}")
+    echo_err(f"{found.kind} {found.name}: checked: {', '.join(found.checked) or 'nothing'}")
+    echo_err(f"{found.kind} {found.name}: not checked: {'; '.join(map(str, found.unchecked))}")
 
 
 def _count(n: int) -> str:
@@ -96,11 +96,11 @@ def _find(target: str) -> list[Candidate]:
         return _of_plugin(registry, target, path, error)
 
 
-def _offers(registry: Registry) -> list[Offers[Any]]:
+def _offers(registry: PluginRegistry) -> list[Catalogue[Any]]:
     return [registry.objectives, registry.datasets, registry.architectures, registry.metrics]
 
 
-def _by_name(registry: Registry, name: str) -> Candidate:
+def _by_name(registry: PluginRegistry, name: str) -> Candidate:
     """The first of its kind that answers to a name. Raises UnknownNameError with all names that do."""
     for offers in _offers(registry):
         try:
@@ -121,7 +121,7 @@ def _in_folder(path: Path) -> list[Candidate]:
     return _offered(registry, None, str(path))
 
 
-def _of_plugin(registry: Registry, target: str, path: Path, unknown: UnknownNameError) -> list[Candidate]:
+def _of_plugin(registry: PluginRegistry, target: str, path: Path, unknown: UnknownNameError) -> list[Candidate]:
     """What a plugin offers that is called so, or whose distribution is."""
     plugins = [p for p in registry.plugins if target in (p.name, p.distribution)]
     for plugin in plugins:
@@ -138,7 +138,7 @@ def _of_plugin(registry: Registry, target: str, path: Path, unknown: UnknownName
     raise unknown
 
 
-def _offered(registry: Registry, distribution: str | None, target: str) -> list[Candidate]:
+def _offered(registry: PluginRegistry, distribution: str | None, target: str) -> list[Candidate]:
     """All that a distribution offers; all that there is, where none is named."""
     found = [
         Candidate(offers.kind, cls)
@@ -175,7 +175,7 @@ def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
         names = ", ".join(cls.name for cls in classes)
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PluginError(f"--plot: {names} cannot be drawn ({reason}); mend the defects first") from error
-    say(f"figure: {path}")
+    echo_err(f"figure: {path}")
 
 
 # -- plugin new --------------------------------------------------------------------------------------------------------

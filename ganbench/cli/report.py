@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbench.cli.terminal import say, tell, warn_of_broken
+from ganbench.cli.terminal import echo_err, tell, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.errors import UsageError
 from ganbench.plugins.registry import load_plugins
 from ganbench.report.build import build
-from ganbench.report.sections import gather
+from ganbench.report.sections import load_report_data
 from ganbench.runner.executors.local import cores
 
 DEFAULT = Path("results")
@@ -28,10 +28,10 @@ def report(results: Sequence[Path], out: Path | None, root: Path | None) -> None
     place = out or _place(folders)
     below = out or (folders[0] if len(folders) == 1 else place.parent)
     _check(place)
-    material = gather(folders)
+    material = load_report_data(folders)
     registry = load_plugins()
     warn_of_broken(registry.plugins)
-    page = build(material, registry, data_root(root), place, say, cores(), below)
+    page = build(material, registry, data_root(root), place, echo_err, cores(), below)
     tell(f"report: {page} (figures: {place / 'figures'})")
 
 

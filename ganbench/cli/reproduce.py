@@ -14,9 +14,9 @@ from ganbench.claims import run
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile
-from ganbench.cli.terminal import print_table, say, tell
+from ganbench.cli.terminal import echo_err, print_table, tell
 from ganbench.errors import UnknownNameError
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 
 PROFILES = ("quick", "full")
 
@@ -27,25 +27,25 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: 
         raise UnknownNameError("profile", profile, PROFILES, "--profile")
     claims, chosen = find_claims(names), Profile(profile, seeds)
     folder = out or run.default_folder(chosen)
-    store = Store(folder)
+    store = StudyFolder(folder)
     store.check()
     store.open()
-    with store.lock("study", say):
+    with store.lock("study", echo_err):
         store.begin({"reproduce": profile, "seeds": list(seeds), "command": shlex.join(["ganbench", *sys.argv[1:]])})
     parts = run.parts_of(claims, chosen)
     missing = [part for part in parts if part.read(folder) is None]
     for part in missing:
         if (file := part.file(folder)).exists():
-            say(f"{file} is not what was written, or has no record: it is measured again")
+            echo_err(f"{file} is not what was written, or has no record: it is measured again")
     if len(parts) > len(missing):
-        say(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
+        echo_err(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
     errors = _measure(missing, folder, jobs) if missing else {}
     verdicts = run.judge(claims, chosen, folder, errors)
     file = run.write_verdicts(verdicts, folder)
     print_verdicts(verdicts)
     tell(f"verdicts: {file} (the measurements behind them: {folder / 'experiments'})")
     for name, error in errors.items():
-        say(f"failed: {name}: {error}")
+        echo_err(f"failed: {name}: {error}")
     return not errors
 
 
@@ -55,7 +55,7 @@ def _measure(missing: Sequence[run.Part], folder: Path, jobs: int) -> dict[str, 
     for number, done in enumerate(run.run_parts(missing, folder, jobs), 1):
         name = f"{done.part.experiment.name} · {done.part.name}"
         said = f"failed: {done.error}" if done.error else f"{done.seconds:.0f} s"
-        say(f"{number} of {len(missing)}: {name}: {said}")
+        echo_err(f"{number} of {len(missing)}: {name}: {said}")
         if done.error:
             errors[done.part.experiment.name] = f"{done.part.name}: {done.error}"
     return errors

@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganbench.cli.terminal import print_table, say, tell, warn_of_broken
+from ganbench.cli.terminal import echo_err, print_table, tell, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.engine.tracing import missing_compiler
 from ganbench.errors import UsageError
-from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.executor import RunContext
 from ganbench.plugins.build import read_places
 from ganbench.plugins.loading import read_plugin_files
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.executors.local import run_local
-from ganbench.runner.rerun import Agreement, check_same_sources, compare, describe, differences, is_outdated
-from ganbench.store.folder import Store
+from ganbench.runner.rerun import ColumnDiff, check_same_sources, compare, describe, differences, is_outdated
+from ganbench.store.folder import StudyFolder
 from ganbench.store.scratch import scratch_folder
 from ganbench.study.config import read_settings
 from ganbench.study.provenance import loaded, origins, source, source_hashes
@@ -45,12 +45,12 @@ def rerun(
     below = data_root(root)
     population = check_same_sources(stored.spec, registry, below, stored.run.get("origins"))
     if is_outdated(stored.spec.probe, population):
-        say("its probe was read on samples that its critic was trained on, unlike those of today: it is left out")
+        echo_err("its probe was read on samples that its critic was trained on, unlike those of today: it is left out")
         stored = replace(stored, spec=replace(stored.spec, probe=None))
     (trial,) = stored.spec.trials()
-    say(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
+    echo_err(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
     with scratch_folder("ganbench-rerun-") as elsewhere:
-        where = Surroundings(
+        where = RunContext(
             str(elsewhere),
             str(below),
             _device(str(stored.run["device"])),
@@ -65,8 +65,8 @@ def rerun(
         with closing(run_local([stored.spec], where)) as events:
             for event in events:
                 for outcome in event.outcomes:
-                    say(f"{outcome.status} {outcome.error}".rstrip())
-        repeated = Store(elsewhere)
+                    echo_err(f"{outcome.status} {outcome.error}".rstrip())
+        repeated = StudyFolder(elsewhere)
         run = repeated.run(trial)
         if run is None:
             raise UsageError(f"{trial.id} could not be run again; the reason stands above")
@@ -74,7 +74,7 @@ def rerun(
         same = _print(compare(stored, repeated)) and run["status"] == stored.run["status"]
     tell(f"{trial.id}: the numbers {'agree to the bit' if same else 'do not agree'}")
     for sentence in changed:
-        say(sentence)
+        echo_err(sentence)
     return same
 
 
@@ -84,19 +84,19 @@ def _device(recorded: str) -> str:
     try:
         return resolve_device(name)
     except UsageError:
-        say(f"there is no {name} here: the CPU's numbers differ in rounding")
+        echo_err(f"there is no {name} here: the CPU's numbers differ in rounding")
         return "cpu"
 
 
 def _compile(recorded: Mapping[str, Any]) -> str:
     """The way in which the trial was trained, where this machine can; else its numbers differ in rounding."""
     if recorded.get("compiled") and (lacks := missing_compiler()):
-        say(f"there is no C++ compiler ({lacks}) here: numbers that were not compiled differ in rounding")
+        echo_err(f"there is no C++ compiler ({lacks}) here: numbers that were not compiled differ in rounding")
         return "off"
     return "on" if recorded.get("compiled") else "off"
 
 
-def _print(agreements: list[Agreement]) -> bool:
+def _print(agreements: list[ColumnDiff]) -> bool:
     rows = [
         (a.table, a.column, str(a.values), str(a.differing), f"{a.largest:.2g}" if a.differing else "–", a.first)
         for a in agreements

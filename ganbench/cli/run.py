@@ -13,22 +13,22 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ganbench.analysis.scores import COLUMNS, gaps, last_evaluations, summarise
-from ganbench.cli.terminal import print_table, printable, say, tell, warn_of_broken
+from ganbench.analysis.scores import COLUMNS, last_evaluations, missing_reasons, summarise
+from ganbench.cli.terminal import echo_err, print_table, printable, tell, warn_of_broken
 from ganbench.datasets.root import data_root
 from ganbench.engine.tracing import require_compiler
 from ganbench.errors import DamageError, UsageError
-from ganbench.interfaces.executor import CHECKPOINT_SECONDS, Event, Outcome, Surroundings
+from ganbench.interfaces.executor import CHECKPOINT_SECONDS, Event, RunContext, TrialResult
 from ganbench.plugins.isolation import guarded, isolated
 from ganbench.plugins.loading import PluginFile, read_plugin_files
-from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner.cohort_run import DEFAULT_METRICS
 from ganbench.runner.floors import ensure_floors
 from ganbench.spec import CohortSpec
-from ganbench.store.checkpoint import sweep
-from ganbench.store.folder import Store
+from ganbench.store.checkpoint import delete_finished
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_study
-from ganbench.store.verify import mend
+from ganbench.store.verify import delete_corrupt
 from ganbench.study.config import Request
 from ganbench.study.provenance import loaded, origins, source, source_hashes
 from ganbench.study.study import Study, make_study
@@ -41,7 +41,7 @@ Advance = Callable[[CohortSpec, int], None]  # a shard of a cohort has done so m
 
 
 @contextmanager
-def show(cohorts: Sequence[CohortSpec]) -> Iterator[Advance]:
+def progress_bars(cohorts: Sequence[CohortSpec]) -> Iterator[Advance]:
     """Show the progress of cohorts, in seed-steps, until the block ends."""
     totals = _totals(cohorts)
     with _live(totals) if sys.stderr.isatty() else _plain(totals) as advance:
@@ -96,7 +96,7 @@ def _plain(totals: dict[str, int]) -> Iterator[Advance]:
             share, seconds = sum(done.values()) / sum(totals.values()), time.monotonic() - began
             left = seconds * (1 - share) / share
             rate = sum(done.values()) / seconds
-            say(f"{name}: {10 * tenth} %, {rate:.0f} seed-steps/s in all, {left:.0f} s left")
+            echo_err(f"{name}: {10 * tenth} %, {rate:.0f} seed-steps/s in all, {left:.0f} s left")
 
     yield advance
 
@@ -104,7 +104,7 @@ def _plain(totals: dict[str, int]) -> Iterator[Advance]:
 # -- notification ------------------------------------------------------------------------------------------------------
 
 
-def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callable[[str], None]) -> None:
+def notify(registry: PluginRegistry, store: StudyFolder, outcome: TrialResult, complain: Callable[[str], None]) -> None:
     """Call ``ganbench_trial_finished`` of every plugin that has it; one that raises is named and disturbs nobody.
 
     Args:
@@ -137,7 +137,7 @@ def notify(registry: Registry, store: Store, outcome: Outcome, complain: Callabl
 # -- run ---------------------------------------------------------------------------------------------------------------
 
 
-def run(request: Request, plan: bool) -> list[Outcome]:
+def run(request: Request, plan: bool) -> list[TrialResult]:
     """Do what a request asks for, or only say what that is. Returns how each trial that was run has ended."""
     files = read_plugin_files(request.plugin)
     registry = load_plugins(files=files)
@@ -145,7 +145,7 @@ def run(request: Request, plan: bool) -> list[Outcome]:
     root = data_root(Path(request.data_root) if request.data_root else None)
     study = make_study(request, registry, root)
     for remark in study.remarks:
-        say(remark)
+        echo_err(remark)
     if plan:
         if not study.out.is_dir():  # one that is there may be read-only, as nothing is written
             study.store().check()
@@ -156,49 +156,49 @@ def run(request: Request, plan: bool) -> list[Outcome]:
         require_compiler()
     store = study.store()
     store.check()
-    mend(store, say)
+    delete_corrupt(store, echo_err)
     outcomes = _run_missing(study, request, registry, root, files)
     _print_summary(study)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         log = f" (log: {study.out / outcome.log})" if outcome.log else ""
-        say(f"failed: {outcome.trial.objective} seed {outcome.trial.seed}: {outcome.error}{log}")
+        echo_err(f"failed: {outcome.trial.objective} seed {outcome.trial.seed}: {outcome.error}{log}")
     evaluated = [(cohort.dataset, cohort.protocol.n_samples) for cohort in study.cohorts]
-    with store.lock("study", say):
-        ensure_floors(store, evaluated, DEFAULT_METRICS, registry, root, say)
+    with store.lock("study", echo_err):
+        ensure_floors(store, evaluated, DEFAULT_METRICS, registry, root, echo_err)
     return outcomes
 
 
 def _run_missing(
-    study: Study, request: Request, registry: Registry, root: Path, files: tuple[PluginFile, ...]
-) -> list[Outcome]:
+    study: Study, request: Request, registry: PluginRegistry, root: Path, files: tuple[PluginFile, ...]
+) -> list[TrialResult]:
     missing, store = study.missing(), study.store()
     done = len(study.trials()) - sum(len(cohort.seeds) for cohort in missing)
     if done:
-        say(f"{done} of {len(study.trials())} trials are already there")
+        echo_err(f"{done} of {len(study.trials())} trials are already there")
     where = replace(_surroundings(study, request, registry, root), plugins=files)
     if missing or not store.is_begun():
         trials = [trial.id for trial in study.trials()]
         store.open()
-        with store.lock("study", say):
+        with store.lock("study", echo_err):
             store.begin({**asdict(request), "command": where.command, "trials": trials})
-    outcomes: list[Outcome] = []
+    outcomes: list[TrialResult] = []
     running = guarded(study.executor, "running with")
-    with running, show(missing) as advance, closing(study.executor.run(missing, where)) as events:
+    with running, progress_bars(missing) as advance, closing(study.executor.run(missing, where)) as events:
         steps = _Steps()
         for event in events:
             if event.remark:
-                say(event.remark)
+                echo_err(event.remark)
             advance(event.shard, steps.since_last(event))
             for outcome in event.outcomes:
                 _tell(registry, study, outcome)
             outcomes.extend(event.outcomes)
-    sweep(store)
+    delete_finished(store)
     return outcomes
 
 
-def _surroundings(study: Study, request: Request, registry: Registry, root: Path) -> Surroundings:
-    return Surroundings(
+def _surroundings(study: Study, request: Request, registry: PluginRegistry, root: Path) -> RunContext:
+    return RunContext(
         str(study.out),
         str(root),
         study.device,
@@ -226,10 +226,10 @@ def _checkpoint_seconds() -> float:
     return seconds
 
 
-def _tell(registry: Registry, study: Study, outcome: Outcome) -> None:
+def _tell(registry: PluginRegistry, study: Study, outcome: TrialResult) -> None:
     """Tell plugins of a trial that has a row; one that the disk had no room for has none."""
     if study.store().run(outcome.trial) is not None:
-        notify(registry, study.store(), outcome, say)
+        notify(registry, study.store(), outcome, echo_err)
 
 
 class _Steps:
@@ -274,7 +274,7 @@ def _print_summary(study: Study) -> None:
     for where, rows in summarise(results, trials).items():
         tell(where)
         print_table(COLUMNS, rows)
-    for sentence in gaps(last_evaluations(results, trials)):
-        say(sentence)
+    for sentence in missing_reasons(last_evaluations(results, trials)):
+        echo_err(sentence)
     tables = ", ".join(f".{name}" for name in ("trials", "steps", "evaluations", "modes", "probes"))
     tell(f'tables: {study.out} (in Python: ganbench.load("{study.out}"){tables})')

@@ -62,7 +62,7 @@ def _write(text: str) -> None:
         raise SystemExit(UNREAD) from None
 
 
-def say(text: str) -> None:
+def echo_err(text: str) -> None:
     """A remark, on standard error. One that cannot be written is lost, and nothing else is."""
     try:
         print(printable(text), file=sys.stderr, flush=True)
@@ -140,6 +140,6 @@ def warn_of_broken(plugins: Iterable[Any]) -> None:
     """One line for every plugin that is broken or outdated, and for every one whose import changed global state."""
     for plugin in plugins:
         if plugin.state in ("broken", "outdated"):
-            say(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.remark()}")
+            echo_err(f"plugin {plugin.name} of {plugin.distribution} is {plugin.state} and left out: {plugin.remark()}")
         elif plugin.changed:
-            say(f"plugin {plugin.name} of {plugin.distribution}: {replace(plugin, error='').remark()}")
+            echo_err(f"plugin {plugin.name} of {plugin.distribution}: {replace(plugin, error='').remark()}")

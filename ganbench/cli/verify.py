@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from ganbench.cli.terminal import print_rows, say
+from ganbench.cli.terminal import echo_err, print_rows
 from ganbench.errors import DamageError, UsageError
 from ganbench.store.results import check_version
-from ganbench.store.verify import Finding, inspect
+from ganbench.store.verify import Issue, inspect
 
 ADVICE = {
     "damaged": "the command that made the study trains again exactly what is damaged",
@@ -35,9 +35,9 @@ def verify(results: Path, as_json: bool) -> bool:
     ]
     print_rows(rows, as_json)
     trials = sum(1 for _ in results.glob("trials/*/run.json"))
-    say(f"{results}: {trials} finished trials, {_count(findings)}")
+    echo_err(f"{results}: {trials} finished trials, {_count(findings)}")
     for kind in dict.fromkeys(f.kind for f in findings):
-        say(f"{kind}: {ADVICE[kind]}")
+        echo_err(f"{kind}: {ADVICE[kind]}")
     return all(finding.kind == "foreign" for finding in findings)
 
 
@@ -46,7 +46,7 @@ def _visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _count(findings: list[Finding]) -> str:
+def _count(findings: list[Issue]) -> str:
     kinds = [finding.kind for finding in findings]
     counts = [f"{kinds.count(kind)} {kind}" for kind in ADVICE if kind in kinds]
     return ", ".join(counts) if counts else "all whole"

@@ -30,11 +30,11 @@ class Digits(Dataset):
         import torch
         from sklearn.datasets import load_digits
 
-        from ganbench.datasets.images import Images, Table
+        from ganbench.datasets.images import Images, ImageTable
 
         bunch = load_digits()
         images = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)
-        table = Table(images, torch.from_numpy(bunch.target).long(), white=16)
+        table = ImageTable(images, torch.from_numpy(bunch.target).long(), white=16)
         return Images(table, table, n_modes=10, n_samples=len(table), evaluator="digits-cnn")
 
 

@@ -49,11 +49,11 @@ class ImageFolder(Dataset):
         """
         import torch
 
-        from ganbench.datasets.images import Images, Table, read_pictures
+        from ganbench.datasets.images import Images, ImageTable, read_pictures
 
         search = self._search()
         pictures = read_pictures(sorted(search.files), self.size)
-        table = Table(pictures, torch.zeros(len(pictures), dtype=torch.int64))
+        table = ImageTable(pictures, torch.zeros(len(pictures), dtype=torch.int64))
         population = Images(table, table, 0, min(len(table), MOST_SAMPLES), "inception-v3-compat")
         if search.skipped:
             population.remarks = (f"image-folder: {len(table)} images below {self.path}; skipped: {search.left_out()}",)

@@ -33,7 +33,7 @@ KEYED_AT_ONCE = 512  # images: as int64, and so eight times as large
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class ImageTable:
     """Images as they lie in their files, with their labels.
 
     Attributes:
@@ -57,9 +57,9 @@ class Table:
         """The first n indices of a fixed permutation: files are often sorted by class, writer or difficulty."""
         return torch.randperm(len(self), generator=generator(0, "reference"))[:n]
 
-    def to(self, device: torch.device) -> Table:
+    def to(self, device: torch.device) -> ImageTable:
         """The same images on another device."""
-        return Table(self.images.to(device), self.labels.to(device), self.white)
+        return ImageTable(self.images.to(device), self.labels.to(device), self.white)
 
     def keys(self) -> Tensor:
         """One number an image, (n,), int64, on the CPU: the same for equal pixels.
@@ -79,7 +79,7 @@ class Table:
         return state.digest()
 
 
-def fingerprint(*tables: Table, text: str = "") -> str:
+def fingerprint(*tables: ImageTable, text: str = "") -> str:
     """Changes whenever a pixel, a label or the text does."""
     return hashlib.blake2b(b"".join(t.digest() for t in tables) + text.encode(), digest_size=16).hexdigest()
 
@@ -95,7 +95,7 @@ class Images(Population):
         evaluator: the name of what measures samples, as ``ganbench.metrics.evaluators.load`` knows it.
     """
 
-    def __init__(self, real: Table, held_out: Table, n_modes: int, n_samples: int, evaluator: str) -> None:
+    def __init__(self, real: ImageTable, held_out: ImageTable, n_modes: int, n_samples: int, evaluator: str) -> None:
         self.real, self.held_out, self._apart = real, held_out, held_out is not real
         self.n_modes, self.n_samples = n_modes, n_samples
         self.sample_shape = tuple(real.images.shape[1:])
@@ -154,7 +154,7 @@ class Images(Population):
         held = distinct[: max(1, min(n, len(distinct) // 4))]
         kept = order[~torch.isin(keys[order], keys[held])].to(self.real.images.device)
         rest = copy.copy(self)
-        rest.real = Table(self.real.images[kept], self.real.labels[kept], self.real.white)
+        rest.real = ImageTable(self.real.images[kept], self.real.labels[kept], self.real.white)
         return rest, self.real.scaled(held.to(self.real.images.device)).cpu()
 
     def evaluator(self) -> Evaluator:
@@ -321,7 +321,7 @@ class Stacks(Images):
     """
 
     def __init__(
-        self, real: Table, held_out: Table, n_triples: int, n_modes: int, n_samples: int, evaluator: str
+        self, real: ImageTable, held_out: ImageTable, n_triples: int, n_modes: int, n_samples: int, evaluator: str
     ) -> None:
         super().__init__(real, held_out, n_modes, n_samples, evaluator)
         self.triples = torch.randint(len(real), (n_triples, 3), generator=generator(0, "stacks"))
@@ -369,6 +369,6 @@ class Stacks(Images):
 
 
 def _triple_keys(keys: Tensor, triples: Tensor) -> Tensor:
-    """One number a triple, (n,), as ``Table.keys`` gives images: their order counts."""
+    """One number a triple, (n,), as ``ImageTable.keys`` gives images: their order counts."""
     factors = torch.randint(-(2**63), 2**63 - 1, (3,), generator=generator(0, "triple-keys"))
     return (keys[triples] * factors).sum(dim=1)

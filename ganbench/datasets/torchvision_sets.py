@@ -15,7 +15,7 @@ from ganbench.errors import DataError, UsageError
 from ganbench.interfaces.dataset import Dataset
 
 if TYPE_CHECKING:
-    from ganbench.datasets.images import Table
+    from ganbench.datasets.images import ImageTable
     from ganbench.interfaces.dataset import Population
 
 
@@ -98,7 +98,7 @@ class Mnist(Download):
 
         return Images(*self.tables(root), n_modes=10, n_samples=10_000, evaluator="mnist-cnn")
 
-    def tables(self, root: Path) -> tuple[Table, Table]:
+    def tables(self, root: Path) -> tuple[ImageTable, ImageTable]:
         """The training images and the test images.
 
         Raises:
@@ -174,13 +174,13 @@ class FashionMnist(Mnist):
         return GreyImages(*self.tables(root), n_modes=10, n_samples=10_000, evaluator="inception-v3-compat")
 
 
-def _table(images: Path, labels: Path) -> Table:
+def _table(images: Path, labels: Path) -> ImageTable:
     """One split, through torchvision's readers."""
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    from ganbench.datasets.images import Table
+    from ganbench.datasets.images import ImageTable
 
-    return Table(read_image_file(str(images)).unsqueeze(1), read_label_file(str(labels)))
+    return ImageTable(read_image_file(str(images)).unsqueeze(1), read_label_file(str(labels)))
 
 
 # -- cifar -------------------------------------------------------------------------------------------------------------
@@ -232,15 +232,15 @@ class Cifar10(Download):
 
         return [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
 
-    def _table(self, root: Path, train: bool) -> Table:
+    def _table(self, root: Path, train: bool) -> ImageTable:
         import torch
         from torchvision.datasets import CIFAR10
 
-        from ganbench.datasets.images import Table
+        from ganbench.datasets.images import ImageTable
 
         read = CIFAR10(root, train=train, download=False)  # unpickles files, which is why they are checked first
         images = torch.from_numpy(read.data).permute(0, 3, 1, 2).contiguous()
-        return Table(images, torch.tensor(read.targets, dtype=torch.int64))
+        return ImageTable(images, torch.tensor(read.targets, dtype=torch.int64))
 
 
 # -- celeba ------------------------------------------------------------------------------------------------------------
@@ -304,13 +304,13 @@ class Celeba(Download):
         if faces != FACES:
             raise self.broken(folder, f"holds {faces} pictures instead of {FACES} (delete it first)")
 
-    def _table(self, root: Path, split: str) -> Table:
+    def _table(self, root: Path, split: str) -> ImageTable:
         import torch
         from torchvision.datasets import CelebA
 
-        from ganbench.datasets.images import Table, read_pictures_once
+        from ganbench.datasets.images import ImageTable, read_pictures_once
 
         home = root / CelebA.base_folder
         paths = [home / "img_align_celeba" / f for f in CelebA(root, split=split, target_type=[]).filename]
         images = read_pictures_once(paths, self.size, home / f"ganbench-{split}-{self.size}.npy")
-        return Table(images, torch.zeros(len(images), dtype=torch.int64))
+        return ImageTable(images, torch.zeros(len(images), dtype=torch.int64))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganbench.interfaces.dataset import Population
-from ganbench.interfaces.draw import DrawSpec, fill
+from ganbench.interfaces.draw import RandomSpec, fill
 from ganbench.rng import generator
 
 # -- transfer ----------------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Feed:
+class BatchSampler:
     """Draws blocks. The keys hold the seed, the purpose and the place in the run, and never the objective.
 
     Critic update c of a step has its own streams, so an objective with five updates a step and one with a single
@@ -70,8 +70,8 @@ class Feed:
     length: int
     device: torch.device
     dtype: torch.dtype
-    critic_specs: Sequence[DrawSpec] = ()
-    generator_specs: Sequence[DrawSpec] = ()
+    critic_specs: Sequence[RandomSpec] = ()
+    generator_specs: Sequence[RandomSpec] = ()
     prefix: str = ""  # of every purpose: an experiment beside the training draws numbers of its own
 
     def critic(self, block: int, update: int) -> list[Batch]:
@@ -97,10 +97,10 @@ class Feed:
         )
 
     def _latents(self, purpose: str, *indices: int) -> list[Tensor]:
-        spec = DrawSpec("normal", (self.batch_size, self.latent))
+        spec = RandomSpec("normal", (self.batch_size, self.latent))
         return self._for_each(lambda rng: fill(spec, self.length, rng), purpose, *indices)
 
-    def _numbers(self, purpose: str, specs: Sequence[DrawSpec], *indices: int) -> list[Tensor]:
+    def _numbers(self, purpose: str, specs: Sequence[RandomSpec], *indices: int) -> list[Tensor]:
         drawn = self._for_each(lambda rng: [fill(spec, self.length, rng) for spec in specs], purpose, *indices)
         return [self._stack([numbers[i] for numbers in drawn]) for i in range(len(specs))]
 

@@ -12,12 +12,20 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from ganbench.engine.batches import Batch, Feed, block_length, send
+from ganbench.engine.batches import Batch, BatchSampler, block_length, send
 from ganbench.engine.cuda_graph import Capture, Captured, capture_for
 from ganbench.engine.flops import flops
-from ganbench.engine.functional import Arguments, Clock, Passes, Weights, in_turn, least_seeds, over_seeds
+from ganbench.engine.functional import (
+    Passes,
+    StepClock,
+    StepInputs,
+    Weights,
+    map_sequentially,
+    min_cohort_size,
+    vmap_seeds,
+)
 from ganbench.engine.player import Player, make_player
-from ganbench.engine.readings import gradient_norm, wide
+from ganbench.engine.readings import gradient_norm, to_float64
 from ganbench.engine.tracing import Replayed
 from ganbench.errors import ObjectiveError
 from ganbench.interfaces.architecture import Architecture
@@ -74,7 +82,7 @@ class Programs:
         """Whether the objective can be recorded."""
         return self.passes.objective.traceable and self.vectorises
 
-    def try_all(self, critic: Arguments, generator: Arguments) -> None:
+    def try_all(self, critic: StepInputs, generator: StepInputs) -> None:
         """Run everything once, and seed by seed from now on where that is quicker or vmap refuses.
 
         Raises:
@@ -95,28 +103,28 @@ class Programs:
             reason, name = str(error).partition("\n")[0], self.passes.objective.name
             warnings.warn(f"{name} runs seed by seed, because vmap refused it: {reason}", stacklevel=3)
 
-    def _try_all(self, critic: Arguments, generator: Arguments) -> None:
+    def _try_all(self, critic: StepInputs, generator: StepInputs) -> None:
         self.critic_gradient(critic)
         self.generator_gradient(generator)
         self.projected(critic)
         self.next_state(generator)
 
-    def operations(self, function: Callable[[Arguments], object], arguments: Arguments) -> int:
+    def operations(self, function: Callable[[StepInputs], object], arguments: StepInputs) -> int:
         """Floating-point operations of the matrix products of a pass of one seed, whoever keeps it company."""
         alone = arguments.of_seed(0)
         return flops(lambda: function(alone))
 
-    def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def critic_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         """The critic's flattened gradient, (K, size), and its readings, (K, 6)."""
         found: tuple[Tensor, Tensor] = self._run("critic_gradient", self._critic_gradient, arguments)
         return found
 
-    def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def generator_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         """The generator's flattened gradient, (K, size), and its readings, (K, 2)."""
         found: tuple[Tensor, Tensor] = self._run("generator_gradient", self._generator_gradient, arguments)
         return found
 
-    def projected(self, arguments: Arguments) -> Weights:
+    def projected(self, arguments: StepInputs) -> Weights:
         """The critic's weights as its constraint allows them at this clock and state; the very same without one."""
         if self._constraint is None:
             return arguments.critic
@@ -125,7 +133,7 @@ class Programs:
             found: Weights = run(arguments.critic, arguments.state, arguments.clock)
         return found
 
-    def next_state(self, arguments: Arguments) -> dict[str, Tensor]:
+    def next_state(self, arguments: StepInputs) -> dict[str, Tensor]:
         """The objective's state after a generator update; the very same where it has none that changes."""
         if type(self.passes.objective).update_state is Objective.update_state:
             return arguments.state
@@ -136,50 +144,50 @@ class Programs:
     def generate(self, weights: Weights, latents: Tensor) -> Tensor:
         """Samples (K, n, *sample_shape) of latents (K, n, z)."""
         with torch.no_grad():
-            samples: Tensor = over_seeds(self.passes.generate, self.loops)(weights, latents)
+            samples: Tensor = vmap_seeds(self.passes.generate, self.loops)(weights, latents)
         return samples
 
-    def _critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def _critic_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         gradients, readings = self._for_all(self.passes.critic_gradients, arguments)
         gradient = self._critic.flatten(gradients)
         norm = gradient_norm(gradient)
         return gradient, torch.cat([readings[:, :1], norm[:, None], readings[:, 1:]], dim=1)
 
-    def _generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def _generator_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         gradients, loss = self._for_all(self.passes.generator_gradients, arguments)
         gradient = self._generator.flatten(gradients)
-        return gradient, torch.stack([wide(loss), gradient_norm(gradient)], dim=1)
+        return gradient, torch.stack([to_float64(loss), gradient_norm(gradient)], dim=1)
 
-    def _projected(self, weights: Weights, state: dict[str, Tensor], clock: Clock) -> Weights:
+    def _projected(self, weights: Weights, state: dict[str, Tensor], clock: StepClock) -> Weights:
         def of_one_seed(own: Weights, carried: dict[str, Tensor]) -> Weights:
             assert self._constraint is not None
             return self._constraint(own, Draw(*clock, carried))
 
-        projected: Weights = over_seeds(of_one_seed, self.loops)(weights, state)
+        projected: Weights = vmap_seeds(of_one_seed, self.loops)(weights, state)
         return projected
 
-    def _next_state(self, arguments: Arguments) -> dict[str, Tensor]:
+    def _next_state(self, arguments: StepInputs) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self._for_all(self.passes.next_state, arguments)
         return state
 
-    def _for_all(self, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
+    def _for_all(self, function: Callable[[StepInputs], Any], arguments: StepInputs) -> Any:
         """A function of one seed's arguments, for all seeds; the clock is shared."""
         parts, clock = arguments.apart()
         with self._arithmetic(arguments.latent.device.type):
-            return over_seeds(lambda part: function(Arguments(**part, clock=clock)), self.loops)(parts)
+            return vmap_seeds(lambda part: function(StepInputs(**part, clock=clock)), self.loops)(parts)
 
     def _arithmetic(self, device: str) -> AbstractContextManager[Any]:
         if self._precision == "bf16":  # of products; weights, their gradients and all sums stay as they are
             return torch.autocast(device, torch.bfloat16)
         return nullcontext()
 
-    def _run(self, name: str, function: Callable[[Arguments], Any], arguments: Arguments) -> Any:
+    def _run(self, name: str, function: Callable[[StepInputs], Any], arguments: StepInputs) -> Any:
         """A function of all seeds' arguments; where they take turns, of one seed after the other."""
         quick = self._quickly(name, function)
         if not self.loops:
             return quick(arguments)
         parts, clock = arguments.apart()
-        return in_turn(lambda part: quick(Arguments(**part, clock=clock)), parts)
+        return map_sequentially(lambda part: quick(StepInputs(**part, clock=clock)), parts)
 
     def _quickly(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
         """A function, replayed from a recording where the objective allows it."""
@@ -197,7 +205,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Setting:
+class TrainingConfig:
     """All that a cohort's numbers depend on, besides its seeds.
 
     Attributes:
@@ -221,7 +229,7 @@ class Setting:
 
     def least_seeds(self) -> int:
         """The seeds that a cohort is padded to."""
-        return 1 if self.solitary else least_seeds(self.population.sample_shape)
+        return 1 if self.solitary else min_cohort_size(self.population.sample_shape)
 
 
 class Cohort:
@@ -240,7 +248,7 @@ class Cohort:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: TrainingConfig,
         seeds: tuple[int, ...],
         capture: Capture | None = None,
         programs: Programs | None = None,
@@ -260,18 +268,18 @@ class Cohort:
 
     # -- what a run calls -----------------------------------------------------------------------------------------
 
-    def clocks(self, first: int, n: int) -> list[Clock]:
+    def clocks(self, first: int, n: int) -> list[StepClock]:
         """The clocks of n generator steps, counted from 1; made at once, so that no step waits for a transfer."""
         s, numbers = self.setting, range(first, first + n)
         steps = send(torch.tensor(numbers), s.device)
         progress = send(torch.tensor([step / s.steps for step in numbers], dtype=s.dtype), s.device)
-        return [Clock(*pair) for pair in zip(steps.unbind(), progress.unbind(), strict=True)]
+        return [StepClock(*pair) for pair in zip(steps.unbind(), progress.unbind(), strict=True)]
 
-    def clock(self, step: int) -> Clock:
+    def clock(self, step: int) -> StepClock:
         """The clock at one generator step."""
         return self.clocks(step, 1)[0]
 
-    def step(self, critic: list[Batch], generator: Batch, clock: Clock) -> Tensor:
+    def step(self, critic: list[Batch], generator: Batch, clock: StepClock) -> Tensor:
         """A critic update with each batch, then one generator update, with the critic frozen.
 
         Returns:
@@ -279,11 +287,11 @@ class Cohort:
         """
         return self._step(critic, generator, clock)
 
-    def update_critic(self, batch: Batch, clock: Clock) -> Tensor:
+    def update_critic(self, batch: Batch, clock: StepClock) -> Tensor:
         """One critic update. Returns its readings, (K, 6), still on the device."""
         return self._update_critic(batch, clock)
 
-    def update_generator(self, batch: Batch, clock: Clock) -> Tensor:
+    def update_generator(self, batch: Batch, clock: StepClock) -> Tensor:
         """One generator update, with the critic frozen. Returns its readings, (K, 2), still on the device."""
         arguments = self.arguments(batch, clock)
         gradient, readings = self.generator_gradient(arguments)
@@ -291,19 +299,19 @@ class Cohort:
         self._write_state(self._for_all(self.programs.next_state, arguments))
         return readings
 
-    def critic_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def critic_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         """The critic's flattened gradient, (K, size), and its readings, (K, 6); nothing moves."""
         return self._for_all(self.programs.critic_gradient, arguments)
 
-    def generator_gradient(self, arguments: Arguments) -> tuple[Tensor, Tensor]:
+    def generator_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
         """The generator's flattened gradient, (K, size), and its readings, (K, 2); nothing moves."""
         return self._for_all(self.programs.generator_gradient, arguments)
 
-    def arguments(self, batch: Batch, clock: Clock) -> Arguments:
+    def arguments(self, batch: Batch, clock: StepClock) -> StepInputs:
         """What a pass needs, from a batch and the weights as they stand."""
         real = self.setting.population.take(batch.real).to(self.setting.dtype)
         weights = self.generator.weights, self.critic.weights
-        return Arguments(*weights, real, batch.latent, batch.numbers, self.state, clock)
+        return StepInputs(*weights, real, batch.latent, batch.numbers, self.state, clock)
 
     def sample(self, latents: Tensor) -> Tensor:
         """Samples of every seed from its own latents (K, n, z): (K, n, *sample_shape)."""
@@ -323,24 +331,24 @@ class Cohort:
         """Whether the device is still at work when a step returns, so that what comes can be drawn meanwhile."""
         return self.setting.device.type != "cpu"
 
-    def _for_all(self, function: Callable[[Arguments], T], arguments: Arguments) -> T:
+    def _for_all(self, function: Callable[[StepInputs], T], arguments: StepInputs) -> T:
         """What a function gives for all seeds. Where they take turns, padding costs nothing: it is a copy."""
         padding = len(self._padded) - len(self.seeds)
         if not (self.loops and padding):
             return function(arguments)
         parts, clock = arguments.apart()
-        found = function(Arguments(**pytree.tree_map(lambda leaf: leaf[: len(self.seeds)], parts), clock=clock))
+        found = function(StepInputs(**pytree.tree_map(lambda leaf: leaf[: len(self.seeds)], parts), clock=clock))
         padded: T = pytree.tree_map(lambda leaf: torch.cat([leaf, leaf[-1:].expand(padding, *leaf.shape[1:])]), found)
         return padded
 
     # -- what moves ------------------------------------------------------------------------------------------------
 
-    def _step_by_step(self, critic: list[Batch], generator: Batch, clock: Clock) -> Tensor:
+    def _step_by_step(self, critic: list[Batch], generator: Batch, clock: StepClock) -> Tensor:
         for batch in critic:
             readings = self._move_critic(batch, clock)
         return torch.cat([readings, self.update_generator(generator, clock)], dim=1)
 
-    def _move_critic(self, batch: Batch, clock: Clock) -> Tensor:
+    def _move_critic(self, batch: Batch, clock: StepClock) -> Tensor:
         arguments = self.arguments(batch, clock)
         gradient, readings = self.critic_gradient(arguments)
         self.critic.update(gradient)  # in place: the arguments' weights, too
@@ -380,11 +388,11 @@ class Cohort:
         players = self.generator, self.critic
         return Programs(passes, *players, compiled=s.compiled, precision=s.precision, captured=captured)
 
-    def make_feed(self, batch_size: int, prefix: str = "") -> Feed:
+    def make_feed(self, batch_size: int, prefix: str = "") -> BatchSampler:
         """A feed for batches of a given size, for which each loss is run once to learn its draws and its faults."""
         s = self.setting
         length = block_length(batch_size, torch.Size(s.population.sample_shape).numel())
-        feed = Feed(
+        feed = BatchSampler(
             self._padded, s.population, batch_size, s.architecture.latent, length, s.device, s.dtype, prefix=prefix
         )
         first = self.arguments(feed.critic(0, 0)[0], self.clock(1)).of_seed(0)
@@ -395,7 +403,7 @@ class Cohort:
 
     def _first_state(self) -> dict[str, Tensor]:
         nothing = torch.empty(len(self._padded), 0)
-        arguments = Arguments(self.generator.weights, self.critic.weights, nothing, nothing, [], {}, self.clock(1))
+        arguments = StepInputs(self.generator.weights, self.critic.weights, nothing, nothing, [], {}, self.clock(1))
         states = [self.programs.passes.first_state(arguments.of_seed(k)) for k in range(len(self._padded))]
         return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 

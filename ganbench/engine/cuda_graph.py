@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganbench.engine.tracing import Quickened
+from ganbench.engine.tracing import TracedFunction
 
 WARM_UPS = 3  # calls before capturing, in which libraries and optimizers make what they keep
 
@@ -33,7 +33,7 @@ def capture_for(device: torch.device) -> Capture | None:
     return cuda_graph if device.type == "cuda" else None
 
 
-class Captured(Quickened):
+class Captured(TracedFunction):
     """A function of tensors, or trees of them, that is captured when it has been called a few times.
 
     Args:

@@ -12,15 +12,15 @@ from torch.func import functional_call, grad_and_value
 from torch.utils import _pytree as pytree
 
 from ganbench.engine.player import FunctionalCritic
-from ganbench.engine.readings import accuracy, wide
+from ganbench.engine.readings import accuracy, to_float64
 from ganbench.errors import ObjectiveError
-from ganbench.interfaces.draw import Draw, DrawSpec, ForbidRandomness, RecordingDraw, ReplayingDraw
+from ganbench.interfaces.draw import Draw, ForbidRandomness, RandomSpec, RecordingDraw, ReplayingDraw
 from ganbench.interfaces.objective import Objective
 
 # -- vectorise ---------------------------------------------------------------------------------------------------------
 
 
-def least_seeds(sample_shape: tuple[int, ...]) -> int:
+def min_cohort_size(sample_shape: tuple[int, ...]) -> int:
     """The seeds that a vectorised program is padded to, so that a seed's numbers do not depend on its company.
 
     Kernels of few and of many seeds differ in rounding: of one, and for images of several channels of two.
@@ -28,7 +28,7 @@ def least_seeds(sample_shape: tuple[int, ...]) -> int:
     return 3 if len(sample_shape) == 3 and sample_shape[0] > 1 else 2
 
 
-def over_seeds(function: Callable[..., Any], loop: bool = False) -> Callable[..., Any]:
+def vmap_seeds(function: Callable[..., Any], loop: bool = False) -> Callable[..., Any]:
     """``function`` with a leading seed axis on every tensor of its arguments and results.
 
     Args:
@@ -38,7 +38,7 @@ def over_seeds(function: Callable[..., Any], loop: bool = False) -> Callable[...
     return _looped(function) if loop else torch.func.vmap(function, randomness="error")
 
 
-def in_turn(function: Callable[..., Any], tree: Any) -> Any:
+def map_sequentially(function: Callable[..., Any], tree: Any) -> Any:
     """What a function of several seeds gives, computed for one seed after the other.
 
     Args:
@@ -55,7 +55,7 @@ def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
         result = function(*pytree.tree_map(lambda leaf: leaf[0], args))
         return pytree.tree_map(lambda leaf: leaf[None], result)
 
-    return lambda *args: in_turn(alone, args)
+    return lambda *args: map_sequentially(alone, args)
 
 
 # -- passes ------------------------------------------------------------------------------------------------------------
@@ -63,14 +63,14 @@ def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
 Weights = Mapping[str, Tensor]
 
 
-class Clock(NamedTuple):
+class StepClock(NamedTuple):
     """Where in the run a step is; shared by all seeds. Tensors, so that a captured graph can read them."""
 
     step: Tensor
     progress: Tensor
 
 
-class Arguments(NamedTuple):
+class StepInputs(NamedTuple):
     """All that a pass needs. For a cohort every tensor but the clock's has a leading seed axis."""
 
     generator: Weights
@@ -79,21 +79,21 @@ class Arguments(NamedTuple):
     latent: Tensor  # (batch, z)
     numbers: list[Tensor]  # what the objective's draws will give, in order
     state: dict[str, Tensor]
-    clock: Clock
+    clock: StepClock
 
     def draw(self) -> Draw:
         """The draw of one seed at this step."""
         return ReplayingDraw(*self.clock, self.state, self.generator, numbers=self.numbers)
 
-    def apart(self) -> tuple[dict[str, Any], Clock]:
+    def apart(self) -> tuple[dict[str, Any], StepClock]:
         """What has a seed axis, and what is shared."""
         parts = self._asdict()
         return parts, parts.pop("clock")
 
-    def of_seed(self, k: int) -> Arguments:
+    def of_seed(self, k: int) -> StepInputs:
         """The arguments of one seed of a cohort."""
         parts, clock = self.apart()
-        return Arguments(**pytree.tree_map(lambda leaf: leaf[k], parts), clock=clock)
+        return StepInputs(**pytree.tree_map(lambda leaf: leaf[k], parts), clock=clock)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Passes:
         samples: Tensor = functional_call(self.generator, dict(weights), (latent,))
         return samples
 
-    def critic_gradients(self, arguments: Arguments) -> tuple[Weights, Tensor]:
+    def critic_gradients(self, arguments: StepInputs) -> tuple[Weights, Tensor]:
         """Gradients of the critic's loss by its weights, and (loss, score real, score fake, accuracy, estimate)."""
         real, draw, objective = arguments.real, arguments.draw(), self.objective
         fake = self.generate(arguments.generator, arguments.latent)
@@ -131,9 +131,9 @@ class Passes:
             return value, (a.mean(), b.mean(), right, objective.estimate(critic, real, fake))
 
         gradients, (value, readings) = grad_and_value(loss, has_aux=True)(arguments.critic)
-        return gradients, wide(torch.stack([value, *readings]))
+        return gradients, to_float64(torch.stack([value, *readings]))
 
-    def generator_gradients(self, arguments: Arguments) -> tuple[Weights, Tensor]:
+    def generator_gradients(self, arguments: StepInputs) -> tuple[Weights, Tensor]:
         """Gradients of the generator's loss by its weights, the critic frozen, and the loss."""
 
         def loss(weights: Weights) -> Tensor:
@@ -145,17 +145,17 @@ class Passes:
         gradients, value = grad_and_value(loss)(arguments.generator)
         return gradients, value
 
-    def next_state(self, arguments: Arguments) -> dict[str, Tensor]:
+    def next_state(self, arguments: StepInputs) -> dict[str, Tensor]:
         """The objective's state after a generator update."""
         fake = self.generate(arguments.generator, arguments.latent)
         critic = FunctionalCritic(self.critic, arguments.critic)
         return self.objective.update_state(critic, arguments.real, fake, arguments.draw())
 
-    def first_state(self, arguments: Arguments) -> dict[str, Tensor]:
+    def first_state(self, arguments: StepInputs) -> dict[str, Tensor]:
         """The objective's state before the first step."""
         return self.objective.init_state(FunctionalCritic(self.critic, arguments.critic), arguments.draw())
 
-    def rehearse(self, loss: str, arguments: Arguments) -> list[DrawSpec]:
+    def rehearse(self, loss: str, arguments: StepInputs) -> list[RandomSpec]:
         """Run one loss outside any transform and learn what it draws.
 
         Raises:

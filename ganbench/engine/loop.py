@@ -17,7 +17,7 @@ from ganbench.engine.readings import READINGS, VITAL
 
 
 @dataclass(frozen=True)
-class Segment:
+class LogChunk:
     """What a stretch of steps gave.
 
     Attributes:
@@ -34,7 +34,7 @@ class Segment:
     seconds: NDArray[np.float64]
 
 
-def train(cohort: Cohort, stops: set[int], after: Segment | None = None) -> Iterator[Segment]:
+def train(cohort: Cohort, stops: set[int], after: LogChunk | None = None) -> Iterator[LogChunk]:
     """Train to the last step, yielding at the end of every block and at every step in ``stops``.
 
     Between yields the cohort is at rest: it may be sampled, and nothing that happens there counts as training time.
@@ -61,7 +61,7 @@ def train(cohort: Cohort, stops: set[int], after: Segment | None = None) -> Iter
                 now, n = time.perf_counter(), len(rows)
                 seconds = elapsed + (now - began) * np.arange(1, n + 1) / n
                 elapsed, updates = seconds[-1], counts[-1]
-                yield Segment(first, first + n - 1, _gather(cohort, rows), np.array(counts), seconds)
+                yield LogChunk(first, first + n - 1, _gather(cohort, rows), np.array(counts), seconds)
             if fault:
                 raise fault
             began = time.perf_counter()

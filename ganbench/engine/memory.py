@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import torch
 
-from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.loop import train
 from ganbench.engine.sampling import evaluate
 from ganbench.interfaces.executor import EXHAUSTED, Failure
-from ganbench.metrics.suite import Examiner
+from ganbench.metrics.suite import MetricSuite
 
 
 def largest(fits: Callable[[int], bool], least: int, most: int) -> int:
@@ -28,7 +28,7 @@ def largest(fits: Callable[[int], bool], least: int, most: int) -> int:
     return least
 
 
-def fits(setting: Setting, seeds: tuple[int, ...], examiner: Examiner) -> bool:
+def fits(setting: TrainingConfig, seeds: tuple[int, ...], examiner: MetricSuite) -> bool:
     """Whether a cohort can be made, take a step and be evaluated."""
     try:
         _rehearse(setting, seeds, examiner)
@@ -41,7 +41,7 @@ def fits(setting: Setting, seeds: tuple[int, ...], examiner: Examiner) -> bool:
     return True
 
 
-def _rehearse(setting: Setting, seeds: tuple[int, ...], examiner: Examiner) -> None:
+def _rehearse(setting: TrainingConfig, seeds: tuple[int, ...], examiner: MetricSuite) -> None:
     cohort = Cohort(setting, seeds)
     next(train(cohort, {1}))
     evaluate(cohort, examiner, dict.fromkeys(seeds, True))

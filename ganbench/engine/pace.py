@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ganbench.engine.cohort import Cohort, Setting
-from ganbench.engine.functional import Arguments
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.functional import StepInputs
 from ganbench.engine.tracing import missing_compiler, require_compiler
 from ganbench.errors import UsageError
 
@@ -40,7 +40,7 @@ class Pace:
     reason: str
 
 
-def settle(asked: str, setting: Setting, seeds: tuple[int, ...]) -> tuple[Cohort, Pace]:
+def settle(asked: str, setting: TrainingConfig, seeds: tuple[int, ...]) -> tuple[Cohort, Pace]:
     """A cohort at rest before its first step, with its programs compiled where that pays or is asked for.
 
     Raises:
@@ -100,7 +100,7 @@ def operations(cohort: Cohort) -> float:
     return cohort.setting.steps * (cohort.setting.objective.n_critic * critic + generator)
 
 
-def _first(cohort: Cohort) -> tuple[Arguments, Arguments]:
+def _first(cohort: Cohort) -> tuple[StepInputs, StepInputs]:
     """What the critic's and the generator's first passes need."""
     clock = cohort.clock(1)
     return cohort.arguments(cohort.feed.critic(0, 0)[0], clock), cohort.arguments(cohort.feed.generator(0)[0], clock)

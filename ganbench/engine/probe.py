@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganbench.engine.batches import Batch
-from ganbench.engine.cohort import Cohort, Setting
-from ganbench.engine.readings import CRITIC_READINGS, wide
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.readings import CRITIC_READINGS, to_float64
 from ganbench.interfaces.objective import Objective
 from ganbench.spec import ProbeProtocol
 
@@ -28,7 +28,7 @@ Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Minibatches:
+class NoiseSampling:
     """What the noise of the generator's gradient is taken from.
 
     Attributes:
@@ -47,7 +47,7 @@ class Minibatches:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProbeReading:
     """One moment of the probe, for all seeds; every array is (seeds,)."""
 
     generator_step: int
@@ -59,14 +59,14 @@ class Reading:
 
 
 def probe(
-    setting: Setting,
+    setting: TrainingConfig,
     seeds: tuple[int, ...],
     protocol: ProbeProtocol,
     generators: Mapping[int, list[Weights]],
     report: Report = lambda step: None,
-    noise: Minibatches = Minibatches(),
+    noise: NoiseSampling = NoiseSampling(),
     watchers: Sequence[Objective] = (),
-) -> Iterator[Reading]:
+) -> Iterator[ProbeReading]:
     """Probe an objective on frozen generators: at every moment its reading, then one of every watcher, in order.
 
     Args:
@@ -137,7 +137,7 @@ class _Fixed:
     minibatches: list[Batch]
 
 
-def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: Minibatches) -> _Fixed:
+def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: NoiseSampling) -> _Fixed:
     large = cohort.make_feed(len(held_out), prefix="probe-fixed-")
     small = cohort.make_feed(noise.size or cohort.setting.batch_size, prefix="probe-noise-")
     blocks = range(-(-noise.number // small.length))
@@ -148,15 +148,15 @@ def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: Minibatches) -> _Fix
     return _Fixed(real.expand(len(cohort.generator.flat), *real.shape), critic, generator, minibatches)
 
 
-def _read(cohort: Cohort, fixed: _Fixed, age: int, step: int, noisy: bool) -> Reading:
+def _read(cohort: Cohort, fixed: _Fixed, age: int, step: int, noisy: bool) -> ProbeReading:
     clock = cohort.clock(0)
     _, critic = cohort.critic_gradient(cohort.arguments(fixed.critic, clock)._replace(real=fixed.real))
     _, generator = cohort.generator_gradient(cohort.arguments(fixed.generator, clock)._replace(real=fixed.real))
     gradients = (cohort.generator_gradient(cohort.arguments(batch, clock))[0] for batch in fixed.minibatches)
-    noise = gradient_noise(map(wide, gradients)) if noisy else torch.full_like(generator[:, 1], torch.nan)
+    noise = gradient_noise(map(to_float64, gradients)) if noisy else torch.full_like(generator[:, 1], torch.nan)
     n = len(cohort.seeds)
     columns = [generator[:n, 1], noise[:n], critic[:n, CRITIC_READINGS.index("critic_accuracy")], critic[:n, 0]]
-    return Reading(age, step, *(c.double().cpu().numpy() for c in columns))
+    return ProbeReading(age, step, *(c.double().cpu().numpy() for c in columns))
 
 
 def gradient_noise(gradients: Iterator[Tensor]) -> Tensor:

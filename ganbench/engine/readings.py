@@ -14,7 +14,7 @@ READINGS = CRITIC_READINGS + GENERATOR_READINGS
 VITAL = tuple(i for i, name in enumerate(READINGS) if name != "estimate")
 
 
-def wide(x: Tensor) -> Tensor:
+def to_float64(x: Tensor) -> Tensor:
     """``x`` in float64, where the device has it: squares of tiny gradients underflow in float32 (below 1e-23)."""
     return x if x.device.type == "mps" else x.double()
 
@@ -25,7 +25,7 @@ def gradient_norm(gradient: Tensor) -> Tensor:
     Args:
         gradient: flattened gradients, one row a seed: (seeds, size).
     """
-    norm: Tensor = torch.linalg.vector_norm(wide(gradient), dim=1)
+    norm: Tensor = torch.linalg.vector_norm(to_float64(gradient), dim=1)
     return norm
 
 

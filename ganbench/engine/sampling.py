@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganbench.engine.cohort import Cohort
-from ganbench.metrics.suite import Examiner, Findings
+from ganbench.metrics.suite import Evaluation, MetricSuite
 from ganbench.rng import generator
 
 # Samples are drawn in batches of this size, always: a generator with batch normalisation gives other samples in others.
@@ -26,7 +26,7 @@ def draw_samples(sample: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
     return torch.cat(samples, dim=1).float().cpu()
 
 
-def evaluate(cohort: Cohort, examiner: Examiner, alive: Mapping[int, bool]) -> dict[int, Findings]:
+def evaluate(cohort: Cohort, examiner: MetricSuite, alive: Mapping[int, bool]) -> dict[int, Evaluation]:
     """What is found of every seed that has not diverged, by seed."""
     setting = cohort.setting
     latents = evaluation_latents(cohort.seeds, examiner.n_samples, setting.architecture.latent)

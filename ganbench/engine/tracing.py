@@ -120,7 +120,7 @@ def require_compiler() -> None:
 # -- quickened ---------------------------------------------------------------------------------------------------------
 
 
-class Quickened:
+class TracedFunction:
     """What recording and capturing have in common. What cannot be done is said once and runs as it is written.
 
     Args:
@@ -175,7 +175,7 @@ class Quickened:
 CALLS_BEFORE_RECORDING = 32  # recording takes as long as about a hundred calls save
 
 
-class Replayed(Quickened):
+class Replayed(TracedFunction):
     """A pure function of tensors that is recorded when it has been called often, for each set of shapes.
 
     Args:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbench.engine.loop import Segment, first_divergence
+from ganbench.engine.loop import LogChunk, first_divergence
 from ganbench.engine.readings import READINGS, VITAL
-from ganbench.metrics.suite import Findings
+from ganbench.metrics.suite import Evaluation
 
 
 @dataclass
-class Record:
+class TrainingLog:
     """Grows while a cohort is trained; no number that was noted is ever changed.
 
     Attributes:
@@ -28,12 +28,12 @@ class Record:
     """
 
     seeds: tuple[int, ...]
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[LogChunk] = field(default_factory=list)
     evaluations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     modes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     diverged: dict[int, tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
 
-    def note(self, segment: Segment) -> None:
+    def note(self, segment: LogChunk) -> None:
         """Take in the readings of some more steps."""
         self.segments.append(segment)
         while len(self.segments) > 1 and len(self.segments[-2].readings) <= len(self.segments[-1].readings):
@@ -42,7 +42,7 @@ class Record:
             if row >= 0:
                 self.diverged.setdefault(self.seeds[k], (segment.first + int(row), segment.readings[row, k]))
 
-    def examined(self, step: int, findings: Mapping[int, Findings]) -> None:
+    def examined(self, step: int, findings: Mapping[int, Evaluation]) -> None:
         """Take in the metrics and modes at one step, by seed."""
         for seed, (rows, modes) in findings.items():
             self.evaluations.setdefault(seed, []).extend({"step": step, **row} for row in rows)
@@ -65,20 +65,20 @@ class Record:
         broken = [f"{READINGS[i]} was {readings[i]}" for i in VITAL if not np.isfinite(readings[i])]
         return f"NotFinite: at step {step} {', '.join(broken)}"
 
-    def of(self, seeds: Sequence[int]) -> Record:
+    def of(self, seeds: Sequence[int]) -> TrainingLog:
         """What was measured of some of the seeds."""
         rows = [self.seeds.index(seed) for seed in seeds]
         evaluations = {seed: list(self.evaluations.get(seed, [])) for seed in seeds}
         modes = {seed: list(self.modes.get(seed, [])) for seed in seeds}
-        chosen = Record(tuple(seeds), evaluations=evaluations, modes=modes)
+        chosen = TrainingLog(tuple(seeds), evaluations=evaluations, modes=modes)
         for segment in self.segments:
             chosen.note(replace(segment, readings=segment.readings[:, rows]))
         return chosen
 
 
-def joined(segments: Sequence[Segment]) -> Segment:
+def joined(segments: Sequence[LogChunk]) -> LogChunk:
     """All segments of a run as one; at least one is needed."""
-    return Segment(
+    return LogChunk(
         segments[0].first,
         segments[-1].last,
         np.concatenate([s.readings for s in segments]),

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ganbench.errors import ObjectiveError
 
 
-class DrawSpec(NamedTuple):
+class RandomSpec(NamedTuple):
     """One call of ``draw`` in a loss: the kind of numbers and their shape for one seed."""
 
     kind: str  # "normal" or "uniform"
@@ -58,10 +58,10 @@ class RecordingDraw(Draw):
     """Notes what a loss asks for, so that whole blocks can be drawn ahead. Gives halves: finite in any formula."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    calls: list[DrawSpec] = field(default_factory=list)
+    calls: list[RandomSpec] = field(default_factory=list)
 
     def _numbers(self, kind: str, shape: tuple[int, ...]) -> Tensor:
-        self.calls.append(DrawSpec(kind, shape))
+        self.calls.append(RandomSpec(kind, shape))
         return torch.full(shape, 0.5, device=self.device)
 
 
@@ -95,7 +95,7 @@ class ForbidRandomness(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def fill(spec: DrawSpec, leading: int, rng: torch.Generator) -> Tensor:
+def fill(spec: RandomSpec, leading: int, rng: torch.Generator) -> Tensor:
     """``leading`` independent draws of one spec: (leading, *shape), on the CPU."""
     shape = (leading, *spec.shape)
     if spec.kind == "normal":

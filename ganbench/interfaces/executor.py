@@ -23,7 +23,7 @@ CHECKPOINT_SECONDS = 25.0
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """Where a cohort runs.
 
     Attributes:
@@ -60,7 +60,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """How one trial ended."""
 
     trial: Trial
@@ -75,16 +75,16 @@ class Event:
 
     shard: CohortSpec
     step: int
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[TrialResult, ...] = ()
     remark: str = ""
 
 
-class Stopped(Exception):  # noqa: N818, it is no error
+class Cancelled(Exception):  # noqa: N818, it is no error
     """Raised where a cohort ends early because it was asked to; a checkpoint holds what it has done."""
 
 
 @dataclass(frozen=True)
-class Contact:
+class Callbacks:
     """The line between a cohort and whoever runs it.
 
     Attributes:
@@ -104,7 +104,7 @@ class Contact:
     def pause(self) -> None:
         """A moment at which everything may end. Raises Stopped."""
         if self.stopped():
-            raise Stopped
+            raise Cancelled
 
 
 # -- executor ----------------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Executor(ABC):
         return None
 
     @abstractmethod
-    def run(self, cohorts: Sequence[CohortSpec], where: Surroundings) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
         """Run cohorts to their ends, yielding what happens as it happens.
 
         Closing the generator lets every cohort end after its block and leave a checkpoint.

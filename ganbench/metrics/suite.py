@@ -19,7 +19,7 @@ from ganbench.metrics.modes import Modes, captured, histogram
 from ganbench.plugins.isolation import guarded
 
 
-class RawValues(Evaluator):
+class IdentityEvaluator(Evaluator):
     """Measures samples by their raw values alone: what is left where the evaluator of some data cannot be had."""
 
     name = "raw"
@@ -31,21 +31,21 @@ class RawValues(Evaluator):
         return Measured(flat, flat.astype(np.float64), np.full(len(flat), -1), np.zeros(len(flat), dtype=bool), 0)
 
 
-class Histogram(NamedTuple):
+class ModeCounts(NamedTuple):
     """How many samples each mode has, and whether it counts as captured: one entry a mode."""
 
     samples: list[int]
     captured: list[bool]
 
 
-class Findings(NamedTuple):
+class Evaluation(NamedTuple):
     """What an evaluation says of one seed: a row a metric, and its modes where some are known and samples finite."""
 
     rows: list[dict[str, Any]]
-    modes: Histogram | None
+    modes: ModeCounts | None
 
 
-class Absent(NamedTuple):
+class MissingEvaluator(NamedTuple):
     """An evaluator that cannot be had: its name, the reason, and how many modes it would tell apart."""
 
     name: str
@@ -54,7 +54,7 @@ class Absent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examiner:
+class MetricSuite:
     """Everything an evaluation needs, loaded once: evaluator, metrics and the measured real samples.
 
     Attributes:
@@ -70,7 +70,7 @@ class Examiner:
     metrics: Sequence[Metric]
     real: Measured
     n_samples: int
-    absent: Absent | None = None
+    absent: MissingEvaluator | None = None
 
     @classmethod
     def of(cls, population: Population, metrics: Sequence[Metric], n_samples: int = 0) -> Self:
@@ -82,8 +82,10 @@ class Examiner:
             with guarded(evaluator, "measuring with"):
                 return cls(evaluator, metrics, evaluator.measure(reference), n)
         except DataError as error:
-            raw = RawValues()
-            return cls(raw, metrics, raw.measure(reference), n, Absent(evaluator.name, str(error), evaluator.n_modes))
+            raw = IdentityEvaluator()
+            return cls(
+                raw, metrics, raw.measure(reference), n, MissingEvaluator(evaluator.name, str(error), evaluator.n_modes)
+            )
 
     def examine(self, samples: Tensor) -> list[dict[str, Any]]:
         """One row a metric for the samples of one seed, (n, *sample_shape)."""
@@ -93,21 +95,21 @@ class Examiner:
         """One row a metric: name, value or the reason why there is none, number of samples measured, and protocol."""
         return [self._row(metric, fake) for metric in self.metrics]
 
-    def findings(self, samples: Tensor) -> Findings:
+    def findings(self, samples: Tensor) -> Evaluation:
         """Everything that is written down of the samples of one seed, (n, *sample_shape)."""
         fake = self._measure(samples)
-        return Findings(self.rows(fake), self._modes(fake))
+        return Evaluation(self.rows(fake), self._modes(fake))
 
     def _measure(self, samples: Tensor) -> Measured:
         with guarded(self.evaluator, "measuring with"):
             return self.evaluator.measure(samples)
 
-    def _modes(self, fake: Measured) -> Histogram | None:
+    def _modes(self, fake: Measured) -> ModeCounts | None:
         """By the definition of the metric ``modes`` among those computed, else by the default."""
         if not fake.n_modes or not_finite(fake):
             return None
         share = next((metric.share for metric in self.metrics if isinstance(metric, Modes)), Modes.share)
-        return Histogram(histogram(fake).tolist(), captured(fake, share).tolist())
+        return ModeCounts(histogram(fake).tolist(), captured(fake, share).tolist())
 
     def protocol(self, metric: Metric, n_samples: int) -> str:
         """The definition of what the rows of a metric hold."""

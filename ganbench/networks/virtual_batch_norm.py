@@ -55,7 +55,7 @@ def _joined(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variances.mean(dim=0) + (means - mean).square().mean(dim=0)
 
 
-class WithReference(nn.Module):
+class ReferenceBatchGenerator(nn.Module):
     """A generator that carries a batch of latents along with those it is asked for.
 
     Attributes:
@@ -90,7 +90,7 @@ class DcganVbn(Dcgan):
         """Latents (batch, latent) to images (batch, channels, side, side) in [-1, 1]."""
         layers = super().generator(sample_shape).children()
         body = [VirtualBatchNorm(m, self.reference) if isinstance(m, BatchNorm) else m for m in layers]
-        return WithReference(nn.Sequential(*body), self.reference, self.latent)
+        return ReferenceBatchGenerator(nn.Sequential(*body), self.reference, self.latent)
 
     def check(self, sample_shape: tuple[int, ...]) -> None:
         """As ``dcgan``. Raises UsageError also for a reference batch of less than two."""

@@ -14,7 +14,7 @@ from ganbench.errors import DataError, PluginError, UnknownNameError, UsageError
 from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.plugins.isolation import guarded, is_own
 from ganbench.plugins.loading import digest_of
-from ganbench.plugins.registry import Offers
+from ganbench.plugins.registry import Catalogue
 from ganbench.spec import Component, canonical, printable
 
 
@@ -78,7 +78,7 @@ def _whole_name(owner: str, key: str, names: Iterable[str]) -> str:
 
 
 def variants(
-    offers: Offers[Any], name: str, settings: Mapping[str, Sequence[Any]], where: str = ""
+    offers: Catalogue[Any], name: str, settings: Mapping[str, Sequence[Any]], where: str = ""
 ) -> list[tuple[Component, Any]]:
     """All combinations of the swept settings of one named component, each with the instance it describes."""
     cls = offers.find(name, where)
@@ -87,7 +87,7 @@ def variants(
 
 
 def _variant(
-    offers: Offers[Any], cls: type[Any], chosen: Mapping[str, Any], swept: Mapping[str, Sequence[Any]]
+    offers: Catalogue[Any], cls: type[Any], chosen: Mapping[str, Any], swept: Mapping[str, Sequence[Any]]
 ) -> tuple[Component, Any]:
     instance = build(cls, chosen, "--set")
     default = _flat(asdict(build(cls, {})))
@@ -99,7 +99,7 @@ def _variant(
     name = f"{offers.origin(cls)}:{cls.name}" if shared else cls.name
     described = asdict(instance)
     place = {key: _absolute(described.pop(key)) for key in getattr(cls, "places", ())}
-    return Component(offers.kind, name, label, described, code_of(cls), place), instance
+    return Component(offers.kind, name, label, described, source_hash(cls), place), instance
 
 
 def _absolute(path: Any) -> str:
@@ -110,7 +110,7 @@ def _absolute(path: Any) -> str:
 Places = Mapping[str, Mapping[str, str]]  # by the name of a dataset, its fields that say where the data lie now
 
 
-def read_places(settings: Mapping[str, Sequence[Any]], datasets: Offers[Any]) -> Places:
+def read_places(settings: Mapping[str, Sequence[Any]], datasets: Catalogue[Any]) -> Places:
     """Where data have been moved to, from settings such as ``image-folder.path``.
 
     Raises:
@@ -160,7 +160,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def code_of(cls: type[Any]) -> str:
+def source_hash(cls: type[Any]) -> str:
     """A fingerprint of a class's source: an objective whose loss was edited must not be given its old results.
 
     Of a plugin in one file, all that stands in it: its functions are edited as often as its classes. Of a class of
@@ -185,13 +185,13 @@ def _version_of(cls: type[Any]) -> str:
     return f"{cls.__qualname__} {version}\n" if version != 1 else ""
 
 
-def instantiate(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None = None) -> Any:
+def instantiate(offers: Catalogue[Any], component: Component, origins: Mapping[str, Any] | None = None) -> Any:
     """The instance that a component describes.
 
     Raises:
         UsageError: nothing answers to its name any more; where it came from, if ``run.json`` says so, is told.
     """
-    return build(find_again(offers, component, origins), {**component.fields, **component.place})
+    return build(resolve_stored(offers, component, origins), {**component.fields, **component.place})
 
 
 def load_population(dataset: Dataset, data_root: Path) -> Population:
@@ -200,7 +200,7 @@ def load_population(dataset: Dataset, data_root: Path) -> Population:
         return dataset.load(data_root)
 
 
-def find_again(offers: Offers[Any], component: Component, origins: Mapping[str, Any] | None) -> type[Any]:
+def resolve_stored(offers: Catalogue[Any], component: Component, origins: Mapping[str, Any] | None) -> type[Any]:
     """The class that a stored trial was made with, by name. Raises UsageError as above."""
     try:
         return offers.find(component.name)

@@ -32,7 +32,7 @@ MATMUL, CONVOLUTION = SETTINGS.index(("cuda", "matmul")), SETTINGS.index(("cuda"
 OLDER_NAMES = {"tf32": "high", "bf16": "medium"}  # of set_float32_matmul_precision; all others are "highest"
 
 
-def set_arithmetic(precision: str) -> None:
+def set_precision(precision: str) -> None:
     """Let CUDA's products and convolutions of float32 numbers round their factors to TensorFloat-32, or not."""
     wanted = precision == "tf32"
     for setting in DEFAULTS:

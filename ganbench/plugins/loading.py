@@ -170,7 +170,7 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
     return (entry.dist.name or "unknown", entry.dist.version or "") if entry.dist else ("unknown", "")
 
 
-def admit_entry(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) -> Plugin:
+def load_entry_point(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) -> Plugin:
     """Load the plugin behind an entry point, unless ``allowed`` leaves it out."""
     distribution, version = _distribution(entry)
     plugin = Plugin(printable(entry.name), printable(distribution), printable(version))
@@ -185,7 +185,7 @@ def admit_entry(manager: pluggy.PluginManager, entry: EntryPoint, allowed: str) 
     return _admit(manager, key_of(entry), plugin, load, entry.module)
 
 
-def admit_file(manager: pluggy.PluginManager, file: PluginFile) -> Plugin:
+def load_file(manager: pluggy.PluginManager, file: PluginFile) -> Plugin:
     """Load the plugin in a file."""
     plugin = Plugin(file.name.removesuffix(".py"), file.name, file.digest, file=file.path)
     return _admit(manager, file.name, plugin, file.load, file.module_name)
@@ -202,7 +202,7 @@ def _admit(manager: pluggy.PluginManager, key: str, plugin: Plugin, load: Callab
     except (Exception, SystemExit) as error:  # third-party code may raise anything; it blocks nothing but itself
         if manager.has_plugin(key):
             manager.unregister(name=key)
-        return left_out(plugin.with_changes(changed), error)
+        return failed_plugins(plugin.with_changes(changed), error)
     return replace(plugin.with_changes(changed), hooks=hooks)
 
 
@@ -210,7 +210,7 @@ def keep_for_later(sentence: str) -> None:
     """Say nothing of what a plugin changes, as its ``Plugin`` lists it."""
 
 
-def left_out(plugin: Plugin, error: BaseException) -> Plugin:
+def failed_plugins(plugin: Plugin, error: BaseException) -> Plugin:
     """A plugin that failed, with the reason in one line."""
     state = "outdated" if isinstance(error, OutdatedError) else "broken"
     return replace(plugin, state=state, error=printable(" ".join(_sentence(error).split())))

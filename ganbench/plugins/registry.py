@@ -24,11 +24,11 @@ from ganbench.plugins.isolation import isolated
 from ganbench.plugins.loading import (
     Plugin,
     PluginFile,
-    admit_entry,
-    admit_file,
+    failed_plugins,
     keep_for_later,
     key_of,
-    left_out,
+    load_entry_point,
+    load_file,
     refusal,
     valid_name,
 )
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Offers(Generic[T]):
+class Catalogue(Generic[T]):
     """Classes of one kind, by name; a name may be offered twice as long as nobody asks for it.
 
     Attributes:
@@ -86,21 +86,21 @@ def _names(cls: Any) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Registry:
+class PluginRegistry:
     """All that the plugins offer, and how each of them fared."""
 
     plugins: tuple[Plugin, ...]
-    objectives: Offers[Objective]
-    datasets: Offers[Dataset]
-    architectures: Offers[Any]
-    metrics: Offers[Metric]
-    executors: Offers[Executor]
+    objectives: Catalogue[Objective]
+    datasets: Catalogue[Dataset]
+    architectures: Catalogue[Any]
+    metrics: Catalogue[Metric]
+    executors: Catalogue[Executor]
     manager: pluggy.PluginManager = field(repr=False)
 
 
 def load_plugins(
     found: Iterable[EntryPoint] | None = None, allowed: str | None = None, files: Iterable[PluginFile] = ()
-) -> Registry:
+) -> PluginRegistry:
     """Load every plugin and ask it what it offers.
 
     Args:
@@ -117,8 +117,8 @@ def load_plugins(
     manager.add_hookspecs(hookspecs)
     entries = list(entry_points(group=hookspecs.PROJECT)) if found is None else list(found)
     allowed = os.environ.get("GANBENCH_PLUGINS", "") if allowed is None else allowed
-    plugins = {key_of(e): admit_entry(manager, e, allowed) for e in sorted(entries, key=key_of)}
-    plugins |= {file.name: admit_file(manager, file) for file in files}
+    plugins = {key_of(e): load_entry_point(manager, e, allowed) for e in sorted(entries, key=key_of)}
+    plugins |= {file.name: load_file(manager, file) for file in files}
     architectures = _collect(manager, plugins, "architecture", Architecture)  # type: ignore[type-abstract]
     techniques = _techniques(architectures)
     objectives = replace(_collect(manager, plugins, "objective", Objective), elsewhere=techniques)
@@ -129,10 +129,10 @@ def load_plugins(
         if plugin.file and plugin.state != "loaded":
             raise PluginError(f"{plugin.file} is {plugin.state}: {plugin.error}")
     kinds = (objectives, datasets, architectures, metrics, executors)
-    return Registry(_with_clashes(plugins.values(), kinds), *kinds, manager)
+    return PluginRegistry(_with_clashes(plugins.values(), kinds), *kinds, manager)
 
 
-def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: str, base: type[T]) -> Offers[T]:
+def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: str, base: type[T]) -> Catalogue[T]:
     offered: list[tuple[str, type[T]]] = []
     for impl in reversed(getattr(manager.hook, f"ganbench_{kind}s").get_hookimpls()):
         plugin = plugins[impl.plugin_name]
@@ -141,12 +141,12 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin], kind: st
             with isolated(impl.plugin_name, keep_for_later) as changed:
                 offered += [(plugin.distribution, _checked(cls, base)) for cls in _list(impl.function)]
         except (Exception, SystemExit) as error:  # as above: one plugin's fault is not the others'
-            plugin = left_out(plugin, error)
+            plugin = failed_plugins(plugin, error)
         plugins[impl.plugin_name] = plugin.with_changes(changed)
-    return Offers(kind, tuple(offered))
+    return Catalogue(kind, tuple(offered))
 
 
-def _with_clashes(plugins: Iterable[Plugin], kinds: Iterable[Offers[Any]]) -> tuple[Plugin, ...]:
+def _with_clashes(plugins: Iterable[Plugin], kinds: Iterable[Catalogue[Any]]) -> tuple[Plugin, ...]:
     """Plugins with a word on the names that another distribution offers, too."""
     remarks: dict[str, list[str]] = {}
     for offers in kinds:
@@ -179,7 +179,7 @@ def _checked(cls: Any, base: type[T]) -> type[T]:
     return cls  # type: ignore[return-value]
 
 
-def _techniques(architectures: Offers[Any]) -> dict[str, str]:
+def _techniques(architectures: Catalogue[Any]) -> dict[str, str]:
     """What to say to who looks among the objectives for something that lives in the networks."""
     found: dict[str, list[str]] = {}
     for cls in architectures:

@@ -15,23 +15,23 @@ from markupsafe import Markup
 from ganbench import __version__
 from ganbench.analysis.leaderboard import leaderboard
 from ganbench.analysis.ranking import Ranking, rank
-from ganbench.analysis.scores import directions, gaps, last_evaluations, unknown_metrics
+from ganbench.analysis.scores import directions, last_evaluations, missing_reasons, unknown_metrics
 from ganbench.errors import GanbenchError
 from ganbench.plugins.build import instantiate
-from ganbench.plugins.registry import Registry
-from ganbench.report.figures.figure import Plate, Story
+from ganbench.plugins.registry import PluginRegistry
+from ganbench.report.figures.figure import FigureSet, FigureSpec
 from ganbench.report.figures.final_scores import estimate_story, finals_story, robustness_story
 from ganbench.report.figures.modes import course_story, gradient_story, modes_story
 from ganbench.report.figures.probe import probe_story
 from ganbench.report.figures.samples import sample_story
-from ganbench.report.figures.style import looks
+from ganbench.report.figures.style import styles
 from ganbench.report.figures.verdicts import verdict_story
-from ganbench.report.html import Chapter, Page, PageFigure, Picture, Rendered, Studio, by_theme, render
+from ganbench.report.html import Chapter, FigureWriter, Page, PageFigure, Picture, Rendered, by_theme, render
 from ganbench.report.sample_sets import open_gallery
-from ganbench.report.sections import Material, Section
+from ganbench.report.sections import ReportData, Section
 from ganbench.report.tables import downloads, leaderboard_grid, losses, provenance, verdict_grid
 from ganbench.report.text import (
-    Measure,
+    MetricInfo,
     claim_sentences,
     failure_sentences,
     learning_sentences,
@@ -49,7 +49,7 @@ COURSES = ("fid", "sliced_w1", "modes")  # metrics whose course is drawn
 
 
 @dataclass(frozen=True)
-class Judged:
+class SectionResult:
     """A section with its leaderboard, a ranking by each metric, the leading one first, and what cannot be ranked.
 
     Attributes:
@@ -58,18 +58,24 @@ class Judged:
 
     section: Section
     board: pd.DataFrame
-    rankings: Mapping[Measure, Ranking]
+    rankings: Mapping[MetricInfo, Ranking]
     sentences: Sequence[str]
     unknown: Sequence[str]
 
     @property
-    def leading(self) -> Measure | None:
+    def leading(self) -> MetricInfo | None:
         """The metric that decides who stands first."""
         return next(iter(self.rankings), None)
 
 
 def build(
-    material: Material, registry: Registry, root: Path, out: Path, say: Say, jobs: int = 1, below: Path | None = None
+    material: ReportData,
+    registry: PluginRegistry,
+    root: Path,
+    out: Path,
+    say: Say,
+    jobs: int = 1,
+    below: Path | None = None,
 ) -> Path:
     """Write figures and page below ``out``. Returns the page's path.
 
@@ -87,7 +93,7 @@ def build(
     """
     say("drawing figures")
     below = below or out
-    with Studio(out / "figures", jobs, below) as studio:
+    with FigureWriter(out / "figures", jobs, below) as studio:
         told = [_tell(section, material, registry, root, studio) for section in material.sections]
         judged = [part for part, _ in told]
         shared = _shared(judged, material)
@@ -101,7 +107,9 @@ def build(
     return out / "index.html"
 
 
-def _tell(section: Section, material: Material, registry: Registry, root: Path, studio: Studio) -> tuple[Judged, Story]:
+def _tell(
+    section: Section, material: ReportData, registry: PluginRegistry, root: Path, studio: FigureWriter
+) -> tuple[SectionResult, FigureSet]:
     """What a section shows; its figures are drawn while the next one is judged."""
     part = _judge(section, registry)
     story = _story(part, material, registry, root)
@@ -110,9 +118,9 @@ def _tell(section: Section, material: Material, registry: Registry, root: Path, 
 
 
 def _page(
-    material: Material,
+    material: ReportData,
     chapters: Sequence[Chapter],
-    shared: Story,
+    shared: FigureSet,
     figures: Mapping[str, PageFigure],
     board: pd.DataFrame,
     definitions: Markup,
@@ -129,13 +137,15 @@ def _page(
         commands=material.commands(),
         downloads=downloads({"leaderboard": board, **_tables(material)}),
         missing=shared.missing,
-        colours={name: by_theme(look.colour) for name, look in looks(material.results.trials["objective"]).items()},
+        colours={name: by_theme(look.colour) for name, look in styles(material.results.trials["objective"]).items()},
         definitions=definitions,
         version=__version__,
     )
 
 
-def _gathered(plates: Sequence[Plate], drawn: Sequence[Rendered], command: str) -> tuple[dict[str, PageFigure], Markup]:
+def _gathered(
+    plates: Sequence[FigureSpec], drawn: Sequence[Rendered], command: str
+) -> tuple[dict[str, PageFigure], Markup]:
     """The page's figures by name, and what they all refer to."""
     figures: dict[str, PageFigure] = {}
     definitions: dict[str, str] = {}
@@ -146,16 +156,16 @@ def _gathered(plates: Sequence[Plate], drawn: Sequence[Rendered], command: str) 
     return figures, Markup("".join(definitions[name] for name in sorted(definitions)))
 
 
-def _judge(section: Section, registry: Registry) -> Judged:
+def _judge(section: Section, registry: PluginRegistry) -> SectionResult:
     known = directions(registry.metrics)
     board = leaderboard(section.results, known)
     found = {m: rank(section.results, board, m.metric, m.lower) for m in measures(section, registry)}
     rankings = {measure: ranking for measure, ranking in found.items() if ranking is not None}
     unknown = unknown_metrics(section.results.evaluations, known)
-    return Judged(section, board, rankings, result_sentences(rankings), unknown)
+    return SectionResult(section, board, rankings, result_sentences(rankings), unknown)
 
 
-def _chapter(part: Judged, story: Story, figures: Mapping[str, PageFigure]) -> Chapter:
+def _chapter(part: SectionResult, story: FigureSet, figures: Mapping[str, PageFigure]) -> Chapter:
     section, unlearnt = part.section, learning_sentences(part.board)
     return Chapter(
         name=section.name,
@@ -169,7 +179,7 @@ def _chapter(part: Judged, story: Story, figures: Mapping[str, PageFigure]) -> C
     )
 
 
-def _story(part: Judged, material: Material, registry: Registry, root: Path) -> Story:
+def _story(part: SectionResult, material: ReportData, registry: PluginRegistry, root: Path) -> FigureSet:
     section, leading = part.section, part.leading
     story = finals_story(section, part.rankings) + gradient_story(section) + probe_story(section)
     for measure in part.rankings:
@@ -179,17 +189,17 @@ def _story(part: Judged, material: Material, registry: Registry, root: Path) -> 
     if leading is not None:
         story += estimate_story(section, leading, _estimates(section, registry))
     gallery = open_gallery(section, part.rankings.get(leading) if leading else None, material, registry, root)
-    return story + sample_story(section, gallery, leading) + Story(missing=_gaps(part))
+    return story + sample_story(section, gallery, leading) + FigureSet(missing=_gaps(part))
 
 
-def _gaps(part: Judged) -> tuple[str, ...]:
+def _gaps(part: SectionResult) -> tuple[str, ...]:
     """What is not ranked, and which metrics could not be computed."""
     last = last_evaluations(part.section.results, list(part.section.results.trials["trial"]))
-    sentences = [*part.unknown, *gaps(last)]
+    sentences = [*part.unknown, *missing_reasons(last)]
     return tuple(text[0].upper() + text[1:].rstrip(".") + "." for text in sentences)
 
 
-def _estimates(section: Section, registry: Registry) -> dict[str, str]:
+def _estimates(section: Section, registry: PluginRegistry) -> dict[str, str]:
     """By objective what its critic's estimate is of."""
     kinds = {}
     for objective, group in section.results.trials.groupby("objective"):
@@ -203,22 +213,22 @@ def _estimates(section: Section, registry: Registry) -> dict[str, str]:
     return kinds
 
 
-def _shared(judged: Sequence[Judged], material: Material) -> Story:
+def _shared(judged: Sequence[SectionResult], material: ReportData) -> FigureSet:
     ranked = [(p.section, p.leading, p.rankings[p.leading]) for p in judged if p.leading is not None]
     story = robustness_story(ranked) + verdict_story(material.verdicts)
     if not judged:
-        story += Story(missing=("There are no trials here, so no objective is compared.",))
+        story += FigureSet(missing=("There are no trials here, so no objective is compared.",))
     return story
 
 
-def _title(material: Material) -> str:
+def _title(material: ReportData) -> str:
     datasets = list(dict.fromkeys(material.results.trials["dataset"]))
     if not datasets:
         return "Claims of the literature"
     return "GAN objectives on " + ", ".join(map(str, datasets[:4])) + (" and more" if len(datasets) > 4 else "")
 
 
-def _lead(material: Material) -> list[str]:
+def _lead(material: ReportData) -> list[str]:
     trials = material.results.trials
     told = [verdict_sentence(material)] if material.verdicts is not None else []
     if len(trials):
@@ -228,7 +238,7 @@ def _lead(material: Material) -> list[str]:
     return told
 
 
-def _command(material: Material) -> str:
+def _command(material: ReportData) -> str:
     """The last command of the study, and the report's, as one would type them."""
     commands = [command for command in material.commands() if command]
     places = list(dict.fromkeys(str(r.get("out") or "RESULTS") for r in material.requests)) or ["RESULTS"]
@@ -236,7 +246,7 @@ def _command(material: Material) -> str:
     return f"{commands[-1]} && {report}" if commands else report
 
 
-def _tables(material: Material) -> dict[str, Any]:
+def _tables(material: ReportData) -> dict[str, Any]:
     names = ("trials", "evaluations", "modes", "probes", "floors", "steps")
     tables = {name: getattr(material.results, name) for name in names}
     return tables if material.verdicts is None else {"verdicts": material.verdicts, **tables}

@@ -20,9 +20,9 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from ganbench.report.figures.figure import Plate, plate_figure
+from ganbench.report.figures.figure import FigureSpec, plate_figure
 from ganbench.report.figures.style import COLOURS, INK, LINE, PAPER, QUIET, style
-from ganbench.report.tables import Download, Grid
+from ganbench.report.tables import Download, HtmlTable
 from ganbench.runner.executors.forkserver import context_for
 from ganbench.store.files import make_folder, write_bytes
 
@@ -195,7 +195,7 @@ class Rendered:
     definitions: Mapping[str, str]
 
 
-class Studio:
+class FigureWriter:
     """Writes the files of plates; of many, in processes of its own while further plates are being prepared.
 
     Args:
@@ -208,7 +208,7 @@ class Studio:
         self._folder, self._jobs, self._below = folder, jobs, below or folder
         self._below.mkdir(parents=True, exist_ok=True)
         make_folder(folder, self._below)
-        self._waiting: list[Plate] = []
+        self._waiting: list[FigureSpec] = []
         self._drawn: list[Future[Rendered]] = []
         self._pool: ProcessPoolExecutor | None = None
 
@@ -219,7 +219,7 @@ class Studio:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def take(self, plates: Sequence[Plate]) -> None:
+    def take(self, plates: Sequence[FigureSpec]) -> None:
         """Add plates to what has to be drawn."""
         self._waiting += plates
         if self._pool is None and self._jobs > 1 and sum(len(plate.panels) for plate in self._waiting) >= MANY:
@@ -237,7 +237,7 @@ class Studio:
         ]
 
 
-def render_figure(plate: Plate, folder: Path, below: Path | None = None) -> Rendered:
+def render_figure(plate: FigureSpec, folder: Path, below: Path | None = None) -> Rendered:
     """Write one plate as PNG, SVG and PDF; the same plate gives the same bytes. Raises StorageError."""
     with style(), _no_word_on_glyphs():
         contents: dict[str, bytes] = {}
@@ -319,7 +319,7 @@ class Chapter:
     size: str
     results: Sequence[str]
     failures: Sequence[str]
-    leaderboard: Grid | None
+    leaderboard: HtmlTable | None
     figures: Sequence[PageFigure]
     missing: Sequence[str]
 
@@ -332,10 +332,10 @@ class Page:
     lead: Sequence[str]
     chapters: Sequence[Chapter]
     claims: Sequence[str]
-    verdicts: Grid | None
+    verdicts: HtmlTable | None
     shared: Sequence[PageFigure]
-    losses: Grid | None
-    provenance: Sequence[Grid]
+    losses: HtmlTable | None
+    provenance: Sequence[HtmlTable]
     commands: Sequence[str]
     downloads: Sequence[Download]
     missing: Sequence[str]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from ganbench.engine.cohort import Cohort, Setting
-from ganbench.engine.functional import Arguments
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.functional import StepInputs
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
@@ -34,7 +34,7 @@ def learn_landscape(
         seed: what the critic's randomness descends from.
         weights: the generator's, by name.
     """
-    cohort = Cohort(Setting(population, architecture, objective, CRITIC_STEPS, BATCH), (seed,))
+    cohort = Cohort(TrainingConfig(population, architecture, objective, CRITIC_STEPS, BATCH), (seed,))
     _freeze(cohort, weights)
     feed, clock = cohort.make_feed(BATCH, prefix="landscape-"), cohort.clock(0)
     for step in range(CRITIC_STEPS):
@@ -51,7 +51,7 @@ def _freeze(cohort: Cohort, weights: Mapping[str, Tensor]) -> None:
             cohort.generator.weights[name].copy_(value.expand_as(cohort.generator.weights[name]))
 
 
-def _read(cohort: Cohort, arguments: Arguments) -> Landscape:
+def _read(cohort: Cohort, arguments: StepInputs) -> Landscape:
     critic = FunctionalCritic(cohort.critic.network, arguments.critic)
     fake = cohort.sample(arguments.latent[None])[0]
     real = arguments.real

@@ -15,14 +15,14 @@ from ganbench.errors import GanbenchError
 from ganbench.interfaces.dataset import Population
 from ganbench.plugins.build import instantiate
 from ganbench.plugins.isolation import guarded
-from ganbench.plugins.registry import Registry
+from ganbench.plugins.registry import PluginRegistry
 from ganbench.report.figures.landscape import Array, Landscape
 from ganbench.report.landscape import learn_landscape
-from ganbench.report.sections import Material, Section
+from ganbench.report.sections import ReportData, Section
 from ganbench.runner import reevaluate
-from ganbench.runner.reevaluate import Stored
+from ganbench.runner.reevaluate import StoredTrial
 from ganbench.spec import Trial, canonical
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 
 N_POINTS, N_IMAGES = 1000, 64
 MOST_LANDSCAPES = 6  # a critic has to be trained for each: about a second
@@ -38,7 +38,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class SampleSet:
     """Samples of a section.
 
     Attributes:
@@ -53,8 +53,8 @@ class Gallery:
 
 
 def open_gallery(
-    section: Section, ranking: Ranking | None, material: Material, registry: Registry, root: Path
-) -> Gallery:
+    section: Section, ranking: Ranking | None, material: ReportData, registry: PluginRegistry, root: Path
+) -> SampleSet:
     """Draw samples of the median seed of every objective; whatever stands in the way is said in words.
 
     Args:
@@ -66,7 +66,7 @@ def open_gallery(
     """
     found = _median_trials(section, ranking, material)
     stored = {name: s for name, (_, s) in found.items() if s.has_generator()}
-    nothing = Gallery(np.empty(0), {}, ())
+    nothing = SampleSet(np.empty(0), {}, ())
     if not stored:
         return _with(nothing, "Samples are not shown: no trial has stored a generator.")
     try:
@@ -87,14 +87,16 @@ def open_gallery(
     if flat and len(stored) > MOST_LANDSCAPES:
         missing.append(f"Critic landscapes are left out: {len(stored)} critics would have to be trained for them.")
     real = population.reference(N_POINTS if len(population.sample_shape) == 1 else N_IMAGES)
-    return Gallery(real.numpy(), shown, tuple(missing))
+    return SampleSet(real.numpy(), shown, tuple(missing))
 
 
-def _with(gallery: Gallery, sentence: str) -> Gallery:
-    return Gallery(gallery.real, gallery.shown, (*gallery.missing, sentence))
+def _with(gallery: SampleSet, sentence: str) -> SampleSet:
+    return SampleSet(gallery.real, gallery.shown, (*gallery.missing, sentence))
 
 
-def _median_trials(section: Section, ranking: Ranking | None, material: Material) -> dict[str, tuple[Store, Stored]]:
+def _median_trials(
+    section: Section, ranking: Ranking | None, material: ReportData
+) -> dict[str, tuple[StudyFolder, StoredTrial]]:
     """By objective the completed trial with the middle value of the leading metric, or the first one without values."""
     trials, found = section.results.trials, {}
     values = {s.objective: s.values for s in ranking.standings} if ranking else {}
@@ -105,19 +107,21 @@ def _median_trials(section: Section, ranking: Ranking | None, material: Material
             finite = ordered[np.isfinite(ordered) & ordered.index.isin(seeds)].sort_values(kind="stable")
             seeds = [int(s) for s in finite.index] or seeds
         chosen = group[group["seed"] == seeds[(len(seeds) - 1) // 2]].iloc[0]
-        store = Store(material.homes[chosen["trial"]])
+        store = StudyFolder(material.homes[chosen["trial"]])
         found[str(objective)] = (store, _stored(store, chosen))
     return found
 
 
-def _stored(store: Store, row: Mapping[str, object]) -> Stored:
+def _stored(store: StudyFolder, row: Mapping[str, object]) -> StoredTrial:
     dataset, architecture, objective = (str(row[name]) for name in ("dataset", "architecture", "objective"))
     settings = canonical(json.loads(str(row["settings"])))
     trial = Trial(dataset, architecture, objective, int(str(row["seed"])), settings)
-    return Stored(trial, store.run(trial) or {})
+    return StoredTrial(trial, store.run(trial) or {})
 
 
-def _show(store: Store, stored: Stored, population: Population, registry: Registry, landscape: bool) -> Shown:
+def _show(
+    store: StudyFolder, stored: StoredTrial, population: Population, registry: PluginRegistry, landscape: bool
+) -> Shown:
     n = N_POINTS if len(population.sample_shape) == 1 else N_IMAGES
     samples = reevaluate._samples(store, stored, registry, population, n)
     learnt = None

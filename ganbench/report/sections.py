@@ -12,7 +12,7 @@ import pandas as pd
 
 from ganbench.analysis.leaderboard import sections as divide
 from ganbench.errors import DamageError, UsageError
-from ganbench.report.figures.style import Looks, looks
+from ganbench.report.figures.style import Styles, styles
 from ganbench.spec import slug
 from ganbench.store import schema
 from ganbench.store.files import accepted
@@ -27,14 +27,14 @@ class Section:
         title: dataset and architecture, and the budget where several stand beside each other.
         name: the same as a part of file names and addresses; unique in a report.
         results: their rows of all tables.
-        looks: how each objective of the report is drawn.
+        styles: how each objective of the report is drawn.
         settings: what its trials share: everything but the objective.
     """
 
     title: str
     name: str
     results: Results
-    looks: Looks
+    styles: Styles
     settings: Mapping[str, Any]
 
     @property
@@ -49,7 +49,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """Everything that a report tells.
 
     Attributes:
@@ -73,7 +73,7 @@ class Material:
         return list(dict.fromkeys(str(request.get("command", "")) for request in self.requests if request))
 
 
-def gather(folders: Sequence[Path]) -> Material:
+def load_report_data(folders: Sequence[Path]) -> ReportData:
     """Read results folders.
 
     Raises:
@@ -92,7 +92,7 @@ def gather(folders: Sequence[Path]) -> Material:
         names = ", ".join(map(str, found))
         raise UsageError(f"{names} holds no finished trial and no verdict yet: there is nothing to report; run first")
     requests = tuple(request for study in asked.values() for request in study["requests"])
-    return Material(tuple(found), results, homes, tuple(sections(results)), verdicts, requests)
+    return ReportData(tuple(found), results, homes, tuple(sections(results)), verdicts, requests)
 
 
 def _joined(found: Mapping[Path, Results], homes: Mapping[str, Path]) -> Results:
@@ -144,7 +144,7 @@ def sections(results: Results) -> list[Section]:
         for place, part in zip(places, found, strict=True)
     ]
     names = _distinct([slug(title) for title in titles])
-    drawn = looks(results.trials["objective"])
+    drawn = styles(results.trials["objective"])
     made = []
     for part, title, name in zip(found, titles, names, strict=True):
         settings = json.loads(str(part.trials["settings"].iloc[0]))

@@ -16,8 +16,8 @@ from ganbench.analysis.export import interval_text, number_text, plain_cells
 from ganbench.analysis.leaderboard import COUNTS, GRADIENT, NOTE
 from ganbench.analysis.ranking import Ranking
 from ganbench.report.figures.verdicts import effect_text
-from ganbench.report.sections import Material, Section
-from ganbench.report.text import Measure
+from ganbench.report.sections import ReportData, Section
+from ganbench.report.text import MetricInfo
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
@@ -33,7 +33,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class HtmlTable:
     """A table of the page. ``heading`` stands above it and ``note`` below."""
 
     heading: str
@@ -53,7 +53,7 @@ def number(value: float, shown: str | None = None, kind: str = "number") -> Cell
     return Cell(number_text(float(value)) if shown is None else shown, key, kind)
 
 
-def leaderboard_grid(section: Section, board: pd.DataFrame, rankings: Mapping[Measure, Ranking]) -> Grid:
+def leaderboard_grid(section: Section, board: pd.DataFrame, rankings: Mapping[MetricInfo, Ranking]) -> HtmlTable:
     """The leaderboard of a section: how trials ended, and every metric at the last step and at its best."""
     metrics = [m.title + (" ↓" if m.lower else " ↑") for m in rankings]
     columns = ["objective", *COUNTS, *metrics, "median ‖∇G‖", "seconds"]
@@ -68,10 +68,10 @@ def leaderboard_grid(section: Section, board: pd.DataFrame, rankings: Mapping[Me
         f"for a finite number). Methods: {'; '.join(methods) or 'none, there are no values'}. ‖∇G‖: norm of the "
         "generator's gradient over all steps. Seconds: median wall time of a trial, whose cohort trains together."
     )
-    return Grid("", columns, rows, note)
+    return HtmlTable("", columns, rows, note)
 
 
-def _standing(row: Mapping[Any, Any], rankings: Mapping[Measure, Ranking]) -> list[Cell]:
+def _standing(row: Mapping[Any, Any], rankings: Mapping[MetricInfo, Ranking]) -> list[Cell]:
     counts = [number(row[name], kind=name) for name in COUNTS]
     metrics = []
     for measure in rankings:
@@ -85,7 +85,7 @@ def _standing(row: Mapping[Any, Any], rankings: Mapping[Measure, Ranking]) -> li
     return [name, *counts, *metrics, gradient]
 
 
-def _floors(rankings: Mapping[Measure, Ranking]) -> list[Cell]:
+def _floors(rankings: Mapping[MetricInfo, Ranking]) -> list[Cell]:
     """A last row: what a perfect sampler scores."""
     blank = Cell("", 1e300)
     ranked = rankings.values()
@@ -93,7 +93,7 @@ def _floors(rankings: Mapping[Measure, Ranking]) -> list[Cell]:
     return [Cell("perfect sampler", "\uffff", "quiet"), *[blank] * len(COUNTS), *cells, blank, blank]
 
 
-def verdict_grid(verdicts: pd.DataFrame) -> Grid:
+def verdict_grid(verdicts: pd.DataFrame) -> HtmlTable:
     """One row a rule, in the order of the verdicts table; the first of a claim has its sentence and its source."""
     columns = ["claim", "rule", "verdict", "effect [95 %]", "wanted", "n", "p", "Holm", "source", "note"]
     found: Any = verdicts.itertuples()
@@ -113,10 +113,10 @@ def verdict_grid(verdicts: pd.DataFrame) -> Grid:
         "whole interval lies outside; inconclusive: neither, or too few seeds. Holm: p below .05 after correction over "
         "all rules."
     )
-    return Grid("Verdicts", columns, rows, note)
+    return HtmlTable("Verdicts", columns, rows, note)
 
 
-def losses(material: Material, most: int = 200) -> Grid | None:
+def losses(material: ReportData, most: int = 200) -> HtmlTable | None:
     """Trials that did not complete; None where all did."""
     trials = material.results.trials
     bad = trials[trials["status"] != "completed"]
@@ -130,27 +130,27 @@ def losses(material: Material, most: int = 200) -> Grid | None:
         for r in shown
     ]  # fmt: skip
     note = f"The first {most} of {len(bad)}." if len(bad) > most else ""
-    return Grid("Trials that did not complete", columns, rows, note)
+    return HtmlTable("Trials that did not complete", columns, rows, note)
 
 
 # -- provenance --------------------------------------------------------------------------------------------------------
 
 
-def provenance(material: Material) -> list[Grid]:
+def provenance(material: ReportData) -> list[HtmlTable]:
     """Where the numbers come from: devices, versions, seeds, settings, protocols."""
     return [_machines(material.results.trials), _seeds(material), _settings(material), _protocols(material)]
 
 
-def _machines(trials: pd.DataFrame) -> Grid:
+def _machines(trials: pd.DataFrame) -> HtmlTable:
     rows = []
     for place, group in trials.groupby(["device", "versions"], sort=True):
         device, versions = map(str, place)
         told = ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
         rows.append([text(device), Cell(told, told, "long"), number(len(group)), number(int(group["attempts"].max()))])
-    return Grid("Devices and versions", ["device", "versions", "trials", "most attempts"], rows)
+    return HtmlTable("Devices and versions", ["device", "versions", "trials", "most attempts"], rows)
 
 
-def _seeds(material: Material) -> Grid:
+def _seeds(material: ReportData) -> HtmlTable:
     rows = []
     for section in material.sections:
         for objective, group in section.results.trials.groupby("objective", sort=True):
@@ -158,7 +158,7 @@ def _seeds(material: Material) -> Grid:
             rows.append(
                 [text(section.title), text(objective), number(len(seeds)), Cell(_runs(seeds), str(seeds), "long")]
             )
-    return Grid("Seeds", ["where", "objective", "n", "seeds"], rows)
+    return HtmlTable("Seeds", ["where", "objective", "n", "seeds"], rows)
 
 
 def _runs(seeds: Sequence[int]) -> str:
@@ -172,7 +172,7 @@ def _runs(seeds: Sequence[int]) -> str:
     return ", ".join("–".join(map(str, part)) for part in parts)
 
 
-def _settings(material: Material) -> Grid:
+def _settings(material: ReportData) -> HtmlTable:
     rows = []
     for section in material.sections:
         shared = _fields(section.settings)
@@ -180,7 +180,7 @@ def _settings(material: Material) -> Grid:
         for objective, group in section.results.trials.groupby("objective", sort=True):
             own = dict.fromkeys(_fields(json.loads(s).get("objective", {})) for s in group["settings"])
             rows += [[text(section.title), text(objective), _code(fields)] for fields in own]
-    return Grid("Settings", ["where", "objective", "settings"], rows)
+    return HtmlTable("Settings", ["where", "objective", "settings"], rows)
 
 
 def _fields(settings: Mapping[str, Any], prefix: str = "") -> str:
@@ -191,7 +191,7 @@ def _fields(settings: Mapping[str, Any], prefix: str = "") -> str:
     return " ".join(t for t in told if t)
 
 
-def _protocols(material: Material) -> Grid:
+def _protocols(material: ReportData) -> HtmlTable:
     evaluations, floors = material.results.evaluations, material.results.floors
     names = ["dataset", "protocol", "reason"]
     counts = evaluations[names].astype({"protocol": "category", "reason": "category"})
@@ -203,7 +203,7 @@ def _protocols(material: Material) -> Grid:
         told = row.reason or f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
         rows.append([text(row.dataset), _code(str(row.protocol)), number(row.repetitions), _long(told)])
     note = "A value is defined by its protocol; values of two protocols do not compare."
-    return Grid("Protocols", ["dataset", "protocol", "values", "remark"], rows, note)
+    return HtmlTable("Protocols", ["dataset", "protocol", "values", "remark"], rows, note)
 
 
 def _code(words: str) -> Cell:

@@ -10,12 +10,12 @@ import pandas as pd
 
 from ganbench.analysis.export import interval_text
 from ganbench.analysis.leaderboard import NOTE
-from ganbench.analysis.ranking import Duel, Ranking, Standing, duels
+from ganbench.analysis.ranking import ObjectiveRank, PairwiseTest, Ranking, pairwise_tests
 from ganbench.analysis.scores import directions, metrics_of
 from ganbench.analysis.statistics import LEVEL, least_paired_seeds
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, overall
-from ganbench.plugins.registry import Registry
-from ganbench.report.sections import Material, Section
+from ganbench.plugins.registry import PluginRegistry
+from ganbench.report.sections import ReportData, Section
 
 # -- measures ----------------------------------------------------------------------------------------------------------
 
@@ -25,7 +25,7 @@ ON_LOG = ("fid", "kid", "w1", "sliced_w1", "mode_kl")  # positive, and over orde
 
 
 @dataclass(frozen=True)
-class Measure:
+class MetricInfo:
     """A metric as figures and sentences need it.
 
     Attributes:
@@ -52,11 +52,11 @@ class Measure:
         return self.metric in ON_LOG
 
 
-def measures(section: Section, registry: Registry) -> list[Measure]:
+def measures(section: Section, registry: PluginRegistry) -> list[MetricInfo]:
     """The metrics of a section that can be ranked, the leading one first."""
     known = {cls.name: cls for cls in registry.metrics}
     names = metrics_of(section.results.evaluations, directions(registry.metrics))
-    return [Measure(name, known[name].direction == "lower") for name in names]
+    return [MetricInfo(name, known[name].direction == "lower") for name in names]
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -64,9 +64,9 @@ def measures(section: Section, registry: Registry) -> list[Measure]:
 MOST_NAMED = 6
 
 
-def result_sentences(rankings: Mapping[Measure, Ranking]) -> list[str]:
+def result_sentences(rankings: Mapping[MetricInfo, Ranking]) -> list[str]:
     """Who leads, a sentence or two for every metric, and what n allows."""
-    found = {measure: duels(ranking) for measure, ranking in rankings.items() if _comparable(ranking)}
+    found = {measure: pairwise_tests(ranking) for measure, ranking in rankings.items() if _comparable(ranking)}
     told = [_leader(rankings)] if found else []
     told += [_result(measure, ranking, found.get(measure, [])) for measure, ranking in rankings.items()]
     return told + _limits_of_n([duel for duels_ in found.values() for duel in duels_])
@@ -76,7 +76,7 @@ def _comparable(ranking: Ranking) -> bool:
     return len(ranking.standings) > 1 and bool(np.isfinite(ranking.standings[0].interval.estimate))
 
 
-def _leader(rankings: Mapping[Measure, Ranking]) -> str:
+def _leader(rankings: Mapping[MetricInfo, Ranking]) -> str:
     """Which objective leads on how many metrics."""
     firsts = [_first(ranking) for ranking in rankings.values() if _comparable(ranking)]
     counts = pd.Series([name for names in firsts for name in names]).value_counts()
@@ -91,7 +91,7 @@ def _first(ranking: Ranking) -> list[str]:
     return [s.objective for s in ranking.standings if s.interval.estimate == best]
 
 
-def _result(measure: Measure, ranking: Ranking, found: Sequence[Duel]) -> str:
+def _result(measure: MetricInfo, ranking: Ranking, found: Sequence[PairwiseTest]) -> str:
     best, *others = ranking.standings
     if not np.isfinite(best.interval.estimate):
         return f"{measure.title}: no objective has a finite mean, because too many seeds diverged or failed."
@@ -106,14 +106,14 @@ def _result(measure: Measure, ranking: Ranking, found: Sequence[Duel]) -> str:
     return f"{lead}. {_how_sure(found)}{floor}"
 
 
-def _value(standing: Standing) -> str:
+def _value(standing: ObjectiveRank) -> str:
     i = standing.interval
     if not np.isfinite(i.estimate):
         return f"no finite mean ({standing.ending})"
     return f"{interval_text(i.estimate, i.low, i.high)} ({standing.ending})"
 
 
-def _how_sure(found: Sequence[Duel]) -> str:
+def _how_sure(found: Sequence[PairwiseTest]) -> str:
     """Better than whom, in how many of the shared seeds, and whether that is decided."""
     alpha, least = _alpha(), least_paired_seeds(_alpha())
     won = [d for d in found if d.n >= least and d.adjusted < alpha]
@@ -129,7 +129,7 @@ def _alpha() -> float:
     return round(1 - LEVEL, 10)
 
 
-def _limits_of_n(found: Sequence[Duel]) -> list[str]:
+def _limits_of_n(found: Sequence[PairwiseTest]) -> list[str]:
     """Why few seeds decide nothing, and how many would."""
     least = least_paired_seeds(_alpha())
     few = sorted({d.n for d in found if d.n < least})
@@ -141,11 +141,11 @@ def _limits_of_n(found: Sequence[Duel]) -> list[str]:
     ]
 
 
-def _holm(found: Sequence[Duel]) -> str:
+def _holm(found: Sequence[PairwiseTest]) -> str:
     return f" (p by Holm's correction over {len(found)} comparisons)" if len(found) > 1 else ""
 
 
-def _against(found: Sequence[Duel]) -> str:
+def _against(found: Sequence[PairwiseTest]) -> str:
     told = [f"{d.other} ({d.wins} of {d.n} seeds, p = {_p(d.adjusted)})" for d in found[:MOST_NAMED]]
     return _names([*told, *([f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else [])])
 
@@ -203,7 +203,7 @@ def failure_sentences(trials: pd.DataFrame, learnt: bool = True) -> list[str]:
     return told
 
 
-def verdict_sentence(material: Material) -> str:
+def verdict_sentence(material: ReportData) -> str:
     """How the claims fared, in one sentence; empty where there are no verdicts."""
     verdicts = material.verdicts
     if verdicts is None:

@@ -15,28 +15,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.memory import evenly, fits, largest, release
 from ganbench.engine.pace import Pace
-from ganbench.engine.probe import Reading, probe
+from ganbench.engine.probe import ProbeReading, probe
 from ganbench.engine.readings import READINGS
-from ganbench.engine.training_log import Record
+from ganbench.engine.training_log import TrainingLog
 from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
 from ganbench.interfaces.dataset import Population
-from ganbench.interfaces.executor import EXHAUSTED, Contact, Failure, Outcome, Report, Stopped, Surroundings
-from ganbench.metrics.suite import Examiner
-from ganbench.plugins.build import code_of, instantiate, load_population, variants
-from ganbench.plugins.isolation import isolated, preserved, set_arithmetic
+from ganbench.interfaces.executor import EXHAUSTED, Callbacks, Cancelled, Failure, Report, RunContext, TrialResult
+from ganbench.metrics.suite import MetricSuite
+from ganbench.plugins.build import instantiate, load_population, source_hash, variants
+from ganbench.plugins.isolation import isolated, preserved, set_precision
 from ganbench.plugins.loading import OWN
-from ganbench.plugins.registry import Registry, load_plugins
+from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner import reference_generators
 from ganbench.runner.tables import evaluations_table, modes_table, probes_table, steps_table
 from ganbench.runner.trainer import Trainer
 from ganbench.spec import CohortSpec, ProbeProtocol, Trial
 from ganbench.store import attempts
 from ganbench.store.checkpoint import Checkpoints
-from ganbench.store.folder import LOG, Store
-from ganbench.store.locks import LEASE, hold
+from ganbench.store.folder import LOG, StudyFolder
+from ganbench.store.locks import LEASE, acquire_trials
 from ganbench.store.verify import condition
 from ganbench.study.provenance import machine, versions
 
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
 def store_trained(
     trial: Trial,
     spec: CohortSpec,
-    where: Surroundings,
-    record: Record,
+    where: RunContext,
+    record: TrainingLog,
     cohort: Cohort | None,
     wall_seconds: float,
     failure: Failure | None,
     pace: Pace | None = None,
-) -> Outcome:
+) -> TrialResult:
     """Write a trial whose training has ended, with all that was measured. What diverged before a failure, diverged.
 
     Raises:
@@ -89,10 +89,10 @@ def store_trained(
     }
     store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
     attempts.forget(store, trial)
-    return Outcome(trial, status, run["error"], run["log"])
+    return TrialResult(trial, status, run["error"], run["log"])
 
 
-def _made(where: Surroundings) -> dict[str, Any]:
+def _made(where: RunContext) -> dict[str, Any]:
     """How a result was made."""
     return {
         "device": _device_name(where.device),
@@ -111,7 +111,7 @@ def _weights(trial: Trial, spec: CohortSpec, cohort: Cohort | None) -> dict[str,
     return {name: w[spec.seeds.index(trial.seed)] for name, w in cohort.generator.weights.items()}
 
 
-def _remains(record: Record, seed: int) -> str:
+def _remains(record: TrainingLog, seed: int) -> str:
     """What is known of a divergence: the sentence, and all readings of that step, which are the last in the table."""
     step, readings = record.diverged[seed]
     values = {name: float(np.float64(value)) for name, value in zip(READINGS, readings, strict=True)}
@@ -123,8 +123,8 @@ def _device_name(device: str) -> str:
 
 
 def store_probed(
-    trial: Trial, spec: CohortSpec, where: Surroundings, moments: list[Reading], wall_seconds: float
-) -> Outcome:
+    trial: Trial, spec: CohortSpec, where: RunContext, moments: list[ProbeReading], wall_seconds: float
+) -> TrialResult:
     """A trained trial gets its probe; all else stays as it is. Raises StorageError."""
     store = _store(where)
     run = store.run(trial)
@@ -136,7 +136,7 @@ def store_probed(
     return outcome_of(trial, run)
 
 
-def unprobed(trial: Trial, where: Surroundings, failure: Failure) -> Outcome:
+def unprobed(trial: Trial, where: RunContext, failure: Failure) -> TrialResult:
     """A trained trial whose probe failed stays as it is; the log stands apart."""
     store, file = _store(where), f"logs/{trial.id}.log"
     try:
@@ -144,25 +144,25 @@ def unprobed(trial: Trial, where: Surroundings, failure: Failure) -> Outcome:
         store.write_bytes(store.path / file, failure.log.encode("utf-8", errors="replace"))
     except GanbenchError:  # the disk is full, say, which may be why the probe failed
         file = ""
-    return Outcome(trial, "failed", str(failure), file)
+    return TrialResult(trial, "failed", str(failure), file)
 
 
-def outcome_of(trial: Trial, run: Mapping[str, Any]) -> Outcome:
+def outcome_of(trial: Trial, run: Mapping[str, Any]) -> TrialResult:
     """What ``run.json`` says."""
-    return Outcome(trial, run["status"], run.get("error", ""), run.get("log", ""))
+    return TrialResult(trial, run["status"], run.get("error", ""), run.get("log", ""))
 
 
-def _store(where: Surroundings) -> Store:
-    return Store(Path(where.results))
+def _store(where: RunContext) -> StudyFolder:
+    return StudyFolder(Path(where.results))
 
 
 # -- execution ---------------------------------------------------------------------------------------------------------
 
-Lab = Callable[[], tuple[Registry, Setting]]  # loads what a cohort names, when it is first asked
+Lab = Callable[[], tuple[PluginRegistry, TrainingConfig]]  # loads what a cohort names, when it is first asked
 DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
 
 
-def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> list[Outcome]:
+def run_cohort(spec: CohortSpec, where: RunContext, report: Report | Callbacks) -> list[TrialResult]:
     """Train and probe the cohort and store its trials. Whatever it raises becomes failed trials; nothing is lost.
 
     Trials that another run is at are waited for, and its results taken.
@@ -175,31 +175,31 @@ def execute(spec: CohortSpec, where: Surroundings, report: Report | Contact) -> 
     Raises:
         Stopped: it was asked to end early.
     """
-    contact = report if isinstance(report, Contact) else Contact(report)
+    contact = report if isinstance(report, Callbacks) else Callbacks(report)
     with preserved():
         torch.set_num_threads(where.threads)
-        set_arithmetic(spec.protocol.precision)
+        set_precision(spec.protocol.precision)
         return _execute(spec, where, contact)
 
 
-def _execute(spec: CohortSpec, where: Surroundings, contact: Contact) -> list[Outcome]:
+def _execute(spec: CohortSpec, where: RunContext, contact: Callbacks) -> list[TrialResult]:
     left, outcomes = spec, []
     while left.seeds:
-        done: dict[int, Outcome] = {}
+        done: dict[int, TrialResult] = {}
         try:
-            with hold(Store(Path(where.results)), left.trials(), contact.pause, contact.say) as held:
+            with acquire_trials(StudyFolder(Path(where.results)), left.trials(), contact.pause, contact.say) as held:
                 contact.working()
                 done = _settle(left.with_seeds(trial.seed for trial in held), where, contact)
         except StorageError as error:  # without room there is no row; whoever runs this says why
-            done = {t.seed: Outcome(t, "failed", str(Failure.of(error))) for t in left.trials()}
+            done = {t.seed: TrialResult(t, "failed", str(Failure.of(error))) for t in left.trials()}
         outcomes += list(done.values())
         left = left.with_seeds(seed for seed in left.seeds if seed not in done)
     return outcomes
 
 
-def _settle(spec: CohortSpec, where: Surroundings, contact: Contact) -> dict[int, Outcome]:
+def _settle(spec: CohortSpec, where: RunContext, contact: Callbacks) -> dict[int, TrialResult]:
     """Bring trials that nobody else is at to their end; what is done already, maybe meanwhile, is taken as it is."""
-    store, lab = Store(Path(where.results)), functools.cache(lambda: prepare(spec, where))
+    store, lab = StudyFolder(Path(where.results)), functools.cache(lambda: prepare(spec, where))
     states = {trial: state(store, trial, spec, where.since) for trial in spec.trials()}
     outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
     missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
@@ -213,7 +213,7 @@ def _settle(spec: CohortSpec, where: Surroundings, contact: Contact) -> dict[int
     return outcomes
 
 
-def _to_probe(spec: CohortSpec, store: Store) -> list[CohortSpec]:
+def _to_probe(spec: CohortSpec, store: StudyFolder) -> list[CohortSpec]:
     """Cohorts with the probe that their trials lack: the wanted one, or the damaged one that they had."""
     if spec.probe or not spec.seeds:
         return [spec] if spec.seeds else []
@@ -221,7 +221,7 @@ def _to_probe(spec: CohortSpec, store: Store) -> list[CohortSpec]:
     return [replace(spec.with_seeds([seed]), probe=ProbeProtocol.of(parts)) for seed, parts in recorded.items()]
 
 
-def state(store: Store, trial: Trial, spec: CohortSpec, since: str) -> str:
+def state(store: StudyFolder, trial: Trial, spec: CohortSpec, since: str) -> str:
     """``missing`` (to be trained), ``unprobed`` or ``done``; a trial that failed since the run began is done."""
     found = condition(store, trial, spec.probe)
     if found == "failed":
@@ -232,8 +232,8 @@ def state(store: Store, trial: Trial, spec: CohortSpec, since: str) -> str:
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
-    store = Store(Path(where.results))
+def _train(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
+    store = StudyFolder(Path(where.results))
     failure, setting, examiner = None, None, None
     shelf = Checkpoints(store, made_with(where), contact.say)
     trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact, where.compile)
@@ -242,7 +242,7 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
             registry, setting = lab()
             examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
             trainer.run(setting, examiner)
-    except Stopped:
+    except Cancelled:
         if contact.pausing():
             attempts.withdraw(store, spec.trials())
         raise
@@ -264,7 +264,7 @@ def _train(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
     return outcomes
 
 
-def _described(spec: CohortSpec, where: Surroundings) -> str:
+def _described(spec: CohortSpec, where: RunContext) -> str:
     """The components whose code runs, with the distributions that offer them."""
     origins = {name: origin["distribution"] for name, origin in where.origins.items()}
     named = [f"{c.kind} {c.name}" for c in spec.components()]
@@ -272,7 +272,9 @@ def _described(spec: CohortSpec, where: Surroundings) -> str:
     return ", ".join(foreign) or spec.name
 
 
-def _that_fit(setting: Setting, spec: CohortSpec, examiner: Examiner, contact: Contact) -> list[tuple[int, ...]]:
+def _that_fit(
+    setting: TrainingConfig, spec: CohortSpec, examiner: MetricSuite, contact: Callbacks
+) -> list[tuple[int, ...]]:
     """The seeds of a cohort that memory has no room for, in parts as large as it has."""
 
     def has_room(n: int) -> bool:
@@ -287,7 +289,7 @@ def _that_fit(setting: Setting, spec: CohortSpec, examiner: Examiner, contact: C
     return evenly(spec.seeds, most)
 
 
-def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
+def prepare(spec: CohortSpec, where: RunContext) -> tuple[PluginRegistry, TrainingConfig]:
     """Load what a cohort names.
 
     Raises:
@@ -295,7 +297,7 @@ def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
     """
     registry = load_plugins(files=where.plugins)
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
-        if code_of(offers.find(component.name)) != component.code:
+        if source_hash(offers.find(component.name)) != component.code:
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source on {platform.node()} than where the run "
                 "began: install the same version on every machine, and do not edit it while a run goes on"
@@ -311,25 +313,25 @@ def prepare(spec: CohortSpec, where: Surroundings) -> tuple[Registry, Setting]:
     objective = instantiate(registry.objectives, spec.objective)
     protocol = spec.protocol
     budget = protocol.steps, protocol.batch_size, device
-    return registry, Setting(population, architecture, objective, *budget, precision=protocol.precision)
+    return registry, TrainingConfig(population, architecture, objective, *budget, precision=protocol.precision)
 
 
-def made_with(where: Surroundings) -> dict[str, Any]:
+def made_with(where: RunContext) -> dict[str, Any]:
     """What has to be the same for a cohort to go on from a checkpoint to the same numbers."""
     found = versions()
     compiled = {} if where.compile == "auto" else {"compile": where.compile}  # auto always decides alike
     return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device, **compiled}
 
 
-def make_examiner(registry: Registry, population: Population, n_samples: int) -> Examiner:
+def make_examiner(registry: PluginRegistry, population: Population, n_samples: int) -> MetricSuite:
     """The default metrics of a population, against its reference samples."""
-    return Examiner.of(population, [registry.metrics.find(name)() for name in DEFAULT_METRICS], n_samples)
+    return MetricSuite.of(population, [registry.metrics.find(name)() for name in DEFAULT_METRICS], n_samples)
 
 
 # -- the probe ---------------------------------------------------------------------------------------------------------
 
 
-def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) -> list[Outcome]:
+def _probe(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
     began, before = time.perf_counter(), spec.protocol.steps if spec.train else 0
     assert spec.probe is not None
 
@@ -345,7 +347,7 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
         generators = shelf.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
         with isolated(f"probing {_described(spec, where)}", contact.say):
             moments = list(probe(setting, spec.seeds, protocol, generators, report))
-    except Stopped:
+    except Cancelled:
         raise
     except Exception as error:  # whatever became of the probe, what was trained before stays
         return [unprobed(trial, where, Failure.of(error)) for trial in spec.trials()]
@@ -356,7 +358,7 @@ def _probe(spec: CohortSpec, where: Surroundings, contact: Contact, lab: Lab) ->
 # -- processes that died -----------------------------------------------------------------------------------------------
 
 
-def fail(spec: CohortSpec, where: Surroundings, failure: Failure | str) -> list[Outcome]:
+def fail(spec: CohortSpec, where: RunContext, failure: Failure | str) -> list[TrialResult]:
     """Store failed trials for a cohort whose process could not do it, with what its last checkpoint holds."""
     if isinstance(failure, str):
         kind, _, message = failure.partition(": ")
@@ -364,10 +366,12 @@ def fail(spec: CohortSpec, where: Surroundings, failure: Failure | str) -> list[
     outcomes = []
     for trial in spec.trials():
         try:
-            with hold(Store(Path(where.results)), [trial], _patience() if where.shared else None) as held:
-                outcome = _fail(trial, spec, where, failure) if held else Outcome(trial, "failed", str(failure))
+            with acquire_trials(
+                StudyFolder(Path(where.results)), [trial], _patience() if where.shared else None
+            ) as held:
+                outcome = _fail(trial, spec, where, failure) if held else TrialResult(trial, "failed", str(failure))
         except GanbenchError as error:
-            outcome = Outcome(trial, "failed", f"{failure} (and {error})")
+            outcome = TrialResult(trial, "failed", f"{failure} (and {error})")
         outcomes.append(outcome)
     return outcomes
 
@@ -383,14 +387,14 @@ def _patience() -> Callable[[], None]:
     return wait
 
 
-def _fail(trial: Trial, spec: CohortSpec, where: Surroundings, failure: Failure) -> Outcome:
-    store, alone = Store(Path(where.results)), spec.with_seeds([trial.seed])
+def _fail(trial: Trial, spec: CohortSpec, where: RunContext, failure: Failure) -> TrialResult:
+    store, alone = StudyFolder(Path(where.results)), spec.with_seeds([trial.seed])
     found = state(store, trial, alone, where.since)
     if not spec.train or found == "unprobed":
         return unprobed(trial, where, failure)
     if found == "done":  # it was stored before the process died, or another run has done it
         return outcome_of(trial, store.run(trial) or {})
     checkpoint = Checkpoints(store, made_with(where)).find(alone)
-    record = checkpoint.record.of(alone.seeds) if checkpoint else Record(alone.seeds)
+    record = checkpoint.record.of(alone.seeds) if checkpoint else TrainingLog(alone.seeds)
     seconds = checkpoint.wall_seconds if checkpoint else 0.0
     return store_trained(trial, alone, where, record, None, seconds, failure)

@@ -27,14 +27,14 @@ from ganbench.errors import UsageError
 from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.metric import Measured, Metric
 from ganbench.interfaces.paths import cache_folder
-from ganbench.metrics.suite import Examiner
-from ganbench.plugins.build import build, code_of, instantiate, load_population
-from ganbench.plugins.registry import Registry
+from ganbench.metrics.suite import MetricSuite
+from ganbench.plugins.build import build, instantiate, load_population, source_hash
+from ganbench.plugins.registry import PluginRegistry
 from ganbench.rng import generator
 from ganbench.spec import Component, canonical, slug
 from ganbench.store import records, schema
 from ganbench.store.files import read_record, write_record
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import typed
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Floor:
     reason: str = ""
 
 
-def measure_floors(population: Population, examiner: Examiner) -> list[Floor]:
+def measure_floors(population: Population, examiner: MetricSuite) -> list[Floor]:
     """One floor for each of the examiner's metrics."""
     found: dict[str, list[dict[str, Any]]] = {metric.name: [] for metric in examiner.metrics}
     comparison = ""
@@ -78,7 +78,7 @@ def measure_floors(population: Population, examiner: Examiner) -> list[Floor]:
 
 
 def comparisons(
-    population: Population, examiner: Examiner, purpose: str = "floor"
+    population: Population, examiner: MetricSuite, purpose: str = "floor"
 ) -> Iterator[tuple[Measured, Measured, str]]:
     """Pairs of independent sets of real samples, in the places of fake and real ones, and in words what they are.
 
@@ -106,7 +106,7 @@ def _some(samples: Measured, indices: Any) -> Measured:
     return Measured(**{name: v[indices] if isinstance(v, np.ndarray) else v for name, v in parts.items()})
 
 
-def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], examiner: Examiner, comparison: str) -> Floor:
+def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], examiner: MetricSuite, comparison: str) -> Floor:
     n, values = examiner.n_samples, [row["value"] for row in rows]
     protocol = f"{examiner.protocol(metric, n)}: {comparison}"
     reason = next((row["reason"] for row in rows if math.isnan(row["value"])), "")
@@ -117,10 +117,10 @@ def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], examiner: Examiner
 
 
 def ensure_floors(
-    store: Store,
+    store: StudyFolder,
     evaluated: Iterable[tuple[Component, int]],
     names: Iterable[str],
-    registry: Registry,
+    registry: PluginRegistry,
     data_root: Path,
     report: Callable[[str], None],
 ) -> None:
@@ -164,7 +164,7 @@ def _floors_of(
     component: Component,
     n: int,
     metrics: Sequence[Metric],
-    registry: Registry,
+    registry: PluginRegistry,
     data_root: Path,
     report: Callable[[str], None],
 ) -> list[Floor]:
@@ -175,7 +175,7 @@ def _floors_of(
     if missing:
         report(f"measuring what a perfect sampler of {component.label} scores: {', '.join(m.name for m in missing)}")
         population = load_population(instantiate(registry.datasets, component), data_root)
-        examiner = Examiner.of(population, missing, n)
+        examiner = MetricSuite.of(population, missing, n)
         known |= dict(zip(missing, measure_floors(population, examiner), strict=True))
         if examiner.absent is None:  # with the evaluator at hand these floors would be others
             for metric in missing:
@@ -185,7 +185,7 @@ def _floors_of(
 
 def _cache_path(component: Component, n: int, metric: Metric) -> Path:
     """Named after all that determines a floor; the fingerprint of the data is among the dataset's settings."""
-    described = {"name": metric.name, "fields": asdict(metric), "code": code_of(type(metric))}
+    described = {"name": metric.name, "fields": asdict(metric), "code": source_hash(type(metric))}
     parts = {"version": VERSION, "dataset": component.settings(), "n_samples": n, "metric": described}
     key = hashlib.blake2b(canonical(parts).encode(), digest_size=12).hexdigest()
     return cache_folder() / "floors" / f"{slug(metric.name)}-{key}.json"

@@ -20,21 +20,21 @@ from safetensors.torch import load as parse_tensors
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganbench.engine.functional import least_seeds, over_seeds
+from ganbench.engine.functional import min_cohort_size, vmap_seeds
 from ganbench.engine.sampling import draw_samples, evaluation_latents
 from ganbench.errors import DamageError, UsageError
 from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.metric import Metric
-from ganbench.metrics.suite import Examiner
-from ganbench.plugins.build import Places, code_of, instantiate, load_population, other_data, placed
+from ganbench.metrics.suite import MetricSuite
+from ganbench.plugins.build import Places, instantiate, load_population, other_data, placed, source_hash
 from ganbench.plugins.isolation import guarded
-from ganbench.plugins.registry import Registry
+from ganbench.plugins.registry import PluginRegistry
 from ganbench.runner.tables import keys
 from ganbench.spec import Component, Trial, canonical
 from ganbench.store import schema
 from ganbench.store.files import accepted
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import load, read_file, typed
 from ganbench.study.study import resolve_device
 
@@ -42,7 +42,7 @@ GENERATOR = "generator.safetensors"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTrial:
     """A finished trial as its folder describes it.
 
     Attributes:
@@ -71,7 +71,7 @@ class Stored:
         return bool(accepted(self.run, GENERATOR))
 
 
-def finished(store: Store, moved: Places = MappingProxyType({})) -> list[Stored]:
+def finished(store: StudyFolder, moved: Places = MappingProxyType({})) -> list[StoredTrial]:
     """All trials of a study that have ended.
 
     Args:
@@ -84,18 +84,18 @@ def finished(store: Store, moved: Places = MappingProxyType({})) -> list[Stored]
     rows = load(store.path).trials
     columns = (rows[name] for name in ("dataset", "architecture", "objective", "seed", "settings"))
     trials = [Trial(d, a, o, int(s), canonical(json.loads(text))) for d, a, o, s, text in zip(*columns, strict=True)]
-    return [Stored(trial, store.run(trial) or {}, moved) for trial in trials]
+    return [StoredTrial(trial, store.run(trial) or {}, moved) for trial in trials]
 
 
 def reevaluate(
-    store: Store,
-    trials: Sequence[Stored],
+    store: StudyFolder,
+    trials: Sequence[StoredTrial],
     metrics: Sequence[Metric],
     n_samples: int,
-    registry: Registry,
+    registry: PluginRegistry,
     data_root: Path,
     say: Callable[[str], None] = lambda text: None,
-) -> Iterator[Stored]:
+) -> Iterator[StoredTrial]:
     """Add the metrics of each trial's last generator to its evaluations, at its last step.
 
     Rows of the same step, metric and protocol are replaced. A trial is given back as soon as it is stored.
@@ -113,14 +113,14 @@ def reevaluate(
         DataError: a dataset is missing, or is not the one that the study was made with.
         UsageError: a generator's file is broken, or its architecture has changed.
     """
-    loaded: dict[str, tuple[Population, Examiner]] = {}
+    loaded: dict[str, tuple[Population, MetricSuite]] = {}
     for stored in trials:
         component, n = stored.component("dataset"), n_samples or stored.n_samples
         key = canonical([component.settings(), n])
         if key not in loaded:
             loaded.clear()  # trials come dataset by dataset, and one is as much as memory need hold
             population = _load(component, registry, data_root, stored.run.get("origins"))
-            loaded[key] = population, Examiner.of(population, metrics, n)
+            loaded[key] = population, MetricSuite.of(population, metrics, n)
         population, examiner = loaded[key]
         rows = examiner.examine(_samples(store, stored, registry, population, examiner.n_samples))
         _add(store, stored, rows, say)
@@ -128,7 +128,7 @@ def reevaluate(
 
 
 def _load(
-    component: Component, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
+    component: Component, registry: PluginRegistry, data_root: Path, origins: Mapping[str, Any] | None = None
 ) -> Population:
     population = load_population(instantiate(registry.datasets, component, origins), data_root)
     if population.fingerprint != component.code:
@@ -136,7 +136,9 @@ def _load(
     return population
 
 
-def _samples(store: Store, stored: Stored, registry: Registry, population: Population, n: int) -> Tensor:
+def _samples(
+    store: StudyFolder, stored: StoredTrial, registry: PluginRegistry, population: Population, n: int
+) -> Tensor:
     """What the generator draws, as at the end of its training: (n, *sample_shape), on the CPU."""
     component = stored.component("architecture")
     architecture: Architecture = instantiate(registry.architectures, component, stored.run.get("origins"))
@@ -145,13 +147,13 @@ def _samples(store: Store, stored: Stored, registry: Registry, population: Popul
     weights = stored_weights(store.folder(stored.trial), stored.run)
     expected = {name: w.shape for name, w in network.named_parameters()}
     found = {name: w.shape for name, w in weights.items() if w.is_floating_point()}
-    if code_of(type(architecture)) != component.code or expected != found:
+    if source_hash(type(architecture)) != component.code or expected != found:
         raise UsageError(
             f"architecture {component.label!r} is not the one that {stored.trial.id} was trained with: install the "
             "version that the study was made with"
         )
     latents = evaluation_latents([stored.trial.seed], n, architecture.latent)
-    sampler = _sampler(network, weights, stored.run, least_seeds(population.sample_shape))
+    sampler = _sampler(network, weights, stored.run, min_cohort_size(population.sample_shape))
     with guarded(architecture, "sampling"):
         return draw_samples(sampler, latents)[0]
 
@@ -175,7 +177,7 @@ def _sampler(
     device = _device(str(run["device"]))
     stacked = {name: torch.stack([w] * padded).to(device) for name, w in weights.items()}
     dtype = next(iter(weights.values())).dtype
-    generate = over_seeds(lambda w, z: functional_call(network, w, (z,)), not run["vectorised"])
+    generate = vmap_seeds(lambda w, z: functional_call(network, w, (z,)), not run["vectorised"])
 
     @torch.no_grad()
     def sample(latents: Tensor) -> Tensor:
@@ -193,7 +195,7 @@ def _device(recorded: str) -> str:
         return "cpu"
 
 
-def _add(store: Store, stored: Stored, rows: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
+def _add(store: StudyFolder, stored: StoredTrial, rows: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
     trial, step = stored.trial, stored.run["last_step"]
     with store.lock(trial.id, say):  # a run may be adding its probe
         old = store.read(trial)[1]["evaluations"]

@@ -11,14 +11,14 @@ from pathlib import Path
 from safetensors.torch import load as parse_tensors
 from torch import Tensor
 
-from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.loop import train
 from ganbench.errors import DamageError
-from ganbench.interfaces.executor import Surroundings
+from ganbench.interfaces.executor import RunContext
 from ganbench.spec import CohortSpec, Component, canonical
 from ganbench.store import schema
 from ganbench.store.files import read_record, replace_files, tensor_bytes
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.locks import Lock, waited_for
 from ganbench.store.results import read_file
 
@@ -37,8 +37,8 @@ class References:
         key: hash of all that determines the generators besides their seed and age.
     """
 
-    store: Store
-    setting: Setting
+    store: StudyFolder
+    setting: TrainingConfig
     key: str
 
     @property
@@ -106,7 +106,7 @@ class References:
                 replace_files(self._record(seed), about, {file.name: tensor_bytes(weights)}, self.store.path)
 
 
-def open_references(where: Surroundings, spec: CohortSpec, setting: Setting, objective: Component) -> References:
+def open_references(where: RunContext, spec: CohortSpec, setting: TrainingConfig, objective: Component) -> References:
     """The references of a cohort's dataset, architecture and batch size.
 
     Args:
@@ -115,7 +115,7 @@ def open_references(where: Surroundings, spec: CohortSpec, setting: Setting, obj
         setting: its setting, with the reference objective in place of its own.
         objective: the reference objective, described.
     """
-    return References(Store(Path(where.results)), setting, key_of(spec, objective))
+    return References(StudyFolder(Path(where.results)), setting, key_of(spec, objective))
 
 
 def key_of(spec: CohortSpec, objective: Component) -> str:

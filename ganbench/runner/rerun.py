@@ -14,11 +14,11 @@ import pandas as pd
 
 from ganbench.errors import UsageError
 from ganbench.interfaces.dataset import Population
-from ganbench.plugins.build import Places, code_of, find_again, instantiate, load_population, other_data, placed
-from ganbench.plugins.registry import Registry
+from ganbench.plugins.build import Places, instantiate, load_population, other_data, placed, resolve_stored, source_hash
+from ganbench.plugins.registry import PluginRegistry
 from ganbench.spec import ENGINE, CohortSpec, Component, ProbeProtocol, Protocol
 from ganbench.store import schema
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import check_version, read_file, read_run, read_trial
 from ganbench.store.verify import check_files
 
@@ -32,7 +32,7 @@ CLOCKS = ("seconds",)  # the machine's mood, not the trial's numbers
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ColumnDiff:
     """How one column of one table compares with its repetition.
 
     Attributes:
@@ -61,7 +61,7 @@ class Described:
         run: what happened to it.
     """
 
-    store: Store
+    store: StudyFolder
     spec: CohortSpec
     run: Mapping[str, Any]
 
@@ -98,18 +98,18 @@ def describe(folder: Path, moved: Places = MappingProxyType({})) -> Described:
     protocol = Protocol(**{f.name: settings[f.name] for f in fields(Protocol) if f.name in settings})
     probe = ProbeProtocol.of(run.get("probe"))
     spec = CohortSpec(dataset, architecture, objective, protocol, (text["seed"],), probe)
-    return Described(Store(folder.parent.parent), spec, run)
+    return Described(StudyFolder(folder.parent.parent), spec, run)
 
 
 KINDS = ("dataset", "architecture", "objective")
 
 
 def check_same_sources(
-    spec: CohortSpec, registry: Registry, data_root: Path, origins: Mapping[str, Any] | None = None
+    spec: CohortSpec, registry: PluginRegistry, data_root: Path, origins: Mapping[str, Any] | None = None
 ) -> Population:
     """The trial's data. Raises UsageError or DataError where they or the code are not what the trial was made with."""
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
-        if code_of(find_again(offers, component, origins)) != component.code:
+        if source_hash(resolve_stored(offers, component, origins)) != component.code:
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source now than when the trial was made: install "
                 "the version that its run.json names, or give the file of then with --plugin"
@@ -125,7 +125,7 @@ def is_outdated(probe: ProbeProtocol | None, population: Population) -> bool:
     return probe is not None and probe.cut == population.reference_is_apart
 
 
-def compare(stored: Described, repeated: Store) -> list[Agreement]:
+def compare(stored: Described, repeated: StudyFolder) -> list[ColumnDiff]:
     """Every column of every table, value by value; evaluations that were added later are left out."""
     (trial,) = stored.spec.trials()
     before, after = (store.read(trial)[1] for store in (stored.store, repeated))
@@ -140,13 +140,13 @@ def compare(stored: Described, repeated: Store) -> list[Agreement]:
     return [*found, _weights(stored, repeated)]
 
 
-def _column(table: str, column: str, before: pd.DataFrame, after: pd.DataFrame, place: list[str]) -> Agreement:
+def _column(table: str, column: str, before: pd.DataFrame, after: pd.DataFrame, place: list[str]) -> ColumnDiff:
     both = before[[*place, column]].merge(after[[*place, column]], on=place, how="outer", suffixes=("", "_again"))
     first, again = both[column].to_numpy(), both[f"{column}_again"].to_numpy()
     same = (first == again) | (np.isnan(first) & np.isnan(again))
     same &= both.merge(before[place], on=place, how="left", indicator=True)["_merge"].eq("both").to_numpy()
     where = ", ".join(f"{name} {both[name].iloc[int(np.argmin(same))]}" for name in place[:2]) if not same.all() else ""
-    return Agreement(table, column, len(both), int((~same).sum()), _largest(first, again, same), where)
+    return ColumnDiff(table, column, len(both), int((~same).sum()), _largest(first, again, same), where)
 
 
 def _largest(first: np.ndarray[Any, Any], again: np.ndarray[Any, Any], same: np.ndarray[Any, Any]) -> float:
@@ -158,7 +158,7 @@ def _largest(first: np.ndarray[Any, Any], again: np.ndarray[Any, Any], same: np.
     return float(np.nan_to_num(relative, nan=np.inf).max())
 
 
-def _weights(stored: Described, repeated: Store) -> Agreement:
+def _weights(stored: Described, repeated: StudyFolder) -> ColumnDiff:
     """The last generator; absent on both sides where the trial diverged or failed."""
     from safetensors.numpy import load
 
@@ -170,10 +170,10 @@ def _weights(stored: Described, repeated: Store) -> Agreement:
         contents.append(np.concatenate([tensors[n].ravel() for n in sorted(tensors)]) if tensors else np.zeros(0))
     before, after = contents
     if len(before) != len(after):
-        return Agreement("generator", "weights", len(before), max(len(before), len(after)), np.inf, "its size")
+        return ColumnDiff("generator", "weights", len(before), max(len(before), len(after)), np.inf, "its size")
     same = (before == after) | (np.isnan(before) & np.isnan(after))
     first = "" if same.all() else f"weight {int(np.argmin(same))}"
-    return Agreement("generator", "weights", len(before), int((~same).sum()), _largest(before, after, same), first)
+    return ColumnDiff("generator", "weights", len(before), int((~same).sum()), _largest(before, after, same), first)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

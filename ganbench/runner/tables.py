@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganbench.engine.probe import Reading
+from ganbench.engine.probe import ProbeReading
 from ganbench.engine.readings import READINGS
-from ganbench.engine.training_log import Record, joined
+from ganbench.engine.training_log import TrainingLog, joined
 from ganbench.spec import Trial
 from ganbench.store import schema
 from ganbench.store.results import typed
@@ -27,7 +27,7 @@ def keys(trial: Trial) -> dict[str, Any]:
     }
 
 
-def steps_table(trial: Trial, record: Record, batch_size: int) -> pd.DataFrame:
+def steps_table(trial: Trial, record: TrainingLog, batch_size: int) -> pd.DataFrame:
     """One row a step, up to the first whose readings are not all finite."""
     if not record.segments:
         return typed(pd.DataFrame(columns=list(schema.STEPS)), schema.STEPS)
@@ -43,13 +43,13 @@ def steps_table(trial: Trial, record: Record, batch_size: int) -> pd.DataFrame:
     return typed(table[: diverged[0] if diverged else None], schema.STEPS)
 
 
-def evaluations_table(trial: Trial, record: Record) -> pd.DataFrame:
+def evaluations_table(trial: Trial, record: TrainingLog) -> pd.DataFrame:
     """One row a step and metric."""
     rows = [{**keys(trial), **row} for row in record.evaluations.get(trial.seed, [])]
     return typed(pd.DataFrame(rows, columns=list(schema.EVALUATIONS)), schema.EVALUATIONS)
 
 
-def modes_table(trial: Trial, record: Record) -> pd.DataFrame:
+def modes_table(trial: Trial, record: TrainingLog) -> pd.DataFrame:
     """One row a step and mode; none where no modes are known."""
     parts = [
         pd.DataFrame({"samples": row["samples"], "captured": row["captured"]}).assign(
@@ -61,7 +61,7 @@ def modes_table(trial: Trial, record: Record) -> pd.DataFrame:
     return typed(table, schema.MODES)
 
 
-def probes_table(trial: Trial, seeds: Sequence[int], moments: Sequence[Reading]) -> pd.DataFrame:
+def probes_table(trial: Trial, seeds: Sequence[int], moments: Sequence[ProbeReading]) -> pd.DataFrame:
     """One row a generator step and critic step; ``seeds`` are those of the readings, in order."""
     k = seeds.index(trial.seed)
     rows = []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from ganbench.engine.cohort import Cohort, Setting, restore, snapshot
-from ganbench.engine.loop import Segment, train
+from ganbench.engine.cohort import Cohort, TrainingConfig, restore, snapshot
+from ganbench.engine.loop import LogChunk, train
 from ganbench.engine.pace import Pace, settle
 from ganbench.engine.sampling import evaluate
-from ganbench.engine.training_log import Record, joined
+from ganbench.engine.training_log import TrainingLog, joined
 from ganbench.errors import StorageError
-from ganbench.interfaces.executor import Contact, Stopped
-from ganbench.metrics.suite import Examiner
+from ganbench.interfaces.executor import Callbacks, Cancelled
+from ganbench.metrics.suite import MetricSuite
 from ganbench.spec import CohortSpec
 from ganbench.store.checkpoint import Checkpoint, Checkpoints
 
@@ -38,15 +38,15 @@ class Trainer:
     spec: CohortSpec
     checkpoints: Checkpoints
     every: float
-    contact: Contact
+    contact: Callbacks
     compile: str = "auto"
-    record: Record = field(init=False)
+    record: TrainingLog = field(init=False)
     cohort: Cohort | None = None
     pace: Pace | None = None
     earlier: float = 0.0
 
     def __post_init__(self) -> None:
-        self.record = Record(self.spec.seeds)
+        self.record = TrainingLog(self.spec.seeds)
         self._began = self._written = time.perf_counter()
         self._cost = 0.0
 
@@ -54,7 +54,7 @@ class Trainer:
         """How long it has taken, over all processes."""
         return self.earlier + time.perf_counter() - self._began
 
-    def run(self, setting: Setting, examiner: Examiner) -> None:
+    def run(self, setting: TrainingConfig, examiner: MetricSuite) -> None:
         """Train to the end.
 
         Raises:
@@ -75,7 +75,7 @@ class Trainer:
             if segment.last % self.cohort.feed.length == 0 and segment.last < setting.steps:
                 self._keep()
 
-    def _resume(self, examiner: Examiner) -> Segment | None:
+    def _resume(self, examiner: MetricSuite) -> LogChunk | None:
         assert self.cohort is not None
         found = self.checkpoints.find(self.spec)
         if found is None:
@@ -87,7 +87,7 @@ class Trainer:
         self.contact.report(self.record.last_step())
         return joined(self.record.segments)
 
-    def _examine(self, examiner: Examiner, step: int) -> None:
+    def _examine(self, examiner: MetricSuite, step: int) -> None:
         assert self.cohort is not None
         self.record.examined(step, evaluate(self.cohort, examiner, self.record.alive()))
 
@@ -97,7 +97,7 @@ class Trainer:
         if stopped or waited >= max(self.every, LEAST_SHARE * self._cost):
             self._write()
         if stopped:
-            raise Stopped
+            raise Cancelled
 
     def _write(self) -> None:
         assert self.cohort is not None

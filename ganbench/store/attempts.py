@@ -15,36 +15,36 @@ from pathlib import Path
 from ganbench.errors import DamageError
 from ganbench.spec import Trial
 from ganbench.store.files import read_bytes
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 
 MOST = 10_000  # notes that are kept
 
 
-def begin(store: Store, trials: Iterable[Trial]) -> None:
+def begin(store: StudyFolder, trials: Iterable[Trial]) -> None:
     """Note that trials have been begun. Raises StorageError."""
     for trial in trials:
         _write(store, trial, [*_lines(store, trial), str(os.getpid())])
 
 
-def withdraw(store: Store, trials: Iterable[Trial]) -> None:
+def withdraw(store: StudyFolder, trials: Iterable[Trial]) -> None:
     """Take back the last note of each: it has been paused, and left a checkpoint."""
     for trial in trials:
         with suppress(OSError):
             _write(store, trial, _lines(store, trial)[:-1])
 
 
-def count(store: Store, trial: Trial) -> int:
+def count(store: StudyFolder, trial: Trial) -> int:
     """How often it has been begun since its end was last stored; at least once."""
     return max(1, len(_lines(store, trial)))
 
 
-def forget(store: Store, trial: Trial) -> None:
+def forget(store: StudyFolder, trial: Trial) -> None:
     """Its end has been stored."""
     with suppress(OSError):
         store.remove(tries_file(store, trial))
 
 
-def _lines(store: Store, trial: Trial) -> list[str]:
+def _lines(store: StudyFolder, trial: Trial) -> list[str]:
     try:
         content = read_bytes(tries_file(store, trial)) or b""
     except DamageError:
@@ -52,11 +52,11 @@ def _lines(store: Store, trial: Trial) -> list[str]:
     return content.decode(errors="replace").splitlines()[-MOST:]
 
 
-def _write(store: Store, trial: Trial, lines: Sequence[str]) -> None:
+def _write(store: StudyFolder, trial: Trial, lines: Sequence[str]) -> None:
     content = "".join(f"{line}\n" for line in lines).encode()
     store.write_bytes(tries_file(store, trial), content, durable=False)
 
 
-def tries_file(store: Store, trial: Trial) -> Path:
+def tries_file(store: StudyFolder, trial: Trial) -> Path:
     """Beside the trial's lock."""
     return store.path / ".locks" / f"{trial.id}.begun"

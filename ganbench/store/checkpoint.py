@@ -19,14 +19,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from torch import Tensor
 
-from ganbench.engine.loop import Segment
+from ganbench.engine.loop import LogChunk
 from ganbench.engine.readings import READINGS
-from ganbench.engine.training_log import Record, joined
+from ganbench.engine.training_log import TrainingLog, joined
 from ganbench.errors import DamageError, UsageError
 from ganbench.spec import CohortSpec, canonical, slug
 from ganbench.store import records, schema
 from ganbench.store.files import checksum, read_bytes, read_record, remove_folder, tensor_bytes
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_run
 
 RECORD = "checkpoint.json"
@@ -43,7 +43,7 @@ class Checkpoint:
         wall_seconds: how long it had taken.
     """
 
-    record: Record
+    record: TrainingLog
     tensors: Mapping[str, Tensor]
     wall_seconds: float
 
@@ -58,7 +58,7 @@ class Checkpoints:
         say: gets one sentence about each checkpoint that cannot be used.
     """
 
-    store: Store
+    store: StudyFolder
     made_with: Mapping[str, Any]
     say: Callable[[str], None] = lambda text: None
 
@@ -166,14 +166,14 @@ def _read(folder: Path, described: Mapping[str, Any]) -> Checkpoint:
     wanted = {"readings": (steps, seeds, len(READINGS)), "critic_updates": (steps,), "seconds": (steps,)}
     if {name: values.shape for name, values in readings.items()} != wanted:
         raise DamageError(f"{folder / file} does not hold the readings of its record")
-    record = Record(tuple(described["seeds"]))
-    record.note(Segment(1, described["step"], **readings))
+    record = TrainingLog(tuple(described["seeds"]))
+    record.note(LogChunk(1, described["step"], **readings))
     record.evaluations |= {int(seed): list(rows) for seed, rows in described["evaluations"].items()}
     record.modes |= {int(seed): list(rows) for seed, rows in described["modes"].items()}
     return Checkpoint(record, tensors, described["wall_seconds"])
 
 
-def whole(folder: Path) -> Iterable[str]:
+def check_checkpoint(folder: Path) -> Iterable[str]:
     """In words what is wrong with a checkpoint's files; nothing where all are whole."""
     try:
         record = read_record(folder / RECORD, records.Checkpoint)
@@ -183,7 +183,7 @@ def whole(folder: Path) -> Iterable[str]:
         yield str(error)
 
 
-def sweep(store: Store) -> None:
+def delete_finished(store: StudyFolder) -> None:
     """Remove the checkpoints of cohorts that have ended, which their processes may have had no time for."""
 
     def ended(trial: str) -> bool:

@@ -41,7 +41,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @dataclass(frozen=True)
-class Store:
+class StudyFolder:
     """A results folder."""
 
     path: Path

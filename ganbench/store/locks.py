@@ -25,7 +25,7 @@ from ganbench.store.files import read_bytes, require_plain
 
 if TYPE_CHECKING:
     from ganbench.spec import Trial
-    from ganbench.store.folder import Store
+    from ganbench.store.folder import StudyFolder
 
 Say = Callable[[str], None]
 
@@ -120,8 +120,8 @@ def waited_for(
 
 
 @contextmanager
-def hold(
-    store: Store, trials: Sequence[Trial], wait: Callable[[], None] | None, say: Say = lambda text: None
+def acquire_trials(
+    store: StudyFolder, trials: Sequence[Trial], wait: Callable[[], None] | None, say: Say = lambda text: None
 ) -> Iterator[list[Trial]]:
     """Hold the locks of all the trials that nobody else holds; they are given up when a process ends.
 

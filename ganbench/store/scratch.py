@@ -43,7 +43,7 @@ def make_scratch(prefix: str, parent: str | None = None) -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     mark_owned(folder)
-    sweep(folder.parent)
+    delete_abandoned(folder.parent)
     return folder
 
 
@@ -67,7 +67,7 @@ def mark_owned(folder: Path) -> None:
         _owned[folder] = file
 
 
-def sweep(parent: Path) -> None:
+def delete_abandoned(parent: Path) -> None:
     """Remove the temporary folders below ``parent`` that are this user's and whose process is gone."""
     if fcntl is None:
         return

@@ -12,7 +12,7 @@ from ganbench.errors import DamageError
 from ganbench.spec import ProbeProtocol, Trial, canonical
 from ganbench.store import schema
 from ganbench.store.files import accepted, accepted_names, read_record
-from ganbench.store.folder import OWN, Store
+from ganbench.store.folder import OWN, StudyFolder
 from ganbench.store.results import read_asked, read_file, read_run, read_tables, read_trial
 
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
@@ -26,7 +26,7 @@ MEASUREMENT = re.compile(r".*-[0-9a-f]{12}\.(json|parquet)")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Issue:
     """Something that is not as it should be.
 
     Attributes:
@@ -40,7 +40,7 @@ class Finding:
     reason: str
 
 
-def condition(store: Store, trial: Trial, probe: ProbeProtocol | None = None) -> str:
+def condition(store: StudyFolder, trial: Trial, probe: ProbeProtocol | None = None) -> str:
     """How a trial stands.
 
     ``missing``, ``damaged`` (to be trained again), ``failed``, ``unprobed`` (a probe was asked for, and there is no
@@ -64,33 +64,33 @@ def condition(store: Store, trial: Trial, probe: ProbeProtocol | None = None) ->
     return str(run["status"])
 
 
-def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
+def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Issue]:
     """Which of a finished trial's files are not what ``run.json`` says."""
     names = set(REQUIRED) | set(run.get("files", {}))
     if run.get("status") == "completed":
         names.add("generator.safetensors")
     for name in sorted(names):
         if name not in OWN or (folder / name).is_symlink():
-            yield Finding("damaged", folder / name, "leads out of the trial's folder, or is no file of a trial")
+            yield Issue("damaged", folder / name, "leads out of the trial's folder, or is no file of a trial")
         elif (finding := _check(folder, run, name)) is not None:
             yield finding
         elif name == "trial.json" and _address(folder, run) != folder.name:
-            yield Finding("damaged", folder / name, "describes another trial than its folder is named after")
+            yield Issue("damaged", folder / name, "describes another trial than its folder is named after")
         elif name.endswith(".parquet") and not _are_rows_of(folder, run, name):
-            yield Finding("damaged", folder / name, "holds rows of another trial, or is no such table")
+            yield Issue("damaged", folder / name, "holds rows of another trial, or is no such table")
 
 
-def _check(folder: Path, record: Mapping[str, Any], name: str) -> Finding | None:
+def _check(folder: Path, record: Mapping[str, Any], name: str) -> Issue | None:
     if not (folder / name).is_file() and name in record.get("pending", {}) and name not in record.get("files", {}):
-        return Finding("unfinished", folder / name, "was about to be written when the process ended")
+        return Issue("unfinished", folder / name, "was about to be written when the process ended")
     if not (folder / name).is_file():
-        return Finding("missing", folder / name, "was written and is not there")
+        return Issue("missing", folder / name, "was written and is not there")
     if not accepted(record, name):
-        return Finding("damaged", folder / name, "has no checksum")
+        return Issue("damaged", folder / name, "has no checksum")
     try:
         read_file(folder, record, name)
     except DamageError:
-        return Finding("damaged", folder / name, "is not what was written")
+        return Issue("damaged", folder / name, "is not what was written")
     return None
 
 
@@ -121,7 +121,7 @@ def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str) -> bool:
 # -- a whole study -----------------------------------------------------------------------------------------------------
 
 
-def inspect(path: Path) -> list[Finding]:
+def inspect(path: Path) -> list[Issue]:
     """Everything that is not as it should be in a results folder; empty where all is whole and finished."""
     study, findings = _study(path)
     findings += _absent(path, study or {})
@@ -132,17 +132,17 @@ def inspect(path: Path) -> list[Finding]:
         if entry.name not in PARTS + APART:
             findings.append(_stranger(entry))
         elif entry.is_symlink():
-            findings.append(Finding("foreign", entry, "is a link"))
+            findings.append(Issue("foreign", entry, "is a link"))
     return findings
 
 
-def _study(path: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _study(path: Path) -> tuple[dict[str, Any] | None, list[Issue]]:
     file = path / "study.json"
     try:
         study = read_asked(path)
     except DamageError as error:
-        return None, [Finding("damaged", file, _reason(error, file))]
-    return study, [] if study is not None else [Finding("missing", file, "was written and is not there")]
+        return None, [Issue("damaged", file, _reason(error, file))]
+    return study, [] if study is not None else [Issue("missing", file, "was written and is not there")]
 
 
 def _reason(error: DamageError, path: Path) -> str:
@@ -150,73 +150,73 @@ def _reason(error: DamageError, path: Path) -> str:
     return str(error).partition("; ")[0].removeprefix(f"{path} ")
 
 
-def _beside(folder: Path, record: Mapping[str, Any]) -> list[Finding]:
+def _beside(folder: Path, record: Mapping[str, Any]) -> list[Issue]:
     """The files that a record other than ``run.json`` holds the checksums of."""
     return [f for name in sorted(accepted_names(record)) if (f := _check(folder, record, Path(name).name)) is not None]
 
 
-def rebuilt(path: Path) -> list[Finding]:
+def rebuilt(path: Path) -> list[Issue]:
     """What is the matter with floors, checkpoints and references: parts that a run makes again where it needs them."""
     study, _ = _study(path)
     return [*_beside(path, study or {}), *_checkpoints(path), *_references(path)]
 
 
-def _absent(path: Path, study: Mapping[str, Any]) -> Iterator[Finding]:
+def _absent(path: Path, study: Mapping[str, Any]) -> Iterator[Issue]:
     asked = dict.fromkeys(trial for request in study.get("requests", ()) for trial in request.get("trials", ()))
     for trial in asked:
         if not (path / "trials" / Path(trial).name).is_dir():
-            yield Finding("unfinished", path / "trials" / trial, "was asked for and has no result")
+            yield Issue("unfinished", path / "trials" / trial, "was asked for and has no result")
 
 
-def _trial(folder: Path) -> Iterator[Finding]:
+def _trial(folder: Path) -> Iterator[Issue]:
     if folder.is_symlink() or not folder.is_dir():
         yield _stranger(folder)
         return
     try:
         run = read_run(folder)
     except DamageError as error:
-        yield Finding("damaged", folder / "run.json", _reason(error, folder / "run.json"))
+        yield Issue("damaged", folder / "run.json", _reason(error, folder / "run.json"))
         return
     if run is None:
         known = any((folder / name).exists() for name in OWN) or not any(folder.iterdir())
-        yield Finding("unfinished" if known else "foreign", folder, "has no run.json")
+        yield Issue("unfinished" if known else "foreign", folder, "has no run.json")
         return
     yield from check_files(folder, run)
     if "pending" in run:
-        yield Finding("unfinished", folder / "run.json", "tables were being added when the process ended")
+        yield Issue("unfinished", folder / "run.json", "tables were being added when the process ended")
     for entry in sorted(folder.iterdir()):
         if entry.name != "run.json" and not accepted(run, entry.name):
             yield _stranger(entry)
 
 
-def _stranger(entry: Path) -> Finding:
+def _stranger(entry: Path) -> Issue:
     if entry.name.endswith(".part"):
-        return Finding("unfinished", entry, "was being written when the process ended")
-    return Finding("foreign", entry, "is a link" if entry.is_symlink() else "is not ganbench's")
+        return Issue("unfinished", entry, "was being written when the process ended")
+    return Issue("foreign", entry, "is a link" if entry.is_symlink() else "is not ganbench's")
 
 
-def _checkpoints(path: Path) -> Iterator[Finding]:
+def _checkpoints(path: Path) -> Iterator[Issue]:
     for folder in _entries(path / "checkpoints"):
         if folder.is_symlink():
             yield _stranger(folder)
             continue
-        from ganbench.store.checkpoint import RECORD, whole  # which imports torch
+        from ganbench.store.checkpoint import RECORD, check_checkpoint  # which imports torch
 
-        reasons = list(whole(folder))
-        yield from (Finding("damaged", folder / RECORD, reason) for reason in reasons)
+        reasons = list(check_checkpoint(folder))
+        yield from (Issue("damaged", folder / RECORD, reason) for reason in reasons)
         if not reasons:
-            yield Finding("unfinished", folder, "is the checkpoint of a cohort that has not ended")
+            yield Issue("unfinished", folder, "is the checkpoint of a cohort that has not ended")
 
 
-def _references(path: Path) -> Iterator[Finding]:
+def _references(path: Path) -> Iterator[Issue]:
     yield from _recorded(path / "references", REFERENCE)
 
 
-def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Finding]:
+def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Issue]:
     """What is the matter with the measurements of the claims suite and with its verdicts."""
     verdicts = path / "verdicts.parquet"
     if study is not None and verdicts.exists() and not accepted(study, verdicts.name):
-        yield Finding("damaged", verdicts, "has no checksum")
+        yield Issue("damaged", verdicts, "has no checksum")
     for folder in _entries(path / "experiments"):
         if folder.is_symlink() or not folder.is_dir():
             yield _stranger(folder)
@@ -224,7 +224,7 @@ def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Findi
             yield from _recorded(folder, MEASUREMENT)
 
 
-def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
+def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Issue]:
     """Files with a record beside them that holds their checksums; strangers' files are not taken for records."""
     known = set()
     for file in _entries(folder):
@@ -233,14 +233,14 @@ def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Finding]:
                 record = read_record(file) or {}
             except DamageError as error:
                 record = {}
-                yield Finding("damaged", file, _reason(error, file))
+                yield Issue("damaged", file, _reason(error, file))
             if not all(name.startswith((f"{file.stem}-", f"{file.stem}.")) for name in accepted_names(record)):
-                yield Finding("damaged", file, "is the record of something else")
+                yield Issue("damaged", file, "is the record of something else")
             known |= {file.name} | accepted_names(record)
             yield from _beside(folder, record)
     for entry in _entries(folder):
         if entry.name not in known and own.fullmatch(entry.name):
-            yield Finding("unfinished", entry, "has no record, or a damaged one")
+            yield Issue("unfinished", entry, "has no record, or a damaged one")
         elif entry.name not in known and not entry.name.endswith((".lock", ".lease")):
             yield _stranger(entry)
 
@@ -250,7 +250,7 @@ def _entries(folder: Path) -> list[Path]:
     return [] if folder.is_symlink() else sorted(folder.glob("*"))
 
 
-def mend(store: Store, say: Callable[[str], None]) -> None:
+def delete_corrupt(store: StudyFolder, say: Callable[[str], None]) -> None:
     """Remove damaged floors, checkpoints and references, and what a killed process left half written beside them.
 
     Args:
@@ -270,7 +270,7 @@ def mend(store: Store, say: Callable[[str], None]) -> None:
             store.forget(finding.path.name)
 
 
-def _remove(store: Store, path: Path) -> None:
+def _remove(store: StudyFolder, path: Path) -> None:
     """A file; of a reference all that belongs to its seed, as they are trained together."""
     seed = path.stem if path.suffix == ".json" else path.stem.rpartition("-")[0]
     together = path.parent.glob(f"{seed}[-.]*") if path.parent.name == "references" else [path]

@@ -20,7 +20,7 @@ from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
     from ganbench.plugins.loading import Plugin
-    from ganbench.plugins.registry import Offers, Registry
+    from ganbench.plugins.registry import Catalogue, PluginRegistry
     from ganbench.spec import Component
 
 RECORDED = ("ganbench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "torch-fidelity", "POT", "pandas")
@@ -122,13 +122,13 @@ def loaded(plugins: Iterable[Plugin]) -> list[dict[str, str]]:
     return [{name: asdict(plugin)[name] for name in wanted if name != "file" or plugin.file} for plugin in plugins]
 
 
-def origins(registry: Registry, components: Iterable[Component]) -> dict[str, dict[str, str]]:
+def origins(registry: PluginRegistry, components: Iterable[Component]) -> dict[str, dict[str, str]]:
     """Where components come from, by kind and name: distribution, version and, of a plugin in a file, its path."""
     kinds = {"dataset": registry.datasets, "architecture": registry.architectures, "objective": registry.objectives}
     plugins = {plugin.distribution: plugin for plugin in registry.plugins}
     found = {}
     for component in components:
-        offers: Offers[Any] = kinds[component.kind]
+        offers: Catalogue[Any] = kinds[component.kind]
         plugin = plugins[offers.origin(offers.find(component.name))]
         file = {"file": plugin.file} if plugin.file else {}
         found[f"{component.kind} {component.name}"] = {

@@ -16,10 +16,10 @@ from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.interfaces.executor import Executor
 from ganbench.plugins.build import build, load_population, variants
 from ganbench.plugins.isolation import guarded
-from ganbench.plugins.registry import Offers, Registry
+from ganbench.plugins.registry import Catalogue, PluginRegistry
 from ganbench.spec import CohortSpec, Component, ProbeProtocol, Protocol, Trial, canonical, slug
 from ganbench.store.files import parse, read_bytes
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition
 from ganbench.study.config import LARGEST_INTEGER, OPTIONS, Request
 
@@ -28,7 +28,7 @@ from ganbench.study.config import LARGEST_INTEGER, OPTIONS, Request
 FILLED = ("jobs", "address", "gpus_per_cohort", "cpus_per_cohort")  # by the options of these names
 
 
-def choose(request: Request, registry: Registry) -> Executor:
+def choose(request: Request, registry: PluginRegistry) -> Executor:
     """The executor with its settings.
 
     Raises:
@@ -44,7 +44,7 @@ def choose(request: Request, registry: Registry) -> Executor:
     return executor
 
 
-def _who(registry: Registry, name: str) -> str:
+def _who(registry: PluginRegistry, name: str) -> str:
     able = [c.name for c in registry.executors if name in {field.name for field in fields(c)}]
     return f"leave it out, or choose --executor {' or '.join(able)}" if able else "leave it out"
 
@@ -92,9 +92,9 @@ class Study:
     executor: Executor
     remarks: tuple[str, ...] = ()
 
-    def store(self) -> Store:
+    def store(self) -> StudyFolder:
         """The results folder."""
-        return Store(self.out)
+        return StudyFolder(self.out)
 
     def trials(self) -> list[Trial]:
         """All trials, cohort by cohort."""
@@ -116,7 +116,7 @@ class Study:
         return condition(self.store(), trial, cohort.probe)
 
 
-def make_study(request: Request, registry: Registry, data_root: Path) -> Study:
+def make_study(request: Request, registry: PluginRegistry, data_root: Path) -> Study:
     """Resolve every name, check every combination, and list the cohorts.
 
     Raises:
@@ -176,7 +176,7 @@ def _ages(steps: int) -> tuple[int, ...]:
 
 
 def _architectures(
-    request: Request, registry: Registry, swept: Mapping[str, Any], dataset: Dataset, population: Population
+    request: Request, registry: PluginRegistry, swept: Mapping[str, Any], dataset: Dataset, population: Population
 ) -> list[Component]:
     names = request.architectures or (dataset.architecture,)
     found = _variants(registry.architectures, names, swept, "--architectures")
@@ -187,7 +187,7 @@ def _architectures(
 
 
 def _variants(
-    offers: Offers[Any], names: tuple[str, ...], swept: Mapping[str, Any], where: str
+    offers: Catalogue[Any], names: tuple[str, ...], swept: Mapping[str, Any], where: str
 ) -> list[tuple[Component, Any]]:
     found = [
         pair for name in names for pair in variants(offers, name, swept.get(offers.find(name, where).name, {}), where)
@@ -199,7 +199,7 @@ def _variants(
     return found
 
 
-def _by_component(request: Request, registry: Registry) -> dict[str, dict[str, Any]]:
+def _by_component(request: Request, registry: PluginRegistry) -> dict[str, dict[str, Any]]:
     """The swept settings, sorted by the component they belong to, which must be part of the request."""
     asked = {registry.objectives.find(n, "--objectives").name for n in request.objectives}
     datasets = [registry.datasets.find(n, "--datasets") for n in request.datasets]
@@ -217,7 +217,7 @@ def _by_component(request: Request, registry: Registry) -> dict[str, dict[str, A
     return found
 
 
-def _canonical_name(registry: Registry, name: str) -> str:
+def _canonical_name(registry: PluginRegistry, name: str) -> str:
     for offers in (registry.objectives, registry.datasets, registry.architectures):
         for cls in offers:
             if name in (cls.name, *cls.aliases):
@@ -237,7 +237,7 @@ def _default_out(cohorts: Sequence[CohortSpec]) -> Path:
 
 def _finished(cohorts: Sequence[CohortSpec], out: Path) -> int:
     """How many of the trials lie in a results folder."""
-    return sum((Store(out).folder(t) / "run.json").is_file() for cohort in cohorts for t in cohort.trials())
+    return sum((StudyFolder(out).folder(t) / "run.json").is_file() for cohort in cohorts for t in cohort.trials())
 
 
 def as_stored(cohorts: Sequence[CohortSpec], out: Path) -> list[CohortSpec]:

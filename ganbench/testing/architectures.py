@@ -11,7 +11,7 @@ from torch.func import functional_call, stack_module_state
 from ganbench.errors import UsageError
 from ganbench.interfaces.architecture import CriticNetwork
 from ganbench.rng import generator as stream
-from ganbench.testing.candidate import Defect, Finding, Subject, Unchecked
+from ganbench.testing.candidate import Candidate, Defect, Finding, Unchecked
 from ganbench.testing.losses import foreign_randomness
 
 VECTORS, IMAGES = ((2,), (64,)), ((1, 8, 8), (1, 28, 28), (3, 32, 32))
@@ -19,7 +19,7 @@ BATCH = 6
 PLAYERS = ("generator", "critic")
 
 
-def shapes(subject: Subject) -> Iterator[Finding]:
+def shapes(subject: Candidate) -> Iterator[Finding]:
     """It accepts vectors or images of some usual shape, and refuses the others with a UsageError."""
     subject.found["shapes"] = []
     for kind, candidates in (("vectors", VECTORS), ("images", IMAGES)):
@@ -38,7 +38,7 @@ def shapes(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def outputs(subject: Subject) -> Iterator[Defect]:
+def outputs(subject: Candidate) -> Iterator[Defect]:
     """Generators give (batch, *shape), images in [-1, 1]; critics, which are CriticNetworks, give scores (batch,)."""
     for shape in subject.found["shapes"]:
         generator, critic = (network_of(subject, player, shape) for player in PLAYERS)
@@ -64,7 +64,7 @@ def _shaped(what: str, value: Tensor, wanted: tuple[int, ...]) -> Iterator[Defec
         yield Defect("outputs", f"{what} gives values that are not finite", "look for divisions and roots of zero")
 
 
-def pure(subject: Subject) -> Iterator[Defect]:
+def pure(subject: Candidate) -> Iterator[Defect]:
     """Networks are functions of their weights and their input: no buffers, no dropout, no running statistics."""
     for player, network, x in _cases(subject):
         if any(True for _ in network.buffers()):
@@ -84,7 +84,7 @@ def pure(subject: Subject) -> Iterator[Defect]:
             yield Defect("pure", f"a {player} changes its input in place", "leave out inplace=True in the first layer")
 
 
-def initial(subject: Subject) -> Iterator[Defect]:
+def initial(subject: Candidate) -> Iterator[Defect]:
     """Initial weights come from PyTorch's global generator alone, so that they belong to the seed."""
     for player in PLAYERS:
         for shape in subject.found["shapes"]:
@@ -97,7 +97,7 @@ def initial(subject: Subject) -> Iterator[Defect]:
                 yield Defect("initial", f"a {player} begins with the same weights under every seed", fix)
 
 
-def coupling(subject: Subject) -> Iterator[Finding]:
+def coupling(subject: Candidate) -> Iterator[Finding]:
     """A sample's score does not depend on its batch, unless couples_samples says so."""
     if subject.instance.couples_samples:
         yield Unchecked("coupling", "couples_samples is True")
@@ -109,7 +109,7 @@ def coupling(subject: Subject) -> Iterator[Finding]:
             yield Defect("coupling", reason, "leave out batch normalisation, or declare couples_samples = True")
 
 
-def gradients(subject: Subject) -> Iterator[Defect]:
+def gradients(subject: Candidate) -> Iterator[Defect]:
     """Every parameter has a finite gradient."""
     for player, network, x in _cases(subject):
         names, weights = zip(*network.named_parameters(), strict=True)
@@ -131,7 +131,7 @@ def _matters(network: nn.Module, name: str, x: Tensor) -> bool:
     return not torch.equal(functional_call(network, weights, (x,)), network(x))
 
 
-def penalty(subject: Subject) -> Iterator[Defect]:
+def penalty(subject: Candidate) -> Iterator[Defect]:
     """A critic can be differentiated twice, as gradient penalties need it."""
     for shape in subject.found["shapes"]:
         critic, x = network_of(subject, "critic", shape), points(shape, BATCH).requires_grad_()
@@ -147,7 +147,7 @@ def penalty(subject: Subject) -> Iterator[Defect]:
             yield Defect("penalty", "a second derivative of a critic is not finite", "look for roots and norms of zero")
 
 
-def vmap(subject: Subject) -> Iterator[Defect]:
+def vmap(subject: Candidate) -> Iterator[Defect]:
     """Two seeds run as one vectorised program, with the numbers of each alone."""
     for shape in subject.found["shapes"]:
         for player in PLAYERS:
@@ -166,7 +166,7 @@ def vmap(subject: Subject) -> Iterator[Defect]:
                 yield Defect("vmap", reason, "let nothing depend on what is outside weights and input")
 
 
-def network_of(subject: Subject, player: str, shape: tuple[int, ...], seed: int = 0) -> nn.Module:
+def network_of(subject: Candidate, player: str, shape: tuple[int, ...], seed: int = 0) -> nn.Module:
     """One player's network, as the engine makes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -174,7 +174,7 @@ def network_of(subject: Subject, player: str, shape: tuple[int, ...], seed: int 
     return network
 
 
-def latents(subject: Subject, batch: int = BATCH) -> Tensor:
+def latents(subject: Candidate, batch: int = BATCH) -> Tensor:
     """Latents (batch, latent)."""
     return torch.randn(batch, subject.instance.latent, generator=stream(0, "toy-latent"))
 
@@ -184,11 +184,11 @@ def points(shape: tuple[int, ...], batch: int = BATCH) -> Tensor:
     return 2 * torch.rand(batch, *shape, generator=stream(0, "toy-real")) - 1
 
 
-def _input(subject: Subject, player: str, shape: tuple[int, ...]) -> Tensor:
+def _input(subject: Candidate, player: str, shape: tuple[int, ...]) -> Tensor:
     return latents(subject) if player == "generator" else points(shape)
 
 
-def _cases(subject: Subject) -> Iterator[tuple[str, nn.Module, Tensor]]:
+def _cases(subject: Candidate) -> Iterator[tuple[str, nn.Module, Tensor]]:
     """Every player's network for every shape, with an input."""
     for shape in subject.found["shapes"]:
         for player in PLAYERS:

@@ -82,7 +82,7 @@ LOSSES = ("critic_loss", "generator_loss")
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """What is under judgement.
 
     Attributes:
@@ -129,4 +129,4 @@ KINDS = {"randomness": "randomness", "in place": "inputs"}  # checks that the en
 FIX_RAISED = "write it with tensor operations that fit any batch and any sample shape"
 
 Finding = Defect | Unchecked
-Check = Callable[[Subject], Iterator[Finding]]
+Check = Callable[[Candidate], Iterator[Finding]]

@@ -29,7 +29,7 @@ from ganbench.testing import (
 from ganbench.testing import (
     losses as rounding,
 )
-from ganbench.testing.candidate import Check, Defect, Examination, Finding, Subject, Unchecked, raised
+from ganbench.testing.candidate import Candidate, Check, Defect, Examination, Finding, Unchecked, raised
 
 DECLARED: tuple[Check, ...] = (
     declaration.name,
@@ -194,7 +194,7 @@ def examine(target: Any, kind: str = "", without: Collection[str] = ()) -> Exami
     if isinstance(instance, Defect):
         missed = [Unchecked(name, "it cannot be made") for name in kit.names()[2:]]
         return Examination(kind, title, (instance,), ("class",), (*missed, *kit.never))
-    return _examined(kind, title, Subject(instance, kit.base), without)
+    return _examined(kind, title, Candidate(instance, kit.base), without)
 
 
 def _kind_of(target: Any) -> str:
@@ -203,7 +203,7 @@ def _kind_of(target: Any) -> str:
     return found[0] if found else "tracker" if inspect.isroutine(target) else "objective"
 
 
-def _examined(kind: str, title: str, subject: Subject, without: Collection[str]) -> Examination:
+def _examined(kind: str, title: str, subject: Candidate, without: Collection[str]) -> Examination:
     kit, checked, stopped = KITS[kind], [], ""
     findings: list[Finding] = [Unchecked(name, "left out") for name in without]
     for stage in kit.stages:
@@ -222,7 +222,7 @@ def _examined(kind: str, title: str, subject: Subject, without: Collection[str])
     return Examination(kind, title, defects, tuple(n for n in checked if n not in skipped), (*unchecked, *kit.never))
 
 
-def _run(check: Check, subject: Subject) -> list[Finding]:
+def _run(check: Check, subject: Candidate) -> list[Finding]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

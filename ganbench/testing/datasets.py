@@ -14,14 +14,14 @@ from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.metric import Measured
 from ganbench.plugins.loading import refusal, valid_name
 from ganbench.rng import generator as stream
-from ganbench.testing.candidate import Defect, Finding, Subject, Unchecked
+from ganbench.testing.candidate import Candidate, Defect, Finding, Unchecked
 from ganbench.testing.losses import foreign_randomness
 
 HELD, DRAWN, MEASURED = 64, 4000, 50  # samples
 CPU = torch.device("cpu")
 
 
-def load(subject: Subject) -> Iterator[Finding]:
+def load(subject: Candidate) -> Iterator[Finding]:
     """It loads as a Population that says what its samples are; where its files are absent, no more can be told."""
     try:
         population = subject.instance.load(data_root())
@@ -54,7 +54,7 @@ DESCRIBED = {
 }
 
 
-def drawing(subject: Subject) -> Iterator[Defect]:
+def drawing(subject: Candidate) -> Iterator[Defect]:
     """Draws come from the generator that is given; samples are finite float32 of the right shape, images in [-1, 1]."""
     population = subject.found["population"]
     before = torch.get_rng_state(), foreign_randomness()
@@ -73,7 +73,7 @@ def drawing(subject: Subject) -> Iterator[Defect]:
     yield from _samples("drawing", "take", population.take(tickets), (2, 300, *population.sample_shape))
 
 
-def reference(subject: Subject) -> Iterator[Defect]:
+def reference(subject: Candidate) -> Iterator[Defect]:
     """The reference is the same samples every time, at most as many as were asked for, and any number of them."""
     population = subject.found["population"]
     for n in (1, MEASURED):
@@ -88,7 +88,7 @@ def reference(subject: Subject) -> Iterator[Defect]:
             yield Defect("reference", reason, "draw them with a generator of a fixed seed, made at each call")
 
 
-def held_out(subject: Subject) -> Iterator[Defect]:
+def held_out(subject: Candidate) -> Iterator[Defect]:
     """What is held out is never drawn for training, on any device."""
     for where, population in (("", subject.found["population"]), (" after .to(device)", _moved(subject))):
         rest, held = population.hold_out(HELD)
@@ -102,12 +102,12 @@ def held_out(subject: Subject) -> Iterator[Defect]:
             yield Defect("held_out", reason, "let hold_out return a population without them")
 
 
-def _moved(subject: Subject) -> Population:
+def _moved(subject: Candidate) -> Population:
     population: Population = subject.found["population"]
     return population.to(CPU)
 
 
-def evaluator(subject: Subject) -> Iterator[Finding]:
+def evaluator(subject: Candidate) -> Iterator[Finding]:
     """The evaluator has a name and measures every sample: finite features, and modes among those that it knows."""
     population = subject.found["population"]
     try:

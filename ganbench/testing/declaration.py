@@ -16,7 +16,7 @@ from ganbench.interfaces.objective import Objective
 from ganbench.plugins.build import build
 from ganbench.plugins.loading import refusal, valid_name
 from ganbench.spec import canonical
-from ganbench.testing.candidate import LOSSES, Defect, Subject
+from ganbench.testing.candidate import LOSSES, Candidate, Defect
 
 SOURCE = re.compile(r"\b(1[89]|20)\d\d\b|https?://|\bdoi\b|\barxiv\b", re.IGNORECASE)
 SOURCED = (Objective, Metric)  # formulas, which come from somewhere
@@ -68,7 +68,7 @@ def _header(base: type[Any], method: str) -> str:
     return f"def {method}(self, {', '.join(ARGUMENTS[base].get(method, ()))})"
 
 
-def name(subject: Subject) -> Iterator[Defect]:
+def name(subject: Candidate) -> Iterator[Defect]:
     """Names that can be typed behind ``--objectives``, ``--datasets`` and the like, and before a setting."""
     cls = subject.cls
     if not isinstance(getattr(cls, "name", None), str):
@@ -83,7 +83,7 @@ def name(subject: Subject) -> Iterator[Defect]:
             yield Defect("name", f"{text!r} cannot be asked for", refusal(text))
 
 
-def docstring(subject: Subject) -> Iterator[Defect]:
+def docstring(subject: Candidate) -> Iterator[Defect]:
     """A docstring of its own; a formula's says where it comes from."""
     text, cls = vars(subject.cls).get("__doc__") or "", subject.cls
     if not text.strip() or text.startswith(f"{cls.__name__}("):  # the one that dataclass makes
@@ -92,7 +92,7 @@ def docstring(subject: Subject) -> Iterator[Defect]:
         yield Defect("docstring", "it names no source", "add author and year, or a link, of where it is defined")
 
 
-def fields(subject: Subject) -> Iterator[Defect]:
+def fields(subject: Candidate) -> Iterator[Defect]:
     """Every hyper-parameter is a field, and documented."""
     inherited = {f.name for f in dataclasses.fields(subject.base)}
     documented = {word for cls in subject.cls.__mro__ for word in _documented(cls.__doc__ or "")}
@@ -129,7 +129,7 @@ def _no_fields(cls: type[Any], base: type[Any]) -> list[str]:
     return [key for key in plain if not key.startswith("_") and key not in annotated]
 
 
-def serialisable(subject: Subject) -> Iterator[Defect]:
+def serialisable(subject: Candidate) -> Iterator[Defect]:
     """Fields survive being written to ``trial.json`` and read again."""
     fix = "use numbers, text, True, False, and tuples of them, with an annotation that says which"
     for field in dataclasses.fields(subject.cls):
@@ -150,7 +150,7 @@ def serialisable(subject: Subject) -> Iterator[Defect]:
             yield Defect("serialisable", f"{field.name} = {value!r} comes back from JSON as another value", fix)
 
 
-def methods(subject: Subject) -> Iterator[Defect]:
+def methods(subject: Candidate) -> Iterator[Defect]:
     """All methods are there, and every one takes what it is given."""
     for method, arguments in ARGUMENTS[subject.base].items():
         fix = f"write {_header(subject.base, method)}"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganbench.interfaces.draw import Draw, RecordingDraw, ReplayingDraw, fill
 from ganbench.interfaces.objective import Objective
-from ganbench.testing.candidate import LOSSES, Defect, Finding, Subject, Unchecked
+from ganbench.testing.candidate import LOSSES, Candidate, Defect, Finding, Unchecked
 from ganbench.testing.dynamics import random_starts
 from ganbench.testing.losses import slope_by_score
 from ganbench.testing.toys import DiracCritic
@@ -67,7 +67,7 @@ class Game:
         return value
 
 
-def signs(subject: Subject) -> Iterator[Defect]:
+def signs(subject: Candidate) -> Iterator[Defect]:
     """The critic learns to score real samples higher; under such a critic the generator moves towards them."""
     game = Game(subject.instance, 1 + SPREAD, SPREAD)
     if not game.gradients(UNDECIDED, -1.0)[0] < 0:
@@ -81,7 +81,7 @@ def signs(subject: Subject) -> Iterator[Defect]:
 SCORES = (-10.0, -3.0, -1.0, -0.3, 0.0, 0.3, 1.0, 3.0, 10.0)
 
 
-def sides(subject: Subject) -> Iterator[Defect]:
+def sides(subject: Candidate) -> Iterator[Defect]:
     """The critic's loss wants a high score of real samples and, of itself, a low one of generated samples."""
     slopes = {kind: [_slope(subject, kind, score) for score in SCORES] for kind in ("real", "fake")}
     real_is_wrong = _rises([-slope for slope in reversed(slopes["real"])])
@@ -94,7 +94,7 @@ def sides(subject: Subject) -> Iterator[Defect]:
         yield Defect("sides", reason, "turn the sign of the term with critic(fake): its score is to fall")
 
 
-def _slope(subject: Subject, kind: str, score: float) -> float:
+def _slope(subject: Candidate, kind: str, score: float) -> float:
     return slope_by_score(subject, "critic_loss", kind, torch.tensor(score, dtype=torch.float64))
 
 
@@ -106,7 +106,7 @@ def _rises(slopes: list[float]) -> bool:
     return slopes[-1] < 0 or (max(slopes) <= 0 and min(slopes) < 0)
 
 
-def dirac(subject: Subject) -> Iterator[Finding]:
+def dirac(subject: Candidate) -> Iterator[Finding]:
     """The gradients are those of the closed form that the class gives, if it gives one."""
     closed = getattr(subject.instance, CLOSED_FORM, None)
     if closed is None:

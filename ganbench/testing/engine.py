@@ -12,16 +12,16 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from ganbench.engine.cohort import Cohort, Setting
-from ganbench.engine.functional import Arguments, Passes, over_seeds
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.functional import Passes, StepInputs, vmap_seeds
 from ganbench.engine.loop import train
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.draw import Draw
 from ganbench.interfaces.objective import Optimizer, constraint_of
-from ganbench.testing.candidate import LOSSES, Defect, Finding, Subject, Unchecked
+from ganbench.testing.candidate import LOSSES, Candidate, Defect, Finding, Unchecked
 from ganbench.testing.dirac import sides, signs
 from ganbench.testing.losses import LATE
-from ganbench.testing.toys import DOUBLE, Case, Cloud, ToyNetworks
+from ganbench.testing.toys import DOUBLE, Case, ToyGaussian, ToyNetworks
 
 CASE, END = Case(dtype=DOUBLE), dataclasses.replace(LATE, dtype=DOUBLE, seed=1)
 SEEDS, STEPS, NEARER = (0, 1, 2), 20, 0.9
@@ -30,7 +30,7 @@ QUICKLY = Optimizer("adam", lr=0.02, beta1=0.5)
 PLAIN = "tensor operations, torch.where instead of if, no .item()"
 
 
-def vmap(subject: Subject) -> Iterator[Finding]:
+def vmap(subject: Candidate) -> Iterator[Finding]:
     """All seeds run as one vectorised program, with the numbers of each alone; or the class says that they cannot."""
     if not subject.instance.vectorised:
         yield Unchecked("vmap", "vectorised is False: seeds run one after the other")
@@ -41,16 +41,16 @@ def vmap(subject: Subject) -> Iterator[Finding]:
         parts = pytree.tree_map(lambda *leaves: torch.stack(leaves), *(_bare(a) for a in both))
         run = _on_parts(function, CASE)
         try:
-            together = over_seeds(run)(parts)
+            together = vmap_seeds(run)(parts)
         except Exception as error:  # whatever vmap cannot do
             reason = f"{loss} cannot be vectorised over seeds ({_first_line(error)})"
             yield Defect("vmap", reason, f"use {PLAIN}; or declare it: vectorised = False")
             continue
-        if not _alike(together, over_seeds(run, loop=True)(parts)):
+        if not _alike(together, vmap_seeds(run, loop=True)(parts)):
             yield Defect("vmap", f"{loss} gives other numbers vectorised than seed by seed", f"use {PLAIN}")
 
 
-def recorded(subject: Subject) -> Iterator[Finding]:
+def recorded(subject: Candidate) -> Iterator[Finding]:
     """What ``traceable = True`` promises: a recording of one step gives the numbers of any other step."""
     if not (subject.instance.traceable and subject.instance.vectorised):
         yield Unchecked("recorded", "traceable is False: every step runs as it is written")
@@ -86,23 +86,23 @@ def _functions(passes: Passes) -> dict[str, Any]:
     return found
 
 
-def _draw(arguments: Arguments) -> Draw:
+def _draw(arguments: StepInputs) -> Draw:
     """What a constraint is given."""
     return Draw(*arguments.clock, arguments.state)
 
 
-def _arguments(case: Case, passes: Passes, name: str) -> Arguments:
+def _arguments(case: Case, passes: Passes, name: str) -> StepInputs:
     return case.arguments(passes, name if name in LOSSES else LOSSES[0])
 
 
-def _bare(arguments: Arguments) -> dict[str, Any]:
+def _bare(arguments: StepInputs) -> dict[str, Any]:
     parts = arguments._asdict()
     parts.pop("clock")
     return parts
 
 
 def _on_parts(function: Any, case: Case) -> Any:
-    return lambda parts: function(Arguments(**parts, clock=case.clock()))
+    return lambda parts: function(StepInputs(**parts, clock=case.clock()))
 
 
 def _alike(got: Any, wanted: Any) -> bool:
@@ -113,7 +113,7 @@ def _alike(got: Any, wanted: Any) -> bool:
 # -- the optional methods ----------------------------------------------------------------------------------------------
 
 
-def estimate(subject: Subject) -> Iterator[Defect]:
+def estimate(subject: Candidate) -> Iterator[Defect]:
     """The estimate is a scalar tensor."""
     passes = CASE.passes(subject.instance)
     arguments = CASE.arguments(passes)
@@ -127,7 +127,7 @@ def estimate(subject: Subject) -> Iterator[Defect]:
         yield Defect("estimate", f"it gave {got}, wanted a scalar tensor", "end it with .mean()")
 
 
-def constrain(subject: Subject) -> Iterator[Finding]:
+def constrain(subject: Candidate) -> Iterator[Finding]:
     """At the first step and at the last, it gives all weights back, of the same shapes, finite and as new tensors."""
     constraint = constraint_of(subject.instance)
     if constraint is None:
@@ -146,7 +146,7 @@ def constrain(subject: Subject) -> Iterator[Finding]:
             return
 
 
-def state(subject: Subject) -> Iterator[Finding]:
+def state(subject: Candidate) -> Iterator[Finding]:
     """The state keeps its names and shapes from step to step, and stays finite."""
     if not (subject.overrides("init_state") or subject.overrides("update_state")):
         yield Unchecked("state", "it keeps no state")
@@ -174,7 +174,7 @@ def _same_tensors(check: str, before: Any, after: Any) -> Iterator[Defect]:
             yield Defect(check, f"{name!r} comes back not finite", "divide by nothing that may be zero")
 
 
-def critic_steps(subject: Subject) -> Iterator[Defect]:
+def critic_steps(subject: Candidate) -> Iterator[Defect]:
     """At least one critic update precedes each generator update."""
     for step in (1, 2, 10, 100, 100_000):
         n = subject.instance.critic_steps(step)
@@ -186,12 +186,12 @@ def critic_steps(subject: Subject) -> Iterator[Defect]:
 # -- a toy run ---------------------------------------------------------------------------------------------------------
 
 
-def training(subject: Subject) -> Iterator[Defect]:
+def training(subject: Candidate) -> Iterator[Defect]:
     """A few steps bring a toy generator nearer to its data, in the engine and with all readings finite."""
     n_critic = max(subject.instance.n_critic, CRITIC_STEPS)
     objective = dataclasses.replace(subject.instance, optimizer=QUICKLY, n_critic=n_critic)
     object.__setattr__(objective, "traceable", False)  # recording pays in longer runs only
-    setting = Setting(Cloud(), ToyNetworks(), objective, STEPS, batch_size=32)
+    setting = TrainingConfig(ToyGaussian(), ToyNetworks(), objective, STEPS, batch_size=32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whether vmap works is another check's
         cohort = Cohort(setting, SEEDS)
@@ -212,4 +212,4 @@ FIX_HELD = "the signs are right: look for what outweighs the scores, such as a p
 def _distance(cohort: Cohort) -> float:
     """From the mean of what is generated to that of the data, on average over the seeds."""
     latents = torch.randn(len(SEEDS), 512, ToyNetworks.latent, generator=torch.Generator().manual_seed(0))
-    return float((cohort.sample(latents).mean(dim=1) - Cloud.centre).norm(dim=1).mean())
+    return float((cohort.sample(latents).mean(dim=1) - ToyGaussian.centre).norm(dim=1).mean())

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from ganbench.engine.functional import Arguments, Passes, Weights
+from ganbench.engine.functional import Passes, StepInputs, Weights
 from ganbench.engine.player import FunctionalCritic
-from ganbench.interfaces.draw import DrawSpec, RecordingDraw
+from ganbench.interfaces.draw import RandomSpec, RecordingDraw
 from ganbench.rng import generator as stream
-from ganbench.testing.candidate import LOSSES, Defect, Finding, Subject, Unchecked
+from ganbench.testing.candidate import LOSSES, Candidate, Defect, Finding, Unchecked
 from ganbench.testing.toys import DOUBLE, Case, DiracCritic, value_of
 
 # -- rounding ----------------------------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ CLOSE, VANISHED = 1e-3, 1e-6
 LARGEST = torch.finfo(torch.float32).max ** 0.5  # what grows beyond does so by its own nature
 
 
-def rounding(subject: Subject) -> Iterator[Defect]:
+def rounding(subject: Candidate) -> Iterator[Defect]:
     """Gradients by the scores are the same in single and in double precision, however sure the critic is."""
     for loss, kind in TERMS:
         for score in SCORES:
@@ -45,7 +45,7 @@ def rounding(subject: Subject) -> Iterator[Defect]:
 PRECISIONS = (DOUBLE, torch.float32)
 
 
-def slope_by_score(subject: Subject, loss: str, kind: str, score: Tensor) -> float:
+def slope_by_score(subject: Candidate, loss: str, kind: str, score: Tensor) -> float:
     """The derivative of a loss by the score of its only real or generated sample; the other sample scores 0.
 
     Under the critic x ↦ x a sample is its own score.
@@ -70,13 +70,13 @@ def slope_by_score(subject: Subject, loss: str, kind: str, score: Tensor) -> flo
 CASE = Case(dtype=DOUBLE)
 STEP, RELATIVE, DIRECTIONS = 1e-5, 1e-4, 5
 
-Pass = Callable[[Arguments], tuple[Weights, Tensor]]
+Pass = Callable[[StepInputs], tuple[Weights, Tensor]]
 
 
 def _passes(passes: Passes) -> dict[str, Pass]:
     """By player: its gradients and its loss."""
 
-    def critic(arguments: Arguments) -> tuple[Weights, Tensor]:
+    def critic(arguments: StepInputs) -> tuple[Weights, Tensor]:
         gradients, readings = passes.critic_gradients(arguments)
         return gradients, readings[0]
 
@@ -86,7 +86,7 @@ def _passes(passes: Passes) -> dict[str, Pass]:
 WANTED = {"critic": "compute it from critic(real) and critic(fake)", "generator": "compute it from critic(fake)"}
 
 
-def players(subject: Subject) -> Iterator[Defect]:
+def players(subject: Candidate) -> Iterator[Defect]:
     """Each loss has a finite gradient by its own player's weights, and the critic's none by the generator's."""
     passes = CASE.passes(subject.instance)
     for player, run in _passes(passes).items():
@@ -102,7 +102,7 @@ def players(subject: Subject) -> Iterator[Defect]:
         yield Defect("players", reason, "leave draw.generator_weights to generator_loss")
 
 
-def _reaches_generator(subject: Subject, passes: Passes) -> bool:
+def _reaches_generator(subject: Candidate, passes: Passes) -> bool:
     arguments = CASE.arguments(passes)
     shown = {name: w.clone().requires_grad_() for name, w in arguments.generator.items()}
     fake = passes.generate(arguments.generator, arguments.latent)
@@ -114,7 +114,7 @@ def _reaches_generator(subject: Subject, passes: Passes) -> bool:
     return any(g is not None and bool(g.any()) for g in gradients)
 
 
-def differences(subject: Subject) -> Iterator[Defect]:
+def differences(subject: Candidate) -> Iterator[Defect]:
     """Gradients equal central differences of the loss in double precision, along most of some random directions."""
     passes = CASE.passes(subject.instance)
     for player, run in _passes(passes).items():
@@ -126,14 +126,14 @@ def differences(subject: Subject) -> Iterator[Defect]:
             yield Defect("differences", reason, "no .detach(), .item(), .data or rounding on the way to the loss")
 
 
-def _slopes(run: Pass, arguments: Arguments, player: str, direction: int) -> tuple[float, float]:
+def _slopes(run: Pass, arguments: StepInputs, player: str, direction: int) -> tuple[float, float]:
     """The slope along a random direction, by the gradient and by differences."""
     rng, weights = stream(direction, "toy-direction"), getattr(arguments, player)
     way = {name: torch.randn(w.shape, generator=rng, dtype=w.dtype) for name, w in weights.items()}
 
     def value(step: float) -> float:
         moved = {name: w + step * way[name] for name, w in weights.items()}
-        there = Arguments(**{**arguments._asdict(), player: moved})
+        there = StepInputs(**{**arguments._asdict(), player: moved})
         return run(there)[1].item()
 
     gradients, _ = run(arguments)
@@ -152,7 +152,7 @@ CASES = [
 LATE = Case(step=1000, progress=1.0)
 
 
-def scalar(subject: Subject) -> Iterator[Defect]:
+def scalar(subject: Candidate) -> Iterator[Defect]:
     """Both losses are finite scalar tensors for batch 1, odd batches, vectors and images."""
     for loss in LOSSES:
         for case in CASES:
@@ -166,12 +166,12 @@ def scalar(subject: Subject) -> Iterator[Defect]:
                 break
 
 
-def _value(subject: Subject, loss: str, case: Case) -> Tensor:
+def _value(subject: Candidate, loss: str, case: Case) -> Tensor:
     passes = case.passes(subject.instance)
     return value_of(subject.instance, passes, loss, case.arguments(passes, loss)).detach()
 
 
-def precision(subject: Subject) -> Iterator[Defect]:
+def precision(subject: Candidate) -> Iterator[Defect]:
     """Losses keep the precision of their samples."""
     for loss in LOSSES:
         value = _value(subject, loss, Case(dtype=DOUBLE))
@@ -180,7 +180,7 @@ def precision(subject: Subject) -> Iterator[Defect]:
             yield Defect("precision", reason, "drop .float() and dtype=; use x.new_zeros(...) for constants")
 
 
-def repeatable(subject: Subject) -> Iterator[Defect]:
+def repeatable(subject: Candidate) -> Iterator[Defect]:
     """The same seed gives the same numbers, and the random numbers of Python and NumPy stay untouched."""
     case = Case()
     passes = case.passes(subject.instance)
@@ -202,7 +202,7 @@ def foreign_randomness() -> dict[str, object]:
     return {"random": random.getstate(), "numpy.random": (bytes(key), position)}  # type: ignore[arg-type]
 
 
-def inputs(subject: Subject) -> Iterator[Defect]:
+def inputs(subject: Candidate) -> Iterator[Defect]:
     """Losses change none of their arguments."""
     case = Case()
     passes = case.passes(subject.instance)
@@ -224,7 +224,7 @@ CHANGED = {
 }
 
 
-def draws(subject: Subject) -> Iterator[Defect]:
+def draws(subject: Candidate) -> Iterator[Defect]:
     """A loss draws the same shapes at every step, for they are drawn ahead, and numbers of its own for each sample."""
     early = Case()
     passes = early.passes(subject.instance)
@@ -239,7 +239,7 @@ def draws(subject: Subject) -> Iterator[Defect]:
             yield Defect("draws", reason, "draw for each sample: draw.uniform(len(real), *[1] * (real.ndim - 1))")
 
 
-def _shared(subject: Subject, loss: str, specs: Sequence[DrawSpec]) -> list[DrawSpec]:
+def _shared(subject: Candidate, loss: str, specs: Sequence[RandomSpec]) -> list[RandomSpec]:
     """The draws that do not grow with the batch."""
     smaller = Case(batch=5)
     passes = smaller.passes(subject.instance)
@@ -247,11 +247,11 @@ def _shared(subject: Subject, loss: str, specs: Sequence[DrawSpec]) -> list[Draw
     return [spec for spec, other in zip(specs, others, strict=False) if spec == other]
 
 
-def _shapes(specs: Sequence[DrawSpec]) -> str:
+def _shapes(specs: Sequence[RandomSpec]) -> str:
     return ", ".join(f"{kind} {shape}" for kind, shape in specs) or "nothing"
 
 
-def devices(subject: Subject) -> Iterator[Defect]:
+def devices(subject: Candidate) -> Iterator[Defect]:
     """Losses make no tensor on a device of their own."""
     case = Case(device="meta")
     passes: Passes = case.passes(subject.instance)
@@ -269,7 +269,7 @@ def devices(subject: Subject) -> Iterator[Defect]:
 # -- a loss is a mean over samples -------------------------------------------------------------------------------------
 
 
-def batches(subject: Subject) -> Iterator[Finding]:
+def batches(subject: Candidate) -> Iterator[Finding]:
     """The loss of a batch is the loss of the same batch twice over."""
     if subject.instance.couples_samples:
         yield Unchecked("batches", "couples_samples is True")
@@ -293,7 +293,7 @@ def batches(subject: Subject) -> Iterator[Finding]:
             yield Defect("batches", f"{loss} {reason}: {found}", fix)
 
 
-def axes(subject: Subject) -> Iterator[Finding]:
+def axes(subject: Candidate) -> Iterator[Finding]:
     """A gradient penalty on images is that on the same numbers as vectors."""
     for loss in LOSSES:
         levels = []
@@ -322,7 +322,7 @@ GROWTH = (
 )
 
 
-def _growth(subject: Subject, loss: str) -> tuple[str, str]:
+def _growth(subject: Candidate, loss: str) -> tuple[str, str]:
     try:
         source = inspect.getsource(getattr(subject.cls, loss))
     except (OSError, TypeError):
@@ -354,7 +354,7 @@ class _LevelCritic(FunctionalCritic):
         return super().__call__(x.detach()) + 0 * x.flatten(1).sum(1)
 
 
-def _level(subject: Subject, passes: Passes, loss: str, arguments: Arguments) -> _Level:
+def _level(subject: Candidate, passes: Passes, loss: str, arguments: StepInputs) -> _Level:
     fake = passes.generate(arguments.generator, arguments.latent)
     critic = _LevelCritic(passes.critic, arguments.critic)
     without: Tensor = getattr(subject.instance, loss)(critic, arguments.real, fake, arguments.draw())
@@ -366,7 +366,7 @@ def _close(a: float, b: float) -> bool:
     return abs(a - b) <= 1e-9 * max(1.0, abs(a), abs(b))
 
 
-def _doubled(passes: Passes, loss: str, arguments: Arguments) -> Arguments | None:
+def _doubled(passes: Passes, loss: str, arguments: StepInputs) -> StepInputs | None:
     """Every sample twice, with its random numbers; None where these fit no batch of that size."""
     real, latent = (torch.cat([x, x]) for x in (arguments.real, arguments.latent))
     doubled = arguments._replace(real=real, latent=latent)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.errors import MetricError
 from ganbench.interfaces.metric import Measured, Metric
-from ganbench.testing.candidate import Defect, Finding, Subject, Unchecked
+from ganbench.testing.candidate import Candidate, Defect, Finding, Unchecked
 from ganbench.testing.losses import foreign_randomness
 
 CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
@@ -25,7 +25,7 @@ def measured(seed: int, n: int = N, away: float = 0.0) -> Measured:
     return Measured(points.astype(np.float32), points, modes.astype(np.int64), good, len(CENTRES))
 
 
-def declared(subject: Subject) -> Iterator[Defect]:
+def declared(subject: Candidate) -> Iterator[Defect]:
     """It says which direction is better, and in which unit it is."""
     if getattr(subject.cls, "direction", None) not in ("lower", "higher"):
         reason = f"direction is {getattr(subject.cls, 'direction', None)!r}"
@@ -34,7 +34,7 @@ def declared(subject: Subject) -> Iterator[Defect]:
         yield Defect("declared", "it has no unit", 'write unit = "...", such as "share" or "nats"')
 
 
-def scalar(subject: Subject) -> Iterator[Finding]:
+def scalar(subject: Candidate) -> Iterator[Finding]:
     """It gives one finite number, also where there are fewer generated samples than real ones, and the reverse."""
     for fake, real in ((N, N), (N // 2, N), (N, N // 2)):
         try:
@@ -51,7 +51,7 @@ def scalar(subject: Subject) -> Iterator[Finding]:
             return
 
 
-def pure(subject: Subject) -> Iterator[Defect]:
+def pure(subject: Candidate) -> Iterator[Defect]:
     """The same samples give the same number, whatever random numbers others draw, and stay as they are."""
     fake, real = measured(1), measured(2)
     before = foreign_randomness()
@@ -69,7 +69,7 @@ def pure(subject: Subject) -> Iterator[Defect]:
         yield Defect("pure", "it gives another number for the same samples", "no counter, clock or unseeded randomness")
 
 
-def direction(subject: Subject) -> Iterator[Finding]:
+def direction(subject: Candidate) -> Iterator[Finding]:
     """Samples of the real distribution are better than bad samples of one mode far away."""
     real = measured(2)
     try:
@@ -82,7 +82,7 @@ def direction(subject: Subject) -> Iterator[Finding]:
         yield Defect("direction", reason, f"{subject.cls.direction!r} is said to be better: mend direction or value")
 
 
-def protocol(subject: Subject) -> Iterator[Defect]:
+def protocol(subject: Candidate) -> Iterator[Defect]:
     """Its protocol begins with its name, and another setting, evaluator or number of samples makes another one."""
     own = subject.instance.protocol("toy", N)
     if not own.startswith(subject.cls.name):
@@ -97,7 +97,7 @@ def protocol(subject: Subject) -> Iterator[Defect]:
             yield Defect("protocol", reason, "let constants state every field that differs from its default")
 
 
-def _settings(subject: Subject, own: str) -> Iterator[tuple[str, str]]:
+def _settings(subject: Candidate, own: str) -> Iterator[tuple[str, str]]:
     """Every field with the protocol of a metric that has another value of it and gives another number."""
     fake, real = measured(1), measured(2)
     for field in dataclasses.fields(subject.cls):
@@ -107,7 +107,7 @@ def _settings(subject: Subject, own: str) -> Iterator[tuple[str, str]]:
             yield field.name, text
 
 
-def _changed(subject: Subject, name: str) -> Metric | None:
+def _changed(subject: Candidate, name: str) -> Metric | None:
     """The metric with another value of one field; None where it takes none that is easily found."""
     value = getattr(subject.instance, name)
     if isinstance(value, bool):

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.engine.functional import Arguments, Clock, Passes, Weights
+from ganbench.engine.functional import Passes, StepClock, StepInputs, Weights
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.interfaces.dataset import Population
-from ganbench.interfaces.draw import Draw, DrawSpec, RecordingDraw, ReplayingDraw, fill
+from ganbench.interfaces.draw import Draw, RandomSpec, RecordingDraw, ReplayingDraw, fill
 from ganbench.interfaces.metric import Evaluator
 from ganbench.interfaces.objective import Objective, constraint_of
 from ganbench.networks.packing import Pack
@@ -56,7 +56,7 @@ class ToyNetworks(Architecture):
 
 
 @dataclass(frozen=True)
-class Cloud(Population):
+class ToyGaussian(Population):
     """Normal vectors of unit variance around a point that no generator starts at.
 
     Attributes:
@@ -125,25 +125,25 @@ class Case:
         with torch.device("meta"):
             return Passes(objective, networks.generator(self.shape), networks.critic(self.shape), joint=self.m == 1)
 
-    def clock(self) -> Clock:
+    def clock(self) -> StepClock:
         """Where in the run it is."""
         step = torch.tensor(self.step, device=self.device)
-        return Clock(step, torch.tensor(self.progress, dtype=self.dtype, device=self.device))
+        return StepClock(step, torch.tensor(self.progress, dtype=self.dtype, device=self.device))
 
-    def begun(self, passes: Passes) -> Arguments:
+    def begun(self, passes: Passes) -> StepInputs:
         """Weights, samples, latents and state: new tensors with the same numbers at each call."""
         weights = self._weights(passes.generator, "generator"), self._weights(passes.critic, "critic")
         real = self._normal("real", self.batch, *self.shape) + 1
         latent = self._normal("latent", self.batch, ToyNetworks.latent)
-        bare = Arguments(*weights, real, latent, [], {}, self.clock())
+        bare = StepInputs(*weights, real, latent, [], {}, self.clock())
         return bare._replace(state=passes.first_state(bare))
 
-    def arguments(self, passes: Passes, loss: str = "critic_loss") -> Arguments:
+    def arguments(self, passes: Passes, loss: str = "critic_loss") -> StepInputs:
         """The same, with the numbers that ``loss`` draws."""
         begun = self.begun(passes)
         return begun._replace(numbers=self.numbers(passes.rehearse(loss, begun)))
 
-    def numbers(self, specs: list[DrawSpec]) -> list[Tensor]:
+    def numbers(self, specs: list[RandomSpec]) -> list[Tensor]:
         """What draws of these specs give."""
         rng = stream(self.seed, "toy-draw")
         return [fill(spec, 1, rng)[0].to(self.device, self.dtype) for spec in specs]
@@ -155,7 +155,7 @@ class Case:
         return torch.randn(shape, generator=stream(self.seed, f"toy-{purpose}")).to(self.device, self.dtype)
 
 
-def value_of(objective: Objective, passes: Passes, loss: str, arguments: Arguments) -> Tensor:
+def value_of(objective: Objective, passes: Passes, loss: str, arguments: StepInputs) -> Tensor:
     """One loss, outside any transform; gradients flow to whatever of ``arguments`` requires them."""
     fake = passes.generate(arguments.generator, arguments.latent)
     critic = FunctionalCritic(passes.critic, arguments.critic)
@@ -222,7 +222,7 @@ def _gradient(loss: Loss, rng: torch.Generator) -> Gradient:
     return gradient
 
 
-def _drawn_by(loss: Loss) -> list[DrawSpec]:
+def _drawn_by(loss: Loss) -> list[RandomSpec]:
     """What random numbers a loss asks for."""
     draw, one = RecordingDraw(*_beginning()), torch.ones((), dtype=torch.float64)
     loss(one, one, draw)

@@ -15,13 +15,13 @@ from ganbench.runner.tables import keys
 from ganbench.spec import Trial, canonical
 from ganbench.store import schema
 from ganbench.store.results import typed
-from ganbench.testing.candidate import Defect, Subject, raised
+from ganbench.testing.candidate import Candidate, Defect, raised
 
 ARGUMENTS = ("trial", "tables", "folder")
 STEPS = 4
 
 
-def arguments(subject: Subject) -> Iterator[Defect]:
+def arguments(subject: Candidate) -> Iterator[Defect]:
     """It takes trial, tables and folder, or some of them, and nothing else."""
     if not callable(subject.instance):
         yield Defect(
@@ -35,7 +35,7 @@ def arguments(subject: Subject) -> Iterator[Defect]:
             yield Defect("arguments", f"{name!r} has a default, so it is never passed", "leave the default out")
 
 
-def endings(subject: Subject) -> Iterator[Defect]:
+def endings(subject: Candidate) -> Iterator[Defect]:
     """It takes a completed trial, one that diverged, one that failed before its first step, and one a second time."""
     with _elsewhere() as folder:
         for which, status in ENDINGS.items():
@@ -55,7 +55,7 @@ ENDINGS = {
 FIX_ENDINGS = "take tables without rows and values that are not finite; make folders with exist_ok=True"
 
 
-def files(subject: Subject) -> Iterator[Defect]:
+def files(subject: Candidate) -> Iterator[Defect]:
     """Its files lie in a folder of its own below the one that it is given."""
     with _elsewhere() as folder:
         _call(subject, schema.STATUSES[0], folder)
@@ -77,7 +77,7 @@ def _elsewhere() -> Iterator[Path]:
         yield results / "trackers"
 
 
-def _call(subject: Subject, status: str, folder: Path) -> None:
+def _call(subject: Candidate, status: str, folder: Path) -> None:
     settings = {"objective": {"name": "gan", "fields": {"n_critic": 1}}, "steps": STEPS}
     trial = Trial("ring", "mlp", "gan", 0, canonical(settings))
     offered = {"trial": _row(trial, status), "tables": _tables(trial, status), "folder": folder}

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class CutNoise:
+class TruncatedGaussian:
     """A normal variable, given that it lies within ``cut`` standard deviations of 0.
 
     Attributes:
@@ -96,7 +96,7 @@ class NoiseBound:
 
 def points_bound(theta: float, sigma: float, cut: float = 4.0) -> NoiseBound:
     """The theorem for a real point at 0 and a generated one at θ on a line."""
-    noise = CutNoise(sigma, cut)
+    noise = TruncatedGaussian(sigma, cut)
     return NoiseBound(theta, sigma, abs(theta), noise.variance, abs(theta) + 2 * noise.reach, noised_js(theta, noise))
 
 
@@ -105,7 +105,7 @@ def lines_bound(theta: float, sigma: float, cut: float = 4.0) -> NoiseBound:
 
     Along the lines both are the same with noise as without, so the divergence is that of the points.
     """
-    noise = CutNoise(sigma, cut)
+    noise = TruncatedGaussian(sigma, cut)
     diameter = math.hypot(abs(theta) + 2 * noise.reach, 1 + 2 * noise.reach)
     return NoiseBound(theta, sigma, abs(theta), 2 * noise.variance, diameter, noised_js(theta, noise))
 
@@ -115,7 +115,7 @@ def bounds_grid(thetas: Iterable[float], sigmas: Iterable[float]) -> list[NoiseB
     return [bound(theta, sigma) for theta, sigma in product(thetas, sigmas) for bound in (points_bound, lines_bound)]
 
 
-def noised_js(theta: float, noise: CutNoise) -> float:
+def noised_js(theta: float, noise: TruncatedGaussian) -> float:
     """Jensen-Shannon divergence of the noise around 0 and the noise around θ, in nats: log 2 where they do not meet."""
     rule = piecewise_quadrature([centre + side for centre in (0.0, theta) for side in (-noise.reach, 0.0, noise.reach)])
     p, q = noise.density(rule.nodes), noise.density(rule.nodes - theta)

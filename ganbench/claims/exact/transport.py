@@ -188,7 +188,7 @@ SEVEN_BINS_POTENTIAL = (4.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Agreement:
+class SolverAgreement:
     """One problem solved in independent ways, each in mass times distance.
 
     Attributes:
@@ -210,26 +210,26 @@ class Agreement:
         return max(values) - min(values)
 
 
-def agreement(given: TransportProblem, line: float | None = None) -> Agreement:
+def agreement(given: TransportProblem, line: float | None = None) -> SolverAgreement:
     """Solve one problem in every way. Raises MetricError where a linear program is not solved."""
     import ot
 
     network = ot.emd2(given.rows, given.columns, given.cost)
-    return Agreement(optimal_plan(given).cost, optimal_potentials(given).value, float(network), line)
+    return SolverAgreement(optimal_plan(given).cost, optimal_potentials(given).value, float(network), line)
 
 
-def random_agreements(n: int, rng: np.random.Generator) -> list[Agreement]:
+def random_agreements(n: int, rng: np.random.Generator) -> list[SolverAgreement]:
     """Agreements on n random problems: in turn between points of a plane and on a line, of 2 to 9 atoms a side."""
     return [_on_a_line(rng) if i % 2 else _in_a_plane(rng) for i in range(n)]
 
 
-def _in_a_plane(rng: np.random.Generator) -> Agreement:
+def _in_a_plane(rng: np.random.Generator) -> SolverAgreement:
     n, m = rng.integers(2, 10, size=2)
     x, y = rng.standard_normal((n, 1, 2)), rng.standard_normal((1, m, 2))
     return agreement(problem(rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m)), np.linalg.norm(x - y, axis=2)))
 
 
-def _on_a_line(rng: np.random.Generator) -> Agreement:
+def _on_a_line(rng: np.random.Generator) -> SolverAgreement:
     n = rng.integers(2, 10)
     x, p, q = np.sort(rng.standard_normal(n)), rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
     return agreement(line_problem(x, p, q), line_distance(x, p, q))

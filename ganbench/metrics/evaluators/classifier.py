@@ -76,7 +76,7 @@ SHARE_OF_REAL = 1 - math.exp(-4.5)  # 98.89 %: the share of a 2-D Gaussian that 
 
 
 @dataclass(frozen=True)
-class Quality:
+class MahalanobisThreshold:
     """A Mahalanobis ball around each class, with one covariance for all of them.
 
     The ball holds 98.89 % of real images (1 - exp(-9/2), the share of a 2-D Gaussian within three sigma), so
@@ -141,7 +141,9 @@ class Classifier(Evaluator):
         quality: what decides whether a sample is good.
     """
 
-    def __init__(self, name: str, network: ConvClassifier, image_shape: tuple[int, int, int], quality: Quality) -> None:
+    def __init__(
+        self, name: str, network: ConvClassifier, image_shape: tuple[int, int, int], quality: MahalanobisThreshold
+    ) -> None:
         self.name, self.n_modes = name, N_DIGITS
         self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.image_shape, self.quality = image_shape, quality
@@ -205,7 +207,7 @@ def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
     path = folder / f"{name}.safetensors"
     try:
         tensors = load_file(path)
-        quality = Quality(
+        quality = MahalanobisThreshold(
             tensors.pop("quality.centres").numpy(),
             tensors.pop("quality.whitening").numpy(),
             float(tensors.pop("quality.radius")),
@@ -218,7 +220,7 @@ def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
     return Classifier(name, network, image_shape, quality)
 
 
-def write_classifier(name: str, network: ConvClassifier, quality: Quality, folder: Path = FOLDER) -> str:
+def write_classifier(name: str, network: ConvClassifier, quality: MahalanobisThreshold, folder: Path = FOLDER) -> str:
     """Write ``<name>.safetensors`` and return its SHA-256."""
     path = folder / f"{name}.safetensors"
     tensors = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}

@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from seaborn.utils import relative_luminance
 
-from ganbench.report.figures.style import PAPER, QUIET, axes_or_new, short
+from ganbench.report.figures.style import PAPER, QUIET, axes_or_new, ellipsize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def draw_robustness(
     finite = np.isfinite(numbers)
     scaled = np.log(np.where(finite, numbers, 1)) if log else numbers
     index, columns = (
-        [short(str(name), n) for name in names] for names, n in ((values.index, 22), (values.columns, 16))
+        [ellipsize(str(name), n) for name in names] for names, n in ((values.index, 22), (values.columns, 16))
     )
     shades = pd.DataFrame(np.where(finite, scaled, np.nan), index=index, columns=columns)
     cmap = sns.color_palette("crest_r" if lower_is_better else "crest", as_cmap=True)

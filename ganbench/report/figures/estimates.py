@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 
 from ganbench.report.figures.gradients import MOST_VECTORS
 from ganbench.report.figures.lines import by_trial
-from ganbench.report.figures.style import Look, axes_or_new, key, legend_below, log_axis, plain_axis
+from ganbench.report.figures.style import Style, axes_or_new, legend_below, legend_handle, log_axis, plain_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def rank_correlations(table: pd.DataFrame) -> pd.Series[float]:
 
 def draw_estimates(
     table: pd.DataFrame,
-    look: Look,
+    look: Style,
     correlation: str = "",
     value: str = "value",
     estimate: str = "critic's estimate",
@@ -78,8 +78,11 @@ def draw_estimates(
     (log_axis if wide else plain_axis)(ax.xaxis)
     plain_axis(ax.yaxis)
     dot = {"ls": "", "marker": "o"}
-    handles = [key(look.colour, "first evaluation", ms=2.5, **dot), key(look.colour, "last", ms=6.5, **dot)]
+    handles = [
+        legend_handle(look.colour, "first evaluation", ms=2.5, **dot),
+        legend_handle(look.colour, "last", ms=6.5, **dot),
+    ]
     if correlation:
-        handles.append(key(text=correlation, ls="", lw=0))
+        handles.append(legend_handle(text=correlation, ls="", lw=0))
     legend_below(ax, handles)
     return ax

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TITLE = 0.35  # inches above the panels
 
-Draw = Callable[["Axes"], "Axes"]
+PanelFunction = Callable[["Axes"], "Axes"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Panel:
     """
 
     title: str
-    draws: tuple[Draw, ...]
+    draws: tuple[PanelFunction, ...]
     heights: tuple[float, ...] = (1.0,)
     colour: str = INK
     width: float = 3.8
@@ -43,7 +43,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Plate:
+class FigureSpec:
     """A figure with all that belongs to it.
 
     Attributes:
@@ -80,7 +80,7 @@ def panel_figure(panel: Panel) -> Figure:
     return figure
 
 
-def plate_figure(plate: Plate) -> tuple[Figure, list[SubFigure]]:
+def plate_figure(plate: FigureSpec) -> tuple[Figure, list[SubFigure]]:
     """All panels of a plate in one figure, and the part of it that each is: ``panel-1`` and so on in its SVG."""
     columns = max(1, min(plate.columns, len(plate.panels)))
     rows = [plate.panels[i : i + columns] for i in range(0, len(plate.panels), columns)]
@@ -102,19 +102,19 @@ TOGETHER = 6  # objectives in one panel; more are drawn in several panels
 
 
 @dataclass(frozen=True)
-class Story:
+class FigureSet:
     """Figures, and sentences on those that could not be drawn."""
 
-    plates: tuple[Plate, ...] = ()
+    plates: tuple[FigureSpec, ...] = ()
     missing: tuple[str, ...] = ()
 
-    def __add__(self, other: Story) -> Story:
-        return Story(self.plates + other.plates, self.missing + other.missing)
+    def __add__(self, other: FigureSet) -> FigureSet:
+        return FigureSet(self.plates + other.plates, self.missing + other.missing)
 
 
-def lacking(sentence: str) -> Story:
+def no_figure(sentence: str) -> FigureSet:
     """A story without a figure."""
-    return Story(missing=(sentence,))
+    return FigureSet(missing=(sentence,))
 
 
 def seeds_in_words(section: Section) -> str:
@@ -134,7 +134,7 @@ def groups(objectives: Sequence[str]) -> list[list[str]]:
     return [list(objectives[i : i + size]) for i in range(0, len(objectives), size or 1)]
 
 
-def draw(function: Any, *arguments: Any, **options: Any) -> Draw:
+def draw(function: Any, *arguments: Any, **options: Any) -> PanelFunction:
     """A drawing function with everything but its axes."""
     return partial(_call, function, arguments, options)
 
@@ -143,7 +143,7 @@ def _call(function: Any, arguments: Sequence[Any], options: dict[str, Any], ax: 
     return function(*arguments, **options, ax=ax)
 
 
-def panel(title: str, *draws: Draw, entries: int = 2, **options: Any) -> Panel:
+def panel(title: str, *draws: PanelFunction, entries: int = 2, **options: Any) -> Panel:
     """A panel with room for a legend of so many entries."""
     extra = 0.17 * max(0, -(-entries // 2) - 1)
     height = options.pop("height", 3.1)

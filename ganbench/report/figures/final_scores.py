@@ -11,14 +11,24 @@ import seaborn as sns
 
 from ganbench.analysis.export import number_text
 from ganbench.analysis.ranking import Ranking
-from ganbench.analysis.scores import one_protocol
+from ganbench.analysis.scores import dominant_protocol
 from ganbench.analysis.statistics import correlation_interval
 from ganbench.report.figures.architectures import draw_robustness
 from ganbench.report.figures.estimates import WINDOW, draw_estimates, estimates_at, rank_correlations
-from ganbench.report.figures.figure import Panel, Plate, Story, draw, lacking, panel, seeds_in_words
-from ganbench.report.figures.style import INK, QUIET, Looks, axes_or_new, key, legend_below, log_axis, plain_axis, short
+from ganbench.report.figures.figure import FigureSet, FigureSpec, Panel, draw, no_figure, panel, seeds_in_words
+from ganbench.report.figures.style import (
+    INK,
+    QUIET,
+    Styles,
+    axes_or_new,
+    ellipsize,
+    legend_below,
+    legend_handle,
+    log_axis,
+    plain_axis,
+)
 from ganbench.report.sections import Section
-from ganbench.report.text import Measure
+from ganbench.report.text import MetricInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +44,7 @@ def draw_finals(
     values: pd.DataFrame,
     intervals: Mapping[str, Interval],
     endings: Mapping[str, str],
-    looks: Looks,
+    looks: Styles,
     label: str = "value",
     floor: float | None = None,
     log: bool = True,
@@ -63,7 +73,7 @@ def draw_finals(
     if floor is not None:
         ax.axvline(floor, color=QUIET, lw=1.2, ls=(0, (4, 3)))
     ax.set(xlabel=label, ylabel="", ylim=(len(order) - 0.5, -0.5))
-    ax.set_yticks(range(len(order)), [f"{short(name, 20)}\n{endings.get(name, '')}".strip() for name in order])
+    ax.set_yticks(range(len(order)), [f"{ellipsize(name, 20)}\n{endings.get(name, '')}".strip() for name in order])
     ends = [x for i in intervals.values() for x in (i.low, i.high, i.estimate) if np.isfinite(x)]
     positive = bool((finite["value"] > 0).all()) and all(x > 0 for x in ends)
     (log_axis if log and positive and len(finite) else plain_axis)(ax.xaxis)
@@ -92,21 +102,21 @@ def _draw_interval(place: int, interval: Interval, colour: str, ax: Axes) -> Non
 
 def _keys(floor: float | None) -> list[Line2D]:
     handles = [
-        key(QUIET, "one seed", ls="", marker="o", ms=4.5),
-        key(QUIET, "interquartile mean, 95 %", lw=3, marker="d", ms=6, mec=INK),
+        legend_handle(QUIET, "one seed", ls="", marker="o", ms=4.5),
+        legend_handle(QUIET, "interquartile mean, 95 %", lw=3, marker="d", ms=6, mec=INK),
     ]
     if floor is not None:
-        handles.append(key(QUIET, "perfect sampler", lw=1.2, ls=(0, (4, 3))))
+        handles.append(legend_handle(QUIET, "perfect sampler", lw=1.2, ls=(0, (4, 3))))
     return handles
 
 
 # -- outcome plates ----------------------------------------------------------------------------------------------------
 
 
-def finals_story(section: Section, rankings: Mapping[Measure, Ranking]) -> Story:
+def finals_story(section: Section, rankings: Mapping[MetricInfo, Ranking]) -> FigureSet:
     """Final quality, one panel a metric."""
     if not rankings:
-        return lacking("Final quality is not drawn: no trial has a value of any metric.")
+        return no_figure("Final quality is not drawn: no trial has a value of any metric.")
     panels = tuple(_final(section, measure, ranking) for measure, ranking in rankings.items())
     first = next(iter(rankings.values()))
     methods = sorted({s.interval.method for r in rankings.values() for s in r.standings})
@@ -118,10 +128,10 @@ def finals_story(section: Section, rankings: Mapping[Measure, Ranking]) -> Story
     told = [f"{s.objective} {number_text(s.interval.estimate)}" for s in first.standings[:12]]
     alt = f"Last-step values of every seed, {len(panels)} metrics. "
     alt += f"Interquartile means of {first.metric}: " + ", ".join(told)
-    return Story((Plate(f"{section.name}-finals", "Where training ended", caption, alt + ".", panels),))
+    return FigureSet((FigureSpec(f"{section.name}-finals", "Where training ended", caption, alt + ".", panels),))
 
 
-def _final(section: Section, measure: Measure, ranking: Ranking) -> Panel:
+def _final(section: Section, measure: MetricInfo, ranking: Ranking) -> Panel:
     values = pd.concat(
         [pd.DataFrame({"objective": s.objective, "value": s.values.to_numpy()}) for s in ranking.standings]
     )
@@ -129,11 +139,11 @@ def _final(section: Section, measure: Measure, ranking: Ranking) -> Panel:
     endings = {s.objective: s.counted for s in ranking.standings}
     longest = max(text.count("\n") for text in endings.values())
     floor = ranking.floor if np.isfinite(ranking.floor) else None
-    drawn = draw(draw_finals, values, intervals, endings, section.looks, measure.axis, floor, measure.log)
+    drawn = draw(draw_finals, values, intervals, endings, section.styles, measure.axis, floor, measure.log)
     return panel(measure.title, drawn, height=1.4 + (0.42 + 0.13 * longest) * len(intervals))
 
 
-def estimate_story(section: Section, measure: Measure, kinds: Mapping[str, str]) -> Story:
+def estimate_story(section: Section, measure: MetricInfo, kinds: Mapping[str, str]) -> FigureSet:
     """The critic's estimate against a metric, one panel an objective.
 
     Args:
@@ -141,7 +151,7 @@ def estimate_story(section: Section, measure: Measure, kinds: Mapping[str, str])
         measure: the metric that stands for quality.
         kinds: by objective, what its estimate is.
     """
-    rows = one_protocol(section.results.evaluations, measure.metric)
+    rows = dominant_protocol(section.results.evaluations, measure.metric)
     panels, told = [], []
     for objective in section.objectives:
         own = rows[(rows["objective"] == objective) & (rows["step"] > 0)]
@@ -150,12 +160,12 @@ def estimate_story(section: Section, measure: Measure, kinds: Mapping[str, str])
         table = estimates_at(own, steps[steps["trial"].isin(own["trial"])])
         if len(table):
             found = _correlation(table, measure)
-            look, label = section.looks[objective], kinds.get(objective, "critic's estimate")
+            look, label = section.styles[objective], kinds.get(objective, "critic's estimate")
             drawn = draw(draw_estimates, table, look, found, measure.axis, label)
-            panels.append(panel(short(objective), drawn, entries=4, colour=look.colour))
+            panels.append(panel(ellipsize(objective), drawn, entries=4, colour=look.colour))
             told.append(f"{objective}: {found}")
     if not panels:
-        return lacking("The critic's estimate is not drawn against quality: no evaluation has both.")
+        return no_figure("The critic's estimate is not drawn against quality: no evaluation has both.")
     caption = (
         f"What the critic says of the distance (median of that reading over the last {WINDOW} steps up to each "
         f"evaluation) over {measure.title}, one path a seed ({seeds_in_words(section)}), from small dots to large. ρ: "
@@ -164,10 +174,10 @@ def estimate_story(section: Section, measure: Measure, kinds: Mapping[str, str])
     )
     name = f"{section.name}-estimates"
     alt = "The critic's estimate over quality. " + "; ".join(told[:12]) + "."
-    return Story((Plate(name, "Does the critic's estimate track quality?", caption, alt, tuple(panels)),))
+    return FigureSet((FigureSpec(name, "Does the critic's estimate track quality?", caption, alt, tuple(panels)),))
 
 
-def _correlation(table: pd.DataFrame, measure: Measure) -> str:
+def _correlation(table: pd.DataFrame, measure: MetricInfo) -> str:
     rhos = rank_correlations(table).dropna() * (1 if measure.lower else -1)
     if rhos.empty:
         return "ρ needs four evaluations"
@@ -177,9 +187,9 @@ def _correlation(table: pd.DataFrame, measure: Measure) -> str:
     return f"ρ = {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}], n = {found.n}"
 
 
-def robustness_story(ranked: Sequence[tuple[Section, Measure, Ranking]]) -> Story:
+def robustness_story(ranked: Sequence[tuple[Section, MetricInfo, Ranking]]) -> FigureSet:
     """Objective by architecture, one panel a dataset, by the leading metric of each."""
-    by_dataset: dict[str, list[tuple[Section, Measure, Ranking]]] = {}
+    by_dataset: dict[str, list[tuple[Section, MetricInfo, Ranking]]] = {}
     for entry in ranked:
         by_dataset.setdefault(str(entry[0].results.trials["dataset"].iloc[0]), []).append(entry)
     several = {dataset: found for dataset, found in by_dataset.items() if len(found) > 1}
@@ -188,17 +198,19 @@ def robustness_story(ranked: Sequence[tuple[Section, Measure, Ranking]]) -> Stor
         for dataset in by_dataset if dataset not in several
     )  # fmt: skip
     if not several:
-        return Story(missing=missing)
+        return FigureSet(missing=missing)
     panels = tuple(_grid(dataset, found) for dataset, found in several.items())
     caption = (
         "Interquartile mean of the last-step values, seeds that diverged or failed counted as worst; n and how many "
         "did so in brackets. Darker is better, each panel on its own scale; intervals stand in the figures above."
     )
     alt = "A table of colours, objective by architecture: " + "; ".join(p.title for p in panels) + "."
-    return Story((Plate("robustness", "Does it survive other networks?", caption, alt, panels, columns=2),), missing)
+    return FigureSet(
+        (FigureSpec("robustness", "Does it survive other networks?", caption, alt, panels, columns=2),), missing
+    )
 
 
-def _grid(dataset: str, found: Sequence[tuple[Section, Measure, Ranking]]) -> Panel:
+def _grid(dataset: str, found: Sequence[tuple[Section, MetricInfo, Ranking]]) -> Panel:
     measure = found[0][1]
     same = [(s, r) for s, m, r in found if m.metric == measure.metric]
     values, notes = pd.DataFrame(dtype=float), pd.DataFrame(dtype=object)

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.collections import LineCollection
 
 from ganbench.report.figures.lines import Array, by_trial, thin
-from ganbench.report.figures.style import INK, Look, axes_or_new, key, legend_below, log_axis, plain_axis
+from ganbench.report.figures.style import INK, Style, axes_or_new, legend_below, legend_handle, log_axis, plain_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def draw_gradient_norms(
     steps: pd.DataFrame,
     trials: pd.DataFrame,
     column: str,
-    look: Look,
+    look: Style,
     limits: Limits | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -90,7 +90,7 @@ def median_over_seeds(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Arr
     return x[some], np.nanmedian(values[:, some], axis=0) if some.any() else np.empty(0)
 
 
-def _draw_median(curves: Sequence[tuple[Array, Array]], floor: float, look: Look, ax: Axes) -> None:
+def _draw_median(curves: Sequence[tuple[Array, Array]], floor: float, look: Style, ax: Axes) -> None:
     x, y = median_over_seeds(curves)
     x, y = thin(x, np.where(y == 0, floor, y))
     if len(x):
@@ -100,7 +100,7 @@ def _draw_median(curves: Sequence[tuple[Array, Array]], floor: float, look: Look
         )
 
 
-def _draw_zeros(curves: Sequence[tuple[Array, Array]], floor: float, look: Look, ax: Axes) -> None:
+def _draw_zeros(curves: Sequence[tuple[Array, Array]], floor: float, look: Style, ax: Axes) -> None:
     places = np.unique(np.concatenate([x[y == 0] for x, y in curves])) if curves else np.empty(0)
     if len(places):
         places, _ = thin(places, places)
@@ -111,7 +111,7 @@ def _draw_zeros(curves: Sequence[tuple[Array, Array]], floor: float, look: Look,
 
 
 def _draw_divergence(
-    curves: Mapping[str, tuple[Array, Array]], trials: pd.DataFrame, floor: float, look: Look, ax: Axes
+    curves: Mapping[str, tuple[Array, Array]], trials: pd.DataFrame, floor: float, look: Style, ax: Axes
 ) -> int:
     """A cross at the step where each diverged seed stopped, at its last finite norm. Returns how many there are."""
     ends = trials.loc[trials["status"] == "diverged", ["trial", "last_step"]]
@@ -125,14 +125,14 @@ def _draw_divergence(
     return len(heights)
 
 
-def _keys(look: Look, n: int, zeros: int, readings: int, diverged: int) -> list[Line2D]:
+def _keys(look: Style, n: int, zeros: int, readings: int, diverged: int) -> list[Line2D]:
     mark = {"ls": "", "mec": INK, "mew": 0.5}
     handles = [
-        key(look.colour, "one seed", lw=0.6),
-        key(look.colour, f"median of {n} seed{'s' * (n != 1)}", lw=1.6),
+        legend_handle(look.colour, "one seed", lw=0.6),
+        legend_handle(look.colour, f"median of {n} seed{'s' * (n != 1)}", lw=1.6),
     ]
     if zeros:
-        handles.append(key(look.colour, f"exactly 0: {zeros:,} of {readings:,}", marker="v", ms=5, **mark))
+        handles.append(legend_handle(look.colour, f"exactly 0: {zeros:,} of {readings:,}", marker="v", ms=5, **mark))
     if diverged:
-        handles.append(key(look.colour, f"diverges: {diverged} of {n}", marker="X", ms=6, **mark))
+        handles.append(legend_handle(look.colour, f"diverges: {diverged} of {n}", marker="X", ms=6, **mark))
     return handles

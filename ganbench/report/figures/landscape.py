@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbench.report.figures.style import INK, QUIET, axes_or_new, key, legend_below
+from ganbench.report.figures.style import INK, QUIET, axes_or_new, legend_below, legend_handle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +74,10 @@ def draw_landscape(landscape: Landscape, colour: str, ax: Axes | None = None) ->
     median = f"median ‖arrow‖ {np.median(norms):.2g}" if len(norms) else "no samples"
     legend_below(
         ax,
-        [key("#fefefe", "real", mec=QUIET, **dot), key(colour, "generated", **dot), key(INK, median, marker=">", lw=1)],
+        [
+            legend_handle("#fefefe", "real", mec=QUIET, **dot),
+            legend_handle(colour, "generated", **dot),
+            legend_handle(INK, median, marker=">", lw=1),
+        ],
     )
     return ax

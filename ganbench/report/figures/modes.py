@@ -12,13 +12,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from ganbench.analysis.export import number_text
-from ganbench.analysis.scores import one_protocol
-from ganbench.report.figures.figure import Panel, Plate, Story, draw, groups, lacking, panel, seeds_in_words
+from ganbench.analysis.scores import dominant_protocol
+from ganbench.report.figures.figure import FigureSet, FigureSpec, Panel, draw, groups, no_figure, panel, seeds_in_words
 from ganbench.report.figures.gradients import draw_gradient_norms, norm_limits
-from ganbench.report.figures.style import INK, LINE, PAPER, QUIET, Look, axes_or_new, legend_below, short
+from ganbench.report.figures.style import INK, LINE, PAPER, QUIET, Style, axes_or_new, ellipsize, legend_below
 from ganbench.report.figures.training_curves import draw_course, with_clocks
 from ganbench.report.sections import Section
-from ganbench.report.text import Measure
+from ganbench.report.text import MetricInfo
 from ganbench.runner.floors import find_floor
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def held(histograms: pd.DataFrame) -> pd.DataFrame:
     return table.pivot_table(index=["seed", "mode"], columns="step", values="captured", observed=True, dropna=False)
 
 
-def draw_histograms(histograms: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
+def draw_histograms(histograms: pd.DataFrame, look: Style, ax: Axes | None = None) -> Axes:
     """One row a seed and mode, one column an evaluation; with very many rows, the share of seeds that hold each mode.
 
     A field has the objective's colour while the mode is held, and is dark where the seed had held it before and
@@ -65,7 +65,7 @@ def draw_histograms(histograms: pd.DataFrame, look: Look, ax: Axes | None = None
     return ax
 
 
-def _draw_shares(table: pd.DataFrame, look: Look, ax: Axes) -> Axes:
+def _draw_shares(table: pd.DataFrame, look: Style, ax: Axes) -> Axes:
     shares = table.groupby(level="mode").mean()
     cmap = sns.light_palette(look.colour, as_cmap=True)
     bar = {"label": "share of seeds that hold it"}
@@ -97,22 +97,22 @@ OVER = {"step": "over steps", "samples_seen": "over samples", "seconds": "over s
 PLAYERS = {"generator": "generator_grad_norm", "critic": "critic_grad_norm"}
 
 
-def gradient_story(section: Section) -> Story:
+def gradient_story(section: Section) -> FigureSet:
     """Gradient norms of both players, one panel an objective."""
     if section.results.steps.empty:
-        return lacking("Gradient norms are not drawn: no trial has readings of any step.")
-    return Story(tuple(_gradients(section, player, column) for player, column in PLAYERS.items()))
+        return no_figure("Gradient norms are not drawn: no trial has readings of any step.")
+    return FigureSet(tuple(_gradients(section, player, column) for player, column in PLAYERS.items()))
 
 
-def _gradients(section: Section, player: str, column: str) -> Plate:
+def _gradients(section: Section, player: str, column: str) -> FigureSpec:
     steps, trials = section.results.steps, section.results.trials
     limits = norm_limits(steps[column])
     panels = []
     for objective in section.objectives:
-        look = section.looks[objective]
+        look = section.styles[objective]
         own = steps.loc[(steps["objective"] == objective).to_numpy(), ["trial", "step", column]]
         drawn = draw(draw_gradient_norms, own, trials[trials["objective"] == objective], column, look, limits)
-        panels.append(panel(short(objective), drawn, entries=4, colour=look.colour))
+        panels.append(panel(ellipsize(objective), drawn, entries=4, colour=look.colour))
     zeros, lost = int((steps[column] == 0).sum()), int((trials["status"] == "diverged").sum())
     caption = (
         f"L2 norm of the loss's gradient by all weights of the {player}, before the optimizer moves, on a logarithmic "
@@ -122,7 +122,9 @@ def _gradients(section: Section, player: str, column: str) -> Plate:
     )
     alt = f"Lines of the {player}'s gradient norm over training, one panel for each of {_listed(section.objectives)}. "
     alt += _ranges(steps, column, section.objectives)
-    return Plate(f"{section.name}-{player}-gradients", f"Gradient norm of the {player}", caption, alt, tuple(panels))
+    return FigureSpec(
+        f"{section.name}-{player}-gradients", f"Gradient norm of the {player}", caption, alt, tuple(panels)
+    )
 
 
 def _zeros(zeros: int, readings: int) -> str:
@@ -146,11 +148,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 8 else f"{len(names)} objectives"
 
 
-def course_story(section: Section, measure: Measure) -> Story:
+def course_story(section: Section, measure: MetricInfo) -> FigureSet:
     """A metric over steps, over samples seen and over seconds."""
-    rows = one_protocol(section.results.evaluations, measure.metric)
+    rows = dominant_protocol(section.results.evaluations, measure.metric)
     if rows["step"].nunique() < 2:
-        return lacking(f"{measure.title} over time is not drawn: it was measured at fewer than two moments.")
+        return no_figure(f"{measure.title} over time is not drawn: it was measured at fewer than two moments.")
     table = with_clocks(rows, section.results.steps)
     protocol = str(rows["protocol"].iloc[0])
     floors = find_floor(section.results.floors, str(rows["dataset"].iloc[0]), protocol)
@@ -166,15 +168,15 @@ def course_story(section: Section, measure: Measure) -> Story:
     alt = f"{measure.title} over steps, samples seen and seconds. Median at the last evaluation: "
     alt += ", ".join(f"{name} {number_text(value)}" for name, value in list(last.items())[:12]) + "."
     title = f"{measure.title} over steps, samples and seconds"
-    return Story((Plate(f"{section.name}-{measure.metric}-course", title, caption, alt, tuple(panels)),))
+    return FigureSet((FigureSpec(f"{section.name}-{measure.metric}-course", title, caption, alt, tuple(panels)),))
 
 
 def _course(
-    section: Section, measure: Measure, table: pd.DataFrame, floors: pd.DataFrame, clock: str, part: Sequence[str]
+    section: Section, measure: MetricInfo, table: pd.DataFrame, floors: pd.DataFrame, clock: str, part: Sequence[str]
 ) -> Panel:
     own = table[table["objective"].isin(list(part))].dropna(subset=[clock])
     log = measure.log and bool((own["value"] > 0).all())
-    drawn = draw(draw_course, own, floors, section.looks, clock, measure.axis, log)
+    drawn = draw(draw_course, own, floors, section.styles, clock, measure.axis, log)
     return panel(OVER[clock], drawn, entries=len(part) + 1)
 
 
@@ -188,11 +190,11 @@ def _floor(floors: pd.DataFrame) -> str:
     )
 
 
-def modes_story(section: Section) -> Story:
+def modes_story(section: Section) -> FigureSet:
     """Which mode each seed lost, and when."""
     modes = section.results.modes
     if modes.empty:
-        return lacking(
+        return no_figure(
             "Which mode each seed lost, and when, is not drawn: no trial has counts of single modes (these data have "
             "no known ones, or an older ganbench wrote the results)."
         )
@@ -200,16 +202,16 @@ def modes_story(section: Section) -> Story:
     for objective in section.objectives:
         own = modes[modes["objective"] == objective]
         if len(own):
-            look, rows = section.looks[objective], own.groupby(["seed", "mode"]).ngroups
+            look, rows = section.styles[objective], own.groupby(["seed", "mode"]).ngroups
             drawn = draw(draw_histograms, own, look)
-            panels.append(panel(short(objective), drawn, colour=look.colour, height=min(2 + 0.06 * rows, 7.5)))
+            panels.append(panel(ellipsize(objective), drawn, colour=look.colour, height=min(2 + 0.06 * rows, 7.5)))
     caption = (
         f"One row a mode of every seed ({seeds_in_words(section)}), one column an evaluation. Coloured while the mode "
         "is captured, dark where it had been captured before and is lost, light where it never was."
     )
     alt = "Coloured fields for the modes that each seed holds at each evaluation. " + _losses(modes)
     name = f"{section.name}-lost-modes"
-    return Story((Plate(name, "Which mode each seed lost, and when", caption, alt, tuple(panels)),))
+    return FigureSet((FigureSpec(name, "Which mode each seed lost, and when", caption, alt, tuple(panels)),))
 
 
 def _losses(modes: pd.DataFrame) -> str:

@@ -12,9 +12,19 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ganbench.analysis.export import number_text
-from ganbench.report.figures.figure import Draw, Panel, Plate, Story, draw, groups, lacking, panel
+from ganbench.report.figures.figure import FigureSet, FigureSpec, Panel, PanelFunction, draw, groups, no_figure, panel
 from ganbench.report.figures.gradients import MOST_VECTORS, norm_limits
-from ganbench.report.figures.style import INK, QUIET, Look, Looks, axes_or_new, key, legend_below, log_axis, short
+from ganbench.report.figures.style import (
+    INK,
+    QUIET,
+    Style,
+    Styles,
+    axes_or_new,
+    ellipsize,
+    legend_below,
+    legend_handle,
+    log_axis,
+)
 from ganbench.report.sections import Section
 
 if TYPE_CHECKING:
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
 # -- probes ------------------------------------------------------------------------------------------------------------
 
 
-def draw_probe_norms(probes: pd.DataFrame, looks: Looks, ax: Axes | None = None, legend: bool = True) -> Axes:
+def draw_probe_norms(probes: pd.DataFrame, looks: Styles, ax: Axes | None = None, legend: bool = True) -> Axes:
     """The generator's gradient norm over the critic's steps, for generators of one age, on logarithmic axes.
 
     Every seed thin, the median bold. Exact zeros are marked at the lower edge and counted.
@@ -51,7 +61,7 @@ def draw_probe_norms(probes: pd.DataFrame, looks: Looks, ax: Axes | None = None,
     return ax
 
 
-def draw_probe_accuracy(probes: pd.DataFrame, looks: Looks, ax: Axes | None = None) -> Axes:
+def draw_probe_accuracy(probes: pd.DataFrame, looks: Styles, ax: Axes | None = None) -> Axes:
     """The critic's accuracy on samples that it was not trained on, over its steps; .5 is guessing.
 
     Args:
@@ -69,7 +79,7 @@ def draw_probe_accuracy(probes: pd.DataFrame, looks: Looks, ax: Axes | None = No
     return ax
 
 
-def draw_gradient_noise(probes: pd.DataFrame, looks: Looks, ax: Axes | None = None) -> Axes:
+def draw_gradient_noise(probes: pd.DataFrame, looks: Styles, ax: Axes | None = None) -> Axes:
     """Noise of the generator's gradient over the critic's steps: variance over minibatches by squared mean.
 
     Above 1 (dashed) a minibatch says less about the gradient than chance does.
@@ -90,7 +100,7 @@ def draw_gradient_noise(probes: pd.DataFrame, looks: Looks, ax: Axes | None = No
     return ax
 
 
-def _draw(probes: pd.DataFrame, column: str, looks: Looks, floor: float, ax: Axes) -> None:
+def _draw(probes: pd.DataFrame, column: str, looks: Styles, floor: float, ax: Axes) -> None:
     for objective, rows in probes.groupby("objective", sort=True, observed=True):
         look = looks[str(objective)]
         table = rows.astype({"trial": str}).pivot(index="critic_step", columns="trial", values=column)
@@ -101,7 +111,7 @@ def _draw(probes: pd.DataFrame, column: str, looks: Looks, floor: float, ax: Axe
         sns.lineplot(x=middle.index, y=y, color=look.colour, errorbar=None, estimator=None, ax=ax, **style)
 
 
-def _draw_seeds(table: pd.DataFrame, look: Look, floor: float, ax: Axes) -> None:
+def _draw_seeds(table: pd.DataFrame, look: Style, floor: float, ax: Axes) -> None:
     values = table.to_numpy(float).T
     x = np.broadcast_to(table.index.to_numpy(float), values.shape)
     lines = np.stack([x, np.where(values == 0, np.maximum(floor, 0), values)], axis=2)
@@ -122,9 +132,9 @@ def _critic_axis(probes: pd.DataFrame, ax: Axes) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _keys(probes: pd.DataFrame, looks: Looks) -> list[Line2D]:
+def _keys(probes: pd.DataFrame, looks: Styles) -> list[Line2D]:
     names = sorted(probes["objective"].unique())
-    return [key(looks[n].colour, short(n), ls=looks[n].dash, marker=looks[n].marker, ms=4) for n in names]
+    return [legend_handle(looks[n].colour, ellipsize(n), ls=looks[n].dash, marker=looks[n].marker, ms=4) for n in names]
 
 
 # -- probe plates ------------------------------------------------------------------------------------------------------
@@ -132,15 +142,15 @@ def _keys(probes: pd.DataFrame, looks: Looks) -> list[Line2D]:
 CLASSIC = {"gan": "minimax", "nsgan": "−log D", "noisegan": "instance noise", "wgan": "WGAN"}
 
 
-def probe_story(section: Section) -> Story:
+def probe_story(section: Section) -> FigureSet:
     """The frozen-generator experiment, one panel an age."""
     probes = section.results.probes
     if probes.empty:
-        return lacking("The vanishing-gradient probe is not drawn: no trial was probed (see `ganbench run --probe`).")
-    return Story((_vanishing(section, probes), _noise(section, probes)), tuple(_absent(probes)))
+        return no_figure("The vanishing-gradient probe is not drawn: no trial was probed (see `ganbench run --probe`).")
+    return FigureSet((_vanishing(section, probes), _noise(section, probes)), tuple(_absent(probes)))
 
 
-def _vanishing(section: Section, probes: pd.DataFrame) -> Plate:
+def _vanishing(section: Section, probes: pd.DataFrame) -> FigureSpec:
     zeros = int((probes["generator_grad_norm"] == 0).sum())
     caption = (
         "Generators at rest, of the ages above the panels, each with a fresh critic that learns; nothing else moves. "
@@ -150,10 +160,10 @@ def _vanishing(section: Section, probes: pd.DataFrame) -> Plate:
     )
     panels = _panels(section, probes, _norms_and_accuracy, 4.3, (2.0, 1.3))
     alt = "Gradient norm of frozen generators while a fresh critic learns, critic accuracy beneath. " + _change(probes)
-    return Plate(f"{section.name}-probe", "Does the gradient vanish as the critic learns?", caption, alt, panels)
+    return FigureSpec(f"{section.name}-probe", "Does the gradient vanish as the critic learns?", caption, alt, panels)
 
 
-def _noise(section: Section, probes: pd.DataFrame) -> Plate:
+def _noise(section: Section, probes: pd.DataFrame) -> FigureSpec:
     missing = "" if _has(probes, "nsgan") else " −log D (nsgan), which that paper is about, is not among them."
     caption = (
         "Trace of the covariance of the generator's minibatch gradients over the squared norm of their mean, in the "
@@ -169,10 +179,10 @@ def _noise(section: Section, probes: pd.DataFrame) -> Plate:
         + ", ".join(f"{n} {number_text(v)}" for n, v in list(medians.items())[:12])
         + "."
     )
-    return Plate(f"{section.name}-gradient-noise", "How noisy is the generator's gradient?", caption, alt, panels)
+    return FigureSpec(f"{section.name}-gradient-noise", "How noisy is the generator's gradient?", caption, alt, panels)
 
 
-Drawn = Callable[[pd.DataFrame, object], Sequence[Draw]]
+Drawn = Callable[[pd.DataFrame, object], Sequence[PanelFunction]]
 
 
 def _panels(
@@ -182,12 +192,12 @@ def _panels(
     for part in groups(sorted(probes["objective"].unique())):
         for age, rows in probes[probes["objective"].isin(part)].groupby("generator_step", sort=True):
             title = f"generator after {age:,} steps"
-            draws = drawn(rows, section.looks)
+            draws = drawn(rows, section.styles)
             found.append(panel(title, *draws, entries=len(part), height=height, heights=heights))
     return tuple(found)
 
 
-def _norms_and_accuracy(rows: pd.DataFrame, looks: object) -> Sequence[Draw]:
+def _norms_and_accuracy(rows: pd.DataFrame, looks: object) -> Sequence[PanelFunction]:
     return draw(draw_probe_norms, rows, looks, legend=False), draw(draw_probe_accuracy, rows, looks)
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganbench.report.figures.figure import Panel, Plate, Story, draw, panel
+from ganbench.report.figures.figure import FigureSet, FigureSpec, Panel, draw, panel
 from ganbench.report.figures.landscape import Array, draw_landscape
-from ganbench.report.figures.style import INK, QUIET, axes_or_new, key, legend_below, short
+from ganbench.report.figures.style import INK, QUIET, axes_or_new, ellipsize, legend_below, legend_handle
 from ganbench.report.landscape import CRITIC_STEPS
-from ganbench.report.sample_sets import N_IMAGES, Gallery
+from ganbench.report.sample_sets import N_IMAGES, SampleSet
 from ganbench.report.sections import Section
-from ganbench.report.text import Measure
+from ganbench.report.text import MetricInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,9 +74,11 @@ def draw_points(
     inside = (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="", ylabel="")
     dot = {"ls": "", "marker": "o", "ms": 5}
-    handles = [key(QUIET, "real", **dot)] + ([key(colour, "generated", **dot)] if len(samples) else [])
+    handles = [legend_handle(QUIET, "real", **dot)] + (
+        [legend_handle(colour, "generated", **dot)] if len(samples) else []
+    )
     if len(samples) and not inside.all():
-        handles.append(key(text=f"{(~inside).sum():,} of {len(samples):,} outside", ls="", lw=0))
+        handles.append(legend_handle(text=f"{(~inside).sum():,} of {len(samples):,} outside", ls="", lw=0))
     legend_below(ax, handles)
     return ax
 
@@ -84,14 +86,14 @@ def draw_points(
 # -- sample plates -----------------------------------------------------------------------------------------------------
 
 
-def sample_story(section: Section, gallery: Gallery, measure: Measure | None) -> Story:
+def sample_story(section: Section, gallery: SampleSet, measure: MetricInfo | None) -> FigureSet:
     """Samples of the median seed of each objective, real ones beside them; critics over the plane."""
-    missing = Story(missing=gallery.missing)
+    missing = FigureSet(missing=gallery.missing)
     if not gallery.shown:
         return missing
     shape = gallery.real.shape[1:]
     if len(shape) == 1 and shape[0] != 2:
-        return missing + Story(missing=(f"Samples are not shown: they are points in {shape[0]} dimensions.",))
+        return missing + FigureSet(missing=(f"Samples are not shown: they are points in {shape[0]} dimensions.",))
     panels = _points(section, gallery) if len(shape) == 1 else _images(section, gallery)
     by = f"the median seed by {measure.title} at the last step" if measure else "a middle seed"
     caption = (
@@ -101,21 +103,21 @@ def sample_story(section: Section, gallery: Gallery, measure: Measure | None) ->
     seeds = ", ".join(f"{name} seed {shown.seed}" for name, shown in list(gallery.shown.items())[:12])
     kind = "Points in the plane over the real ones" if len(shape) == 1 else "Sheets of generated images"
     alt = f"{kind}: {seeds}; real samples in the first panel."
-    plate = Plate(f"{section.name}-samples", "Samples", caption, alt, panels)
-    return Story((plate,)) + _landscapes(section, gallery) + missing
+    plate = FigureSpec(f"{section.name}-samples", "Samples", caption, alt, panels)
+    return FigureSet((plate,)) + _landscapes(section, gallery) + missing
 
 
-def _images(section: Section, gallery: Gallery) -> tuple[Panel, ...]:
+def _images(section: Section, gallery: SampleSet) -> tuple[Panel, ...]:
     def sheet(title: str, images: Array, colour: str) -> Panel:
         return panel(title, draw(draw_images, images[:N_IMAGES]), colour=colour, height=3.1, width=3.0)
 
     sheets = [sheet("real", gallery.real, INK)]
     for name, shown in gallery.shown.items():
-        sheets.append(sheet(f"{short(name, 20)}, seed {shown.seed}", shown.samples, section.looks[name].colour))
+        sheets.append(sheet(f"{ellipsize(name, 20)}, seed {shown.seed}", shown.samples, section.styles[name].colour))
     return tuple(sheets)
 
 
-def _points(section: Section, gallery: Gallery) -> tuple[Panel, ...]:
+def _points(section: Section, gallery: SampleSet) -> tuple[Panel, ...]:
     limits = _limits(gallery.real)
 
     def scatter(title: str, samples: Array, colour: str) -> Panel:
@@ -124,7 +126,7 @@ def _points(section: Section, gallery: Gallery) -> tuple[Panel, ...]:
 
     panels = [scatter("real", np.empty((0, 2)), INK)]
     for name, shown in gallery.shown.items():
-        panels.append(scatter(f"{short(name, 20)}, seed {shown.seed}", shown.samples, section.looks[name].colour))
+        panels.append(scatter(f"{ellipsize(name, 20)}, seed {shown.seed}", shown.samples, section.styles[name].colour))
     return tuple(panels)
 
 
@@ -135,15 +137,15 @@ def _limits(real: Array) -> tuple[float, float, float, float]:
     return x - half, x + half, y - half, y + half
 
 
-def _landscapes(section: Section, gallery: Gallery) -> Story:
+def _landscapes(section: Section, gallery: SampleSet) -> FigureSet:
     learnt = {name: shown for name, shown in gallery.shown.items() if shown.landscape is not None}
     if not learnt:
-        return Story()
+        return FigureSet()
     panels = []
     for name, shown in learnt.items():
-        colour = section.looks[name].colour
+        colour = section.styles[name].colour
         drawn = draw(draw_landscape, shown.landscape, colour)
-        title = f"{short(name, 20)}, seed {shown.seed}"
+        title = f"{ellipsize(name, 20)}, seed {shown.seed}"
         panels.append(panel(title, drawn, entries=4, colour=colour, height=3.9, width=4.6))
     caption = (
         f"A fresh critic after {CRITIC_STEPS} updates against the stored last generator (critics of the training are "
@@ -153,4 +155,6 @@ def _landscapes(section: Section, gallery: Gallery) -> Story:
     sizes = {n: np.linalg.norm(s.landscape.arrows, axis=1) for n, s in learnt.items() if s.landscape is not None}
     alt = "Scores of critics over the plane, arrows on generated samples. Median gradient norm: "
     alt += ", ".join(f"{name} {np.median(norms):.2g}" for name, norms in sizes.items()) + "."
-    return Story((Plate(f"{section.name}-landscapes", "What a critic sees", caption, alt, tuple(panels), columns=2),))
+    return FigureSet(
+        (FigureSpec(f"{section.name}-landscapes", "What a critic sees", caption, alt, tuple(panels), columns=2),)
+    )

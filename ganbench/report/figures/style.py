@@ -37,7 +37,7 @@ Dash = str | tuple[int, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How an objective is drawn."""
 
     colour: str
@@ -45,10 +45,10 @@ class Look:
     marker: str
 
 
-Looks = Mapping[str, Look]
+Styles = Mapping[str, Style]
 
 
-def looks(objectives: Iterable[str]) -> dict[str, Look]:
+def styles(objectives: Iterable[str]) -> dict[str, Style]:
     """A look for each objective; 42 differ. First-party names keep theirs, the others follow in alphabetical order."""
     names = sorted(set(objectives))
     taken = {OWN[name] for name in names if name in OWN}
@@ -56,12 +56,12 @@ def looks(objectives: Iterable[str]) -> dict[str, Look]:
     return {name: _look(OWN[name] if name in OWN else next(free)) for name in names}
 
 
-def _look(number: int) -> Look:
+def _look(number: int) -> Style:
     round_, colour = divmod(number, len(COLOURS))
-    return Look(COLOURS[colour], DASHES[round_ % len(DASHES)], MARKERS[(colour + round_) % len(MARKERS)])
+    return Style(COLOURS[colour], DASHES[round_ % len(DASHES)], MARKERS[(colour + round_) % len(MARKERS)])
 
 
-def short(text: str, most: int = 26) -> str:
+def ellipsize(text: str, most: int = 26) -> str:
     """A name that fits: its beginning and its end, with an ellipsis between."""
     if len(text) <= most:
         return text
@@ -108,7 +108,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return new_figure(4.0, 3.0).add_subplot() if ax is None else ax
 
 
-def key(colour: str = INK, text: str = "", **style: Any) -> Line2D:
+def legend_handle(colour: str = INK, text: str = "", **style: Any) -> Line2D:
     """An entry of a legend."""
     return Line2D([], [], **{"color": colour, "lw": 1.8, "ls": "-", **style}, label=text)
 

@@ -11,7 +11,16 @@ from matplotlib.collections import LineCollection
 
 from ganbench.report.figures.gradients import MOST_VECTORS
 from ganbench.report.figures.lines import by_trial
-from ganbench.report.figures.style import QUIET, Looks, axes_or_new, key, legend_below, log_axis, plain_axis, short
+from ganbench.report.figures.style import (
+    QUIET,
+    Styles,
+    axes_or_new,
+    ellipsize,
+    legend_below,
+    legend_handle,
+    log_axis,
+    plain_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +32,7 @@ CLOCKS = {"step": "generator step", "samples_seen": "real samples seen", "second
 def draw_course(
     values: pd.DataFrame,
     floors: pd.DataFrame,
-    looks: Looks,
+    looks: Styles,
     clock: str = "step",
     label: str = "value",
     log: bool = True,
@@ -70,13 +79,13 @@ def _draw_floor(floors: pd.DataFrame, ax: Axes) -> None:
             ax.axhspan(value - error, value + error, color=QUIET, alpha=0.18, lw=0)
 
 
-def _keys(values: pd.DataFrame, floors: pd.DataFrame, looks: Looks) -> list[Line2D]:
+def _keys(values: pd.DataFrame, floors: pd.DataFrame, looks: Styles) -> list[Line2D]:
     handles = []
     for objective in sorted(values["objective"].unique()):
         look = looks[objective]
-        handles.append(key(look.colour, short(objective), ls=look.dash, marker=look.marker, ms=3.5))
+        handles.append(legend_handle(look.colour, ellipsize(objective), ls=look.dash, marker=look.marker, ms=3.5))
     if len(floors) and np.isfinite(floors["value"]).any():
-        handles.append(key(QUIET, "perfect sampler", lw=1.2, ls=(0, (4, 3))))
+        handles.append(legend_handle(QUIET, "perfect sampler", lw=1.2, ls=(0, (4, 3))))
     return handles
 
 

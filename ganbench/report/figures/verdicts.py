@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ganbench.report.figures.figure import Plate, Story, draw, lacking, panel
-from ganbench.report.figures.style import COLOURS, INK, LINE, QUIET, axes_or_new, key, legend_below, short
+from ganbench.report.figures.figure import FigureSet, FigureSpec, draw, no_figure, panel
+from ganbench.report.figures.style import COLOURS, INK, LINE, QUIET, axes_or_new, ellipsize, legend_below, legend_handle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,13 +51,13 @@ def draw_verdicts(verdicts: pd.DataFrame, ax: Axes | None = None, room: int = 0)
             "label": f"_{row.verdict}",
         }
         ax.plot(BESIDE / 3, place, color=colour, **style)
-        name = short(f"{row.claim}: {row.rule}", MOST_LETTERS)
-        found = f"{effect_text(row)}; wanted {short(str(row.threshold), 18)}; n = {row.n}"
+        name = ellipsize(f"{row.claim}: {row.rule}", MOST_LETTERS)
+        found = f"{effect_text(row)}; wanted {ellipsize(str(row.threshold), 18)}; n = {row.n}"
         ax.text(BESIDE, place - 0.2, name, fontweight="bold", **line)
         ax.text(BESIDE, place + 0.2, found, **line)
         ax.axhline(place - 0.5, color=LINE, lw=0.8)
     mark = {"ls": "", "ms": 7, "mec": INK, "mew": 0.4}
-    legend_below(ax, [key(colour, name, marker=marker, **mark) for name, (colour, marker) in MARKS.items()])
+    legend_below(ax, [legend_handle(colour, name, marker=marker, **mark) for name, (colour, marker) in MARKS.items()])
     return ax
 
 
@@ -74,12 +74,12 @@ def effect_text(row: object) -> str:
 MOST_ROWS = 20  # in one panel
 
 
-def verdict_story(verdicts: pd.DataFrame | None) -> Story:
+def verdict_story(verdicts: pd.DataFrame | None) -> FigureSet:
     """All verdicts in one picture."""
     if verdicts is None:
-        return lacking("Verdicts on claims are not here: this folder has no verdicts.parquet (`ganbench reproduce`).")
+        return no_figure("Verdicts on claims are not here: this folder has no verdicts.parquet (`ganbench reproduce`).")
     if verdicts.empty:
-        return lacking("Verdicts on claims are not here: the verdict table has no rows.")
+        return no_figure("Verdicts on claims are not here: the verdict table has no rows.")
     parts = [verdicts[start : start + MOST_ROWS] for start in range(0, len(verdicts), MOST_ROWS)]
     room = len(parts[0])
     drawn = [draw(draw_verdicts, part, room=room) for part in parts]
@@ -91,4 +91,4 @@ def verdict_story(verdicts: pd.DataFrame | None) -> Story:
         "when the whole interval lies within what was wanted."
     )
     title, alt = "Verdicts on claims of the literature", f"A list of verdicts: {counts}."
-    return Story((Plate("verdicts", title, caption, alt, panels, columns=2),))
+    return FigureSet((FigureSpec("verdicts", title, caption, alt, panels, columns=2),))

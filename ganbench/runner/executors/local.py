@@ -20,12 +20,12 @@ from typing import ClassVar
 
 import psutil
 
-from ganbench.interfaces.executor import Contact, Event, Executor, Failure, Outcome, Stopped, Surroundings
+from ganbench.interfaces.executor import Callbacks, Cancelled, Event, Executor, Failure, RunContext, TrialResult
 from ganbench.runner.cohort_run import fail, made_with
 from ganbench.runner.executors.forkserver import context_for
 from ganbench.spec import CohortSpec
 from ganbench.store.checkpoint import Checkpoints
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 from ganbench.store.scratch import scratch_folder
 
 # -- memory ------------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class Worker:
     step: int = 0
 
     @classmethod
-    def start(cls, shard: CohortSpec, where: Surroundings, notes: Path) -> Worker:
+    def start(cls, shard: CohortSpec, where: RunContext, notes: Path) -> Worker:
         """Start a process on a shard."""
         context = context_for(where.device)
         ours, theirs = context.Pipe(duplex=False)
@@ -180,26 +180,28 @@ def end(workers: Sequence[Worker]) -> None:
 # -- inside the process ------------------------------------------------------------------------------------------------
 
 
-def _work(shard: CohortSpec, where: Surroundings, connection: Connection, notes: str) -> None:
-    from ganbench.runner.cohort_run import execute  # which imports torch: whoever starts this process may do without
+def _work(shard: CohortSpec, where: RunContext, connection: Connection, notes: str) -> None:
+    from ganbench.runner.cohort_run import run_cohort  # which imports torch: whoever starts this process may do without
     from ganbench.study.provenance import check_source_hashes
 
     stop, gone = _listen(Path(notes))
     if where.device == "cpu":
         limit_memory()
 
-    def tell(step: int, outcomes: Sequence[Outcome] = (), remark: str = "") -> None:
+    def tell(step: int, outcomes: Sequence[TrialResult] = (), remark: str = "") -> None:
         try:
             connection.send(Event(shard, step, tuple(outcomes), remark))
         except OSError:  # the parent is gone: whatever is whole by the end of the block is kept
             gone.set()
             stop.set()
 
-    contact = Contact(tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0), lambda: not gone.is_set())
+    contact = Callbacks(
+        tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0), lambda: not gone.is_set()
+    )
     try:
         check_source_hashes(where.source_hashes)
-        outcomes = execute(shard, where, contact)
-    except Stopped:
+        outcomes = run_cohort(shard, where, contact)
+    except Cancelled:
         sys.exit(ASKED_TO_END)
     except Exception as error:  # none of an objective's, which are rows by now
         with suppress(OSError):  # the parent is gone
@@ -245,12 +247,12 @@ class Local(Executor):
     name: ClassVar[str] = "local"
     jobs: int = 0
 
-    def run(self, cohorts: Sequence[CohortSpec], where: Surroundings) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
         """See ``run_local``."""
         return run_local(cohorts, where, self.jobs)
 
 
-def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0) -> Generator[Event, None, None]:
+def run_local(cohorts: Sequence[CohortSpec], where: RunContext, jobs: int = 0) -> Generator[Event, None, None]:
     """Run cohorts to their ends, yielding what happens as it happens.
 
     Closing it, or an interrupt, lets every process end after its block and leave a checkpoint.
@@ -261,7 +263,7 @@ def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0)
         jobs: parallel processes; 0 takes one a core on a CPU, and one in all on other devices.
     """
     jobs = jobs or default_jobs(where.device)
-    shards = split(cohorts, jobs, Checkpoints(Store(Path(where.results)), made_with(where)).groups)
+    shards = split(cohorts, jobs, Checkpoints(StudyFolder(Path(where.results)), made_with(where)).groups)
     jobs = min(jobs, len(shards)) or 1
     how = {"processes": jobs, "cores": cores()}
     where = replace(where, threads=max(1, cores() // jobs), provenance={**where.provenance, **how})
@@ -281,7 +283,7 @@ def run_local(cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0)
             end(running)
 
 
-def _events(running: Sequence[Worker], where: Surroundings) -> Iterator[tuple[Worker, Event]]:
+def _events(running: Sequence[Worker], where: RunContext) -> Iterator[tuple[Worker, Event]]:
     """What has happened by the time that anything has."""
     soonest = min(worker.deadline for worker in running) - time.monotonic()
     wait([sign for worker in running for sign in worker.signs()], max(0.0, min(soonest, LOOK)))
@@ -316,11 +318,11 @@ def cut(
         cohort = cohort.with_seeds(seed for seed in cohort.seeds if not any(seed in group for group in together))
         if not cohort.seeds:
             continue
-        shards += [cohort.with_seeds(part) for part in share_out(cohort.seeds, most)]
+        shards += [cohort.with_seeds(part) for part in partition_seeds(cohort.seeds, most)]
     return sorted(shards, key=cost, reverse=True)
 
 
-def share_out(seeds: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+def partition_seeds(seeds: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
     """Seeds in at most so many parts, none of them of a single one where that can be helped."""
     parts = min(most, max(1, len(seeds) // 2))
     return [seeds[i::parts] for i in range(parts)]

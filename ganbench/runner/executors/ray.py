@@ -29,11 +29,22 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as Nod
 
 from ganbench import __version__
 from ganbench.errors import UsageError
-from ganbench.interfaces.executor import Event, Executor, Failure, Surroundings
+from ganbench.interfaces.executor import Event, Executor, Failure, RunContext
 from ganbench.runner.executors.forkserver import search_path, start
-from ganbench.runner.executors.remote import Ended, Engine, Line, News, Parcel, Task, absolute, accept, device_of, work
+from ganbench.runner.executors.remote import (
+    Channel,
+    ClusterBackend,
+    Ended,
+    Heartbeat,
+    Parcel,
+    Task,
+    accept,
+    device_of,
+    with_absolute_paths,
+    work,
+)
 from ganbench.spec import ENGINE, CohortSpec
-from ganbench.store.scratch import drop_scratch, make_scratch, sweep
+from ganbench.store.scratch import delete_abandoned, drop_scratch, make_scratch
 from ganbench.study.provenance import source_hash
 
 # -- ray worker --------------------------------------------------------------------------------------------------------
@@ -42,7 +53,7 @@ WHILE = 1.0  # seconds for which a worker is kept from being made ready twice in
 COMPARED = ("torch", "numpy")  # other versions may give other numbers
 
 
-class Board:
+class Mailbox:
     """Lives beside the process that the run began with: hears news, takes files, says when to end.
 
     Args:
@@ -51,10 +62,10 @@ class Board:
 
     def __init__(self, results: str) -> None:
         self._results, self._stopping = Path(results), False
-        self._news: dict[int, News] = {}
-        self._remarks: list[News] = []
+        self._news: dict[int, Heartbeat] = {}
+        self._remarks: list[Heartbeat] = []
 
-    def tell(self, news: News) -> bool:
+    def tell(self, news: Heartbeat) -> bool:
         """Take news. Returns whether the task is to end early."""
         if news.remark:
             self._remarks.append(news)
@@ -65,9 +76,9 @@ class Board:
         """Write files that come from a machine which does not see the results folder. Raises StorageError."""
         accept(self._results, parcel)
 
-    def news(self) -> list[News]:
+    def news(self) -> list[Heartbeat]:
         """What has been told since the last time: all remarks, and the last step of each task."""
-        steps = [News(news.number, news.step) for news in self._news.values()]
+        steps = [Heartbeat(news.number, news.step) for news in self._news.values()]
         found, self._news, self._remarks = [*self._remarks, *steps], {}, []
         return found
 
@@ -76,21 +87,21 @@ class Board:
         self._stopping = True
 
 
-class RayLine(Line):
+class RayLine(Channel):
     """The line to the board; it breaks where the run's own process is gone."""
 
     def __init__(self, board: Any) -> None:
         self._board = board
 
-    def tell(self, news: News) -> bool:
-        """See ``Line``."""
+    def tell(self, news: Heartbeat) -> bool:
+        """See ``Channel``."""
         import ray
 
         stopping: bool = ray.get(self._board.tell.remote(news))
         return stopping
 
     def deliver(self, parcel: Parcel) -> None:
-        """See ``Line``."""
+        """See ``Channel``."""
         import ray
 
         ray.get(self._board.deliver.remote(dict(parcel)))
@@ -200,7 +211,7 @@ class Connection:
         ray.shutdown()
         self._over.set()
         drop_scratch(Path(self._scratch))
-        sweep(Path(tempfile.gettempdir()))  # the folders of its workers
+        delete_abandoned(Path(tempfile.gettempdir()))  # the folders of its workers
         atexit.unregister(self.close)
 
 
@@ -213,7 +224,7 @@ def begun(address: str, cpus: int, gpus: float) -> Connection | None:
 
 
 def start_early(address: str, cpus: int, gpus: float, device: str) -> None:
-    """Begin to connect; ``connected`` goes on with it."""
+    """Begin to connect; ``open_backend`` goes on with it."""
     if not address.startswith("ray://"):
         connection = Connection(address or os.environ.get("RAY_ADDRESS", ""), cpus, gpus, device)
         connection.go_first()
@@ -317,7 +328,7 @@ HEARTBEAT_SECONDS = 60.0  # seconds for a machine to say that it is well
 
 
 @contextlib.contextmanager
-def connected(address: str, results: Path, cpus: int, gpus: float, device: str) -> Iterator[Engine]:
+def open_backend(address: str, results: Path, cpus: int, gpus: float, device: str) -> Iterator[ClusterBackend]:
     """The engine of a cluster.
 
     Args:
@@ -342,7 +353,7 @@ def connected(address: str, results: Path, cpus: int, gpus: float, device: str) 
         connection.close()
 
 
-class RayCluster(Engine):
+class RayCluster(ClusterBackend):
     """Tasks on a cluster that this process is connected to.
 
     Args:
@@ -353,7 +364,7 @@ class RayCluster(Engine):
     def __init__(self, results: Path, cpus: int, gpus: float) -> None:
         self._cpus, self._gpus = cpus, gpus
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        board = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Board)
+        board = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Mailbox)
         self._board: Any = board.options(scheduling_strategy=here).remote(str(results))
         resources = {"num_cpus": cpus, "num_gpus": gpus}
         self._run = ray.remote(max_retries=0, max_calls=1 if gpus else 0, **resources)(run_task)
@@ -372,13 +383,13 @@ class RayCluster(Engine):
         return self._sharing
 
     def submit(self, task: Task) -> Hashable:
-        """See ``Engine``."""
+        """See ``ClusterBackend``."""
         job: Hashable = self._run.remote(task, self._board)
         self._numbers[job] = task.number
         return job
 
     def ended(self, jobs: Sequence[Hashable], seconds: float) -> list[Hashable]:
-        """See ``Engine``."""
+        """See ``ClusterBackend``."""
         if not jobs:
             time.sleep(seconds)
             return []
@@ -386,7 +397,7 @@ class RayCluster(Engine):
         return list(done)
 
     def result(self, job: Hashable) -> Ended:
-        """See ``Engine``. A worker that was killed, ran out of memory or was on a machine that is gone has died."""
+        """See ``ClusterBackend``. A worker that was killed or whose machine is gone is ``WorkerDied``."""
         self._numbers.pop(job)
         try:
             found: Ended = ray.get(job)
@@ -397,17 +408,17 @@ class RayCluster(Engine):
             return Failure("WorkerDied", f"its worker is gone ({type(error).__name__}: {reason})", str(error))
         return found
 
-    def news(self) -> list[News]:
-        """See ``Engine``."""
+    def news(self) -> list[Heartbeat]:
+        """See ``ClusterBackend``."""
         try:
-            found: list[News] = ray.get(self._board.news.remote())
+            found: list[Heartbeat] = ray.get(self._board.news.remote())
         except ray.exceptions.RayError:  # the board is being started again
             return []
         self._heard |= {news.number for news in found}
         return found
 
     def stop(self, jobs: Sequence[Hashable]) -> None:
-        """See ``Engine``. What does not end by then, or has not begun, ends with the connection.
+        """See ``ClusterBackend``. What does not end by then, or has not begun, ends with the connection.
 
         Nothing is cancelled: that ends this process where a task ends by itself at the same moment (Ray 2.60).
         """
@@ -461,17 +472,17 @@ class Ray(Executor):
         """See ``device_of``."""
         return device_of(asked, self.gpus_per_cohort)
 
-    def run(self, cohorts: Sequence[CohortSpec], where: Surroundings) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
         """See ``Executor.run``."""
         if not cohorts:
             return
         from ganbench.runner.executors.remote import run_on
         # MERGED
 
-        where = absolute(where, self.cpus_per_cohort)
+        where = with_absolute_paths(where, self.cpus_per_cohort)
         resources = self.cpus_per_cohort, self.gpus_per_cohort
         with (
-            connected(self.address, Path(where.results), *resources, where.device) as engine,
+            open_backend(self.address, Path(where.results), *resources, where.device) as engine,
             closing(run_on(engine, cohorts, where, self.jobs)) as events,
         ):
             yield from events

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from ganbench.errors import DamageError, StorageError, UsageError
-from ganbench.interfaces.executor import Event, Failure, Outcome, Surroundings
+from ganbench.interfaces.executor import Event, Failure, RunContext, TrialResult
 from ganbench.plugins.build import variants
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.cohort_run import fail, made_with
@@ -27,7 +27,7 @@ from ganbench.store import attempts
 from ganbench.store.attempts import tries_file
 from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.files import checksum, parse, read_bytes, read_record, replace_files
-from ganbench.store.folder import OWN, Store
+from ganbench.store.folder import OWN, StudyFolder
 from ganbench.store.results import read_run
 from ganbench.store.scratch import scratch_folder
 
@@ -55,7 +55,7 @@ def divide(
 # -- elsewhere ---------------------------------------------------------------------------------------------------------
 
 
-def absolute(where: Surroundings, threads: int) -> Surroundings:
+def with_absolute_paths(where: RunContext, threads: int) -> RunContext:
     """With paths that mean the same in every process, and so many threads for each cohort."""
     results, data_root = (str(Path(path).absolute()) for path in (where.results, where.data_root))
     return replace(where, threads=threads, results=results, data_root=data_root)
@@ -78,7 +78,7 @@ def device_of(asked: str, gpus: float) -> str:
 
 # -- engine ------------------------------------------------------------------------------------------------------------
 
-Ended: TypeAlias = tuple[Outcome, ...] | Failure  # the outcomes of all trials, or why there are none
+Ended: TypeAlias = tuple[TrialResult, ...] | Failure  # the outcomes of all trials, or why there are none
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class Task:
     number: int
     run: str
     shard: CohortSpec
-    where: Surroundings
+    where: RunContext
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class News:
+class Heartbeat:
     """How far a task is, and what it has to say."""
 
     number: int
@@ -111,7 +111,7 @@ class News:
     remark: str = ""
 
 
-class Engine(ABC):
+class ClusterBackend(ABC):
     """A cluster, as far as a run is concerned."""
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Engine(ABC):
         """How a job that has ended did; a Failure of kind ``WorkerDied`` is worth another try, others are not."""
 
     @abstractmethod
-    def news(self) -> list[News]:
+    def news(self) -> list[Heartbeat]:
         """What tasks have told since the last time."""
 
     @abstractmethod
@@ -155,13 +155,13 @@ def luggage(shard: CohortSpec, shelf: Checkpoints) -> Mapping[str, bytes]:
     return found
 
 
-def _trials(store: Store, shard: CohortSpec) -> Iterator[Path]:
+def _trials(store: StudyFolder, shard: CohortSpec) -> Iterator[Path]:
     for trial in shard.trials():
         yield tries_file(store, trial)
         yield from (store.folder(trial) / name for name in OWN)
 
 
-def _references(store: Store, shard: CohortSpec) -> Iterator[Path]:
+def _references(store: StudyFolder, shard: CohortSpec) -> Iterator[Path]:
     if shard.probe is not None:
         ((component, _),) = variants(load_plugins().objectives, OBJECTIVE, {})
         for seed in shard.seeds:
@@ -194,7 +194,7 @@ class Sender:
 
     def unpack(self, parcel: Parcel) -> None:
         """Begin with what the other side has."""
-        store = Store(self.results)
+        store = StudyFolder(self.results)
         store.open()
         for name, content in parcel.items():
             file = self.results / inside(name)
@@ -266,7 +266,7 @@ def accept(results: Path, parcel: Parcel) -> None:
     Raises:
         StorageError: one could not be written, or leads elsewhere.
     """
-    store = Store(results)
+    store = StudyFolder(results)
     trials: dict[str, dict[str, bytes]] = {}
     for name, content in parcel.items():
         path = inside(name)
@@ -289,13 +289,13 @@ def inside(name: str) -> PurePosixPath:
     return path
 
 
-def _clear_checkpoint(store: Store, record: Path, content: bytes) -> None:
+def _clear_checkpoint(store: StudyFolder, record: Path, content: bytes) -> None:
     for file in record.parent.glob("*.safetensors"):
         if file.name not in parse(record, content)["files"]:
             store.remove(file)
 
 
-def _accept_trial(store: Store, folder: Path, contents: dict[str, bytes]) -> None:
+def _accept_trial(store: StudyFolder, folder: Path, contents: dict[str, bytes]) -> None:
     """A trial that has ended, or one that is known and has been given more tables."""
     store.make(folder)
     record = parse(folder / "run.json", contents.pop("run.json"))
@@ -316,11 +316,11 @@ def _accept_trial(store: Store, folder: Path, contents: dict[str, bytes]) -> Non
 LOOK = 1.0  # seconds between two words to where the run began, at least
 
 
-class Line(ABC):
+class Channel(ABC):
     """The line from a machine to where the run began."""
 
     @abstractmethod
-    def tell(self, news: News) -> bool:
+    def tell(self, news: Heartbeat) -> bool:
         """Say how far a task is. Returns whether it is to end early."""
 
     def deliver(self, parcel: Parcel) -> None:
@@ -328,12 +328,12 @@ class Line(ABC):
         raise NotImplementedError(f"{type(self).__name__} needs a results folder that all machines see")
 
 
-def mark_of(results: Path, run: str) -> Path:
+def shared_folder_marker(results: Path, run: str) -> Path:
     """A file by which a machine knows whether the results folder that it sees is the run's."""
     return results / ".locks" / f"{run}.here"
 
 
-def work(task: Task, line: Line, gpus: Sequence[str]) -> Ended:
+def work(task: Task, line: Channel, gpus: Sequence[str]) -> Ended:
     """Run a task to its end.
 
     Args:
@@ -345,7 +345,7 @@ def work(task: Task, line: Line, gpus: Sequence[str]) -> Ended:
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     with scratch_folder("gb-") as scratch:
         notes = scratch / "notes.txt"
-        if mark_of(Path(task.where.results), task.run).exists():
+        if shared_folder_marker(Path(task.where.results), task.run).exists():
             return _watch(task, line, notes, None)
         sender = Sender(scratch / "results", line.deliver)
         sender.unpack(task.files)
@@ -353,9 +353,9 @@ def work(task: Task, line: Line, gpus: Sequence[str]) -> Ended:
         return _watch(replace(task, where=where), line, notes, sender)
 
 
-def _watch(task: Task, line: Line, notes: Path, sender: Sender | None) -> Ended:
+def _watch(task: Task, line: Channel, notes: Path, sender: Sender | None) -> Ended:
     worker = Worker.start(task.shard, task.where, notes)
-    voice = _Voice(line, task.number)
+    voice = _Reporter(line, task.number)
     try:
         while True:
             found = _look(worker, task.where.trial_timeout)
@@ -382,10 +382,10 @@ def _look(worker: Worker, timeout: float) -> Event | Failure | None:
     return found
 
 
-class _Voice:
+class _Reporter:
     """Tells news at intervals, and remarks at once."""
 
-    def __init__(self, line: Line, number: int) -> None:
+    def __init__(self, line: Channel, number: int) -> None:
         self._line, self._number = line, number
         self._step, self._said = 0, float("-inf")
 
@@ -396,7 +396,7 @@ class _Voice:
         if not remark and time.monotonic() < self._said + LOOK:
             return False
         self._said = time.monotonic()
-        return self._line.tell(News(self._number, self._step, remark))
+        return self._line.tell(Heartbeat(self._number, self._step, remark))
 
 
 # -- cluster -----------------------------------------------------------------------------------------------------------
@@ -406,7 +406,7 @@ PAUSES = (0.0, 5.0, 30.0)  # seconds before a shard is started again, so that a 
 
 
 @dataclass
-class _Progress:
+class _ShardState:
     """A shard's way through deaths.
 
     Attributes:
@@ -431,7 +431,7 @@ class _Progress:
 
 
 def run_on(
-    engine: Engine, cohorts: Sequence[CohortSpec], where: Surroundings, jobs: int = 0
+    engine: ClusterBackend, cohorts: Sequence[CohortSpec], where: RunContext, jobs: int = 0
 ) -> Generator[Event, None, None]:
     """Run cohorts on an engine to their ends, yielding what happens as it happens.
 
@@ -442,16 +442,20 @@ def run_on(
         jobs: the most shards at a time; 0 leaves it to the engine.
     """
     where = replace(where, shared=True)
-    shelf = Checkpoints(Store(Path(where.results)), made_with(where))
+    shelf = Checkpoints(StudyFolder(Path(where.results)), made_with(where))
     shards = divide(cohorts, where.device, min(jobs or engine.slots(), engine.slots()), shelf.groups)
-    waiting = deque(_Progress(shard) for shard in shards)
-    tasks: dict[int, _Progress] = {}
+    waiting = deque(_ShardState(shard) for shard in shards)
+    tasks: dict[int, _ShardState] = {}
     running: dict[Hashable, int] = {}
     with _marked(shelf.store) as run:
         try:
             while waiting or running:
                 for progress in _due(waiting, (jobs or _window(engine)) - len(running)):
-                    things = {} if engine.shares(mark_of(shelf.store.path, run)) else luggage(progress.shard, shelf)
+                    things = (
+                        {}
+                        if engine.shares(shared_folder_marker(shelf.store.path, run))
+                        else luggage(progress.shard, shelf)
+                    )
                     task = Task(len(tasks), run, progress.shard, where, _variables(), things)
                     tasks[task.number] = progress
                     running[engine.submit(task)] = task.number
@@ -468,28 +472,28 @@ def run_on(
 
 
 @contextmanager
-def _marked(store: Store) -> Iterator[str]:
+def _marked(store: StudyFolder) -> Iterator[str]:
     """A name for this run, and a file in the results folder that says so to machines that see it."""
     store.make(store.path / ".locks")
     run = secrets.token_hex(8)
-    store.write_bytes(mark_of(store.path, run), b"", durable=False)
+    store.write_bytes(shared_folder_marker(store.path, run), b"", durable=False)
     try:
         yield run
     finally:
         with suppress(OSError):
-            store.remove(mark_of(store.path, run))
+            store.remove(shared_folder_marker(store.path, run))
 
 
 def _variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("GANBENCH_")}
 
 
-def _window(engine: Engine) -> int:
+def _window(engine: ClusterBackend) -> int:
     """More than can run, so that nobody waits for the next one and a cluster that can grow sees why; not everything."""
     return 2 * engine.slots() + 8
 
 
-def _due(waiting: deque[_Progress], room: int) -> Iterator[_Progress]:
+def _due(waiting: deque[_ShardState], room: int) -> Iterator[_ShardState]:
     """As many as there is room for of those that may start now."""
     for _ in range(len(waiting)):
         if room <= 0:
@@ -502,14 +506,14 @@ def _due(waiting: deque[_Progress], room: int) -> Iterator[_Progress]:
             waiting.append(progress)
 
 
-def _heard(engine: Engine, tasks: Mapping[int, _Progress]) -> Iterator[Event]:
+def _heard(engine: ClusterBackend, tasks: Mapping[int, _ShardState]) -> Iterator[Event]:
     for news in engine.news():
         progress = tasks[news.number]
         progress.reached = max(progress.reached, news.step)
         yield Event(progress.shard, progress.reached, remark=news.remark)
 
 
-def _end(progress: _Progress, found: Ended, where: Surroundings) -> Event:
+def _end(progress: _ShardState, found: Ended, where: RunContext) -> Event:
     """What to tell of a task that has ended; without outcomes it is to be started again."""
     shard = progress.shard
     if not isinstance(found, Failure):
@@ -520,9 +524,9 @@ def _end(progress: _Progress, found: Ended, where: Surroundings) -> Event:
     return Event(shard, shard.work(), _settled(shard, where, fail(shard, where, found)))
 
 
-def _settled(shard: CohortSpec, where: Surroundings, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+def _settled(shard: CohortSpec, where: RunContext, outcomes: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """Forget what an ended shard needs no more, and look at its folders anew: network file systems remember absence."""
-    store = Store(Path(where.results))
+    store = StudyFolder(Path(where.results))
     for outcome in outcomes:
         with suppress(OSError):
             os.listdir(store.folder(outcome.trial))

@@ -17,13 +17,22 @@ from typing import Any, ClassVar
 import submitit
 
 from ganbench.errors import StorageError, UsageError
-from ganbench.interfaces.executor import Event, Executor, Failure, Surroundings
+from ganbench.interfaces.executor import Event, Executor, Failure, RunContext
 from ganbench.runner.executors.forkserver import same_imports
 from ganbench.runner.executors.local import cores
-from ganbench.runner.executors.remote import Ended, Engine, Line, News, Task, absolute, device_of, work
+from ganbench.runner.executors.remote import (
+    Channel,
+    ClusterBackend,
+    Ended,
+    Heartbeat,
+    Task,
+    device_of,
+    with_absolute_paths,
+    work,
+)
 from ganbench.spec import CohortSpec
 from ganbench.store.files import remove_folder, write_bytes
-from ganbench.store.folder import Store
+from ganbench.store.folder import StudyFolder
 
 # -- slurm job ---------------------------------------------------------------------------------------------------------
 
@@ -31,7 +40,7 @@ STOP = "stop"  # a file that lets every job end after its block
 
 
 @dataclass(frozen=True)
-class FileLine(Line):
+class FileLine(Channel):
     """The line to the run: a file for each task, and one that says when to end.
 
     Attributes:
@@ -40,18 +49,18 @@ class FileLine(Line):
 
     folder: Path
 
-    def tell(self, news: News) -> bool:
-        """See ``Line``. Remarks are kept until the run has read them."""
+    def tell(self, news: Heartbeat) -> bool:
+        """See ``Channel``. Remarks are kept until the run has read them."""
         content = json.dumps([news.number, news.step, news.remark]).encode()
         write_bytes(self.folder / f"{news.number}{'-remark' if news.remark else ''}.json", content)
         return (self.folder / STOP).exists()
 
 
-def hear(folder: Path) -> list[News]:
+def hear(folder: Path) -> list[Heartbeat]:
     """Everything that has been told since the last time."""
     found = []
     for file in sorted(folder.glob("[0-9]*.json")):
-        found.append(News(*json.loads(file.read_bytes())))
+        found.append(Heartbeat(*json.loads(file.read_bytes())))
         file.unlink()
     return found
 
@@ -89,7 +98,7 @@ LOOK = 0.5  # seconds between two looks at jobs
 
 
 @contextlib.contextmanager
-def connected(settings: Slurm, results: Path) -> Iterator[Engine]:
+def connected(settings: Slurm, results: Path) -> Iterator[ClusterBackend]:
     """The engine of a queue.
 
     Args:
@@ -100,9 +109,9 @@ def connected(settings: Slurm, results: Path) -> Iterator[Engine]:
         UsageError: there is no such queue here, or it refuses these settings.
     """
     folder = results / ".jobs" / secrets.token_hex(4)
-    Store(results).make(folder)
+    StudyFolder(results).make(folder)
     try:
-        yield Queue(_executor(settings, folder), settings, folder)
+        yield SlurmBackend(_executor(settings, folder), settings, folder)
     finally:
         with contextlib.suppress(StorageError):
             remove_folder(folder, results)
@@ -130,7 +139,7 @@ def _executor(settings: Slurm, folder: Path) -> submitit.AutoExecutor:
     return executor
 
 
-class Queue(Engine):
+class SlurmBackend(ClusterBackend):
     """Jobs in a queue.
 
     Args:
@@ -147,7 +156,7 @@ class Queue(Engine):
         return cores() if self._settings.cluster == "local" else self._settings.jobs or MOST
 
     def submit(self, task: Task) -> Hashable:
-        """See ``Engine``. Raises UsageError where the queue refuses the job."""
+        """See ``ClusterBackend``. Raises UsageError where the queue refuses the job."""
         try:
             with same_imports():
                 job: Hashable = self._executor.submit(Job(task, str(self._folder), self._settings.gpus_per_cohort > 0))
@@ -156,14 +165,14 @@ class Queue(Engine):
         return job
 
     def ended(self, jobs: Sequence[Hashable], seconds: float) -> list[Hashable]:
-        """See ``Engine``."""
+        """See ``ClusterBackend``."""
         deadline = time.monotonic() + seconds
         while not (found := [job for job in jobs if job.done()]) and time.monotonic() < deadline:  # type: ignore[attr-defined]
             time.sleep(min(LOOK, seconds))
         return found
 
     def result(self, job: Any) -> Ended:
-        """See ``Engine``. A job that was ended from outside has died."""
+        """See ``ClusterBackend``. A job that was ended from outside has died."""
         try:
             found: Ended = job.result()
         except submitit.core.utils.FailedJobError as error:  # an error of ours, not the job's end
@@ -172,12 +181,12 @@ class Queue(Engine):
             return Failure("WorkerDied", f"its job {job.job_id} is gone ({job.state})", str(error))
         return found
 
-    def news(self) -> list[News]:
-        """See ``Engine``."""
+    def news(self) -> list[Heartbeat]:
+        """See ``ClusterBackend``."""
         return hear(self._folder)
 
     def stop(self, jobs: Sequence[Hashable]) -> None:
-        """See ``Engine``."""
+        """See ``ClusterBackend``."""
         if not jobs:
             return
         (self._folder / STOP).touch()
@@ -238,14 +247,14 @@ class Slurm(Executor):
             )
         return device_of(asked, self.gpus_per_cohort)
 
-    def run(self, cohorts: Sequence[CohortSpec], where: Surroundings) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
         """See ``Executor.run``."""
         if not cohorts:
             return
         from ganbench.runner.executors.remote import run_on
         # MERGED
 
-        where = absolute(where, self.cpus_per_cohort)
+        where = with_absolute_paths(where, self.cpus_per_cohort)
         with (
             connected(self, Path(where.results)) as engine,
             closing(run_on(engine, cohorts, where, self.jobs or MOST)) as events,
