@@ -51,6 +51,7 @@ class Protocol:
         evaluate_every: steps between evaluations; the first is at step 0, the last at the end.
         n_samples: samples in an evaluation; 0 takes the dataset's own number.
         precision: of the networks' arithmetic while they are trained: one of PRECISIONS.
+        compiled: whether PyTorch's compiler makes the programs, which changes rounding.
     """
 
     steps: int
@@ -58,10 +59,12 @@ class Protocol:
     evaluate_every: int
     n_samples: int = 0
     precision: str = PRECISIONS[0]
+    compiled: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """All of it; the precision only where it is not the usual one, as it was not always recorded."""
-        return {k: v for k, v in vars(self).items() if k != "precision" or v != PRECISIONS[0]}
+        """All of it; precision and compilation only where they are not the default: they were not always recorded."""
+        usual = {"precision": PRECISIONS[0], "compiled": False}
+        return {name: value for name, value in vars(self).items() if name not in usual or value != usual[name]}
 
     def evaluations(self) -> list[int]:
         """The steps at which samples are evaluated."""

@@ -21,14 +21,14 @@ from toys import make_cohort, readings_of
 
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
-from ganbench.engine import pace, tracing
-from ganbench.engine.cohort import restore, snapshot
+from ganbench.engine import tracing
+from ganbench.engine.cohort import restore, snapshot, training_flops
 from ganbench.engine.loop import train
-from ganbench.engine.pace import operations, settle
 from ganbench.engine.readings import READINGS
 from ganbench.errors import UsageError
 from ganbench.networks import Dcgan, Mlp
 from ganbench.plugins.isolation import set_precision
+from ganbench.runner.trainer import build_cohort
 from ganbench.spec import Protocol
 
 COMPILES = pytest.mark.skipif(bool(tracing.missing_compiler()), reason="needs a C++ compiler")
@@ -88,15 +88,10 @@ def test_a_compiled_run_with_state_goes_on_from_a_snapshot():
 
 @pytest.mark.slow
 @COMPILES
-def test_asked_for_it_is_compiled_and_the_reason_says_what_was_measured(monkeypatch):
+def test_asked_for_it_is_compiled_and_else_it_is_not():
     setting = make_cohort(Minimax()).setting
-    cohort, found = settle("on", setting, (0, 1))
-    assert cohort.setting.compiled
-    assert found.compiled
-    assert "asked for; compiled in" in found.reason
-    assert "of the time" in found.reason
-    monkeypatch.setattr(pace, "WORTH", 1.0)
-    assert settle("auto", setting, (0, 1))[1].compiled
+    assert build_cohort(replace(setting, compiled=True), (0, 1)).setting.compiled
+    assert not build_cohort(setting, (0, 1)).setting.compiled
 
 
 # -- the choice --------------------------------------------------------------------------------------------------------
@@ -109,21 +104,22 @@ def test_the_work_of_a_seed_can_be_counted_by_hand():
     update = generator + 2 * (critic + 16 * 2 * 16 * 2 + to_weights)  # fakes; scores, and both gradients of the head
     through = 16 * 2 * 16 + 16 * 2 * 2 * 16  # the critic's inputs: head, first layer
     move = generator + critic + through + 16 * 2 * (16 * 2 + 4 * 16 + 16 * 2)  # both gradients of 16-2, one of 4-16
-    assert operations(make_cohort(Minimax(), steps=7)) == 7 * (update + move)
+    assert training_flops(make_cohort(Minimax(), steps=7)) == 7 * (update + move)
 
 
 @pytest.mark.parametrize("where", [RING, DIGITS], ids=["ring", "digits"])
 def test_the_work_of_a_seed_does_not_hang_on_its_company(where):
     counts = {
-        operations(make_cohort(WassersteinPenalty(), seeds, **where)) for seeds in ((3,), (0, 1, 2), tuple(range(10)))
+        training_flops(make_cohort(WassersteinPenalty(), seeds, **where))
+        for seeds in ((3,), (0, 1, 2), tuple(range(10)))
     }
     assert len(counts) == 1
 
 
 def test_more_steps_and_more_critic_updates_are_more_work():
-    one = operations(make_cohort(Minimax(), steps=10))
-    assert operations(make_cohort(Minimax(), steps=20)) == 2 * one
-    assert 2 * one < operations(make_cohort(Minimax(n_critic=5), steps=10)) < 5 * one
+    one = training_flops(make_cohort(Minimax(), steps=10))
+    assert training_flops(make_cohort(Minimax(), steps=20)) == 2 * one
+    assert 2 * one < training_flops(make_cohort(Minimax(n_critic=5), steps=10)) < 5 * one
 
 
 @dataclass(frozen=True)
@@ -131,47 +127,32 @@ class Unrecorded(Minimax):
     traceable: ClassVar[bool] = False
 
 
-def test_short_trainings_are_not_compiled():
-    cohort, found = settle("auto", make_cohort(Minimax()).setting, (0,))
-    assert not cohort.setting.compiled
-    assert found.reason.startswith("a seed's training is")
+def test_what_cannot_be_traced_is_not_compiled():
+    assert not build_cohort(replace(make_cohort(Unrecorded()).setting, compiled=True), (0,)).setting.compiled
 
 
-@pytest.mark.parametrize("asked", ["auto", "on"])
-def test_what_cannot_be_recorded_is_not_compiled(asked):
-    _, found = settle(asked, make_cohort(Unrecorded()).setting, (0,))
-    assert found == pace.Pace(asked, False, "gan cannot be recorded")
-
-
-def test_off_is_off(monkeypatch):
-    monkeypatch.setattr(pace, "WORTH", 0.0)
-    assert settle("off", make_cohort(Minimax()).setting, (0,))[1] == pace.Pace("off", False, "asked for")
-
-
-def test_without_a_compiler_auto_does_without_and_on_says_so(monkeypatch, tmp_path):
+def test_without_a_compiler_it_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(pace, "WORTH", 0.0)
-    setting = make_cohort(Minimax()).setting
-    assert settle("auto", setting, (0,))[1].reason.startswith("there is no C++ compiler (")
     with pytest.raises(UsageError, match=r"--compile on needs a C\+\+ compiler, and there is no .* here"):
-        settle("on", setting, (0,))
+        build_cohort(replace(make_cohort(Minimax()).setting, compiled=True), (0,))
 
 
-@pytest.mark.slow
-def test_a_compiler_that_fails_costs_a_warning_where_it_was_not_asked_for(monkeypatch):
+def test_a_compiler_that_fails_is_named(monkeypatch):
     def broken(program):
         raise RuntimeError("CppCompileError: no such header\nand more")
 
     monkeypatch.setattr("ganbench.engine.tracing.compile_program", broken)
-    monkeypatch.setattr(pace, "WORTH", 0.0)
-    monkeypatch.setattr(pace, "missing_compiler", lambda: "")
-    setting = make_cohort(Minimax()).setting
-    said = "gan could not be compiled: CppCompileError: no such header"
-    with pytest.warns(UserWarning, match=said):
-        cohort, found = settle("auto", setting, (0,))
-    assert (cohort.setting.compiled, found.reason) == (False, said)
-    with pytest.raises(UsageError, match=f"--compile on: {said}; say off"):
-        settle("on", setting, (0,))
+    monkeypatch.setattr("ganbench.runner.trainer.require_compiler", lambda: None)
+    with pytest.raises(
+        UsageError, match="--compile on: gan cannot be compiled: CppCompileError: no such header; say off"
+    ):
+        build_cohort(replace(make_cohort(Minimax()).setting, compiled=True), (0,))
+
+
+def test_compilation_is_part_of_the_address_where_it_is_asked_for():
+    usual, compiled = Protocol(10, 8, 5), Protocol(10, 8, 5, compiled=True)
+    assert "compiled" not in usual.settings()
+    assert compiled.settings() == {**usual.settings(), "compiled": True}
 
 
 def test_the_compiler_is_the_one_that_pytorch_would_take(monkeypatch, tmp_path):
@@ -246,7 +227,7 @@ def test_a_compiled_run_is_repeated_to_the_bit(tmp_path):
     for arguments in ([*run, "--compile", "on", "--out", "a"], [*run, "--compile", "off", "--out", "b"]):
         subprocess.run([sys.executable, "-m", "ganbench", *arguments], cwd=tmp_path, check=True, capture_output=True)
     compiled, plain = (sorted((tmp_path / name / "trials").iterdir())[1] for name in ("a", "b"))
-    assert compiled.name == plain.name  # rounding makes no other trial
+    assert compiled.name != plain.name  # its numbers differ in rounding
     found = [json.loads((folder / "run.json").read_text())["compile"] for folder in (compiled, plain)]
     assert [(f["asked"], f["compiled"]) for f in found] == [("on", True), ("off", False)]
     again = [sys.executable, "-m", "ganbench", "rerun"]

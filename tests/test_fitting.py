@@ -67,7 +67,7 @@ class Small(Cohort):
 
 @pytest.fixture
 def small_device(monkeypatch):
-    monkeypatch.setattr("ganbench.engine.pace.Cohort", Small)
+    monkeypatch.setattr("ganbench.runner.trainer.Cohort", Small)
     monkeypatch.setattr(memory, "Cohort", Small)
     monkeypatch.setattr(Small, "made", [])
     return monkeypatch
@@ -101,7 +101,7 @@ class FullLater(Cohort):
 def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     """Their passes are large, which says nothing about the memory that all of them have together."""
     monkeypatch.setattr("ganbench.engine.cohort.FULL", 1.0)
-    monkeypatch.setattr("ganbench.engine.pace.Cohort", FullLater)
+    monkeypatch.setattr("ganbench.runner.trainer.Cohort", FullLater)
     monkeypatch.setattr(memory, "Cohort", FullLater)
     said = []
     study, where = study_of(tmp_path / "a", 8, **SHORT)

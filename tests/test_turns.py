@@ -13,8 +13,8 @@ from tiers import spread
 from toys import Gaussian, counting, make_cohort, readings_of
 
 from ganbench.engine import cohort as programs
-from ganbench.engine import pace, tracing
-from ganbench.engine.pace import settle
+from ganbench.engine import tracing
+from ganbench.engine.cohort import first_inputs
 from ganbench.networks import Dcgan, Mlp, Upconv
 
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
@@ -98,7 +98,7 @@ def test_small_passes_do_not_take_turns_and_the_device_and_the_batch_decide_with
 
 def test_the_choice_does_not_hang_on_company(monkeypatch):
     one = make_cohort(Minimax(), (0,))
-    work = one.programs.operations(one.programs.passes.critic_gradients, pace._first(one)[0])
+    work = one.programs.operations(one.programs.passes.critic_gradients, first_inputs(one)[0])
     for least, wanted in ((work, True), (work + 1, False)):
         monkeypatch.setattr(programs, "FULL", least)
         assert {make_cohort(Minimax(), seeds).loops for seeds in ((0,), (4, 5), tuple(range(9)))} == {wanted}
@@ -126,11 +126,3 @@ def test_a_pass_is_recorded_once_for_all_seeds(monkeypatch, turns):
         made = {name: len(program.made) for name, program in cohort.programs.recorded.items()}
         assert made == dict.fromkeys(("critic_gradient", "generator_gradient"), int(calls == 2))
     assert torch.equal(*runs)
-
-
-def test_seeds_in_turn_are_not_compiled_unless_asked_for(monkeypatch, turns):
-    monkeypatch.setattr(pace, "WORTH", 0.0)
-    monkeypatch.setattr(pace, "missing_compiler", lambda: "")
-    cohort, found = settle("auto", make_cohort(Minimax()).setting, (0,))
-    assert cohort.loops
-    assert found.reason.startswith("its passes are large")

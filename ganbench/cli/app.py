@@ -185,7 +185,7 @@ Timeout = Annotated[
 ]
 
 Precision = Annotated[str | None, Option(metavar="NAME", help="float32, tf32 or bf16 [default: float32].")]
-Compile = Annotated[str | None, Option("--compile", metavar="WHEN", help="auto, on or off [default: auto].")]
+Compile = Annotated[str | None, Option("--compile", metavar="WHEN", help="on or off [default: off].")]
 
 EvaluateEvery = Annotated[int | None, Option(help="Steps between evaluations [default: a tenth of the steps].")]
 

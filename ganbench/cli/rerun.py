@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ganbench.cli.terminal import echo_err, print_table, tell, warn_of_broken
 from ganbench.datasets.root import data_root
-from ganbench.engine.tracing import missing_compiler
 from ganbench.errors import UsageError
 from ganbench.interfaces.executor import RunContext
 from ganbench.plugins.build import read_places
@@ -48,6 +46,8 @@ def rerun(
         echo_err("its probe was read on samples that its critic was trained on, unlike those of today: it is left out")
         stored = replace(stored, spec=replace(stored.spec, probe=None))
     (trial,) = stored.spec.trials()
+    if (stored.run.get("compile") or {}).get("compiled") and not stored.spec.protocol.compiled:
+        echo_err("it was compiled when that was no part of a trial's settings: numbers differ in rounding")
     echo_err(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
     with scratch_folder("ganbench-rerun-") as elsewhere:
         where = RunContext(
@@ -55,7 +55,6 @@ def rerun(
             str(below),
             _device(str(stored.run["device"])),
             threads=1,
-            compile=_compile(stored.run.get("compile") or {}),
             command=shlex.join(["ganbench", *sys.argv[1:]]),
             provenance={"git": source(), "plugins": loaded(registry.plugins)},
             plugins=files,
@@ -86,14 +85,6 @@ def _device(recorded: str) -> str:
     except UsageError:
         echo_err(f"there is no {name} here: the CPU's numbers differ in rounding")
         return "cpu"
-
-
-def _compile(recorded: Mapping[str, Any]) -> str:
-    """The way in which the trial was trained, where this machine can; else its numbers differ in rounding."""
-    if recorded.get("compiled") and (lacks := missing_compiler()):
-        echo_err(f"there is no C++ compiler ({lacks}) here: numbers that were not compiled differ in rounding")
-        return "off"
-    return "on" if recorded.get("compiled") else "off"
 
 
 def _print(agreements: list[ColumnDiff]) -> bool:

@@ -203,7 +203,6 @@ def _surroundings(study: Study, request: Request, registry: PluginRegistry, root
         str(root),
         study.device,
         threads=1,
-        compile=request.compile,
         command=shlex.join(["ganbench", *sys.argv[1:]]),
         provenance={"git": source(), "plugins": loaded(registry.plugins)},
         since=datetime.now(UTC).isoformat(),

@@ -466,3 +466,19 @@ def _players(cohort: Cohort) -> dict[str, Player]:
 def _moments(player: Player) -> dict[str, Tensor]:
     state = player.optimizer.state_dict()["state"].get(0, {})  # one parameter, the flat one; none before the first step
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def training_flops(cohort: Cohort) -> float:
+    """Floating-point operations of the matrix products of one seed's whole training."""
+    passes = cohort.programs.passes
+    functions = passes.critic_gradients, passes.generator_gradients
+    critic, generator = (
+        cohort.programs.operations(*pair) for pair in zip(functions, first_inputs(cohort), strict=True)
+    )
+    return cohort.setting.steps * (cohort.setting.objective.n_critic * critic + generator)
+
+
+def first_inputs(cohort: Cohort) -> tuple[StepInputs, StepInputs]:
+    """What the critic's and the generator's first passes need."""
+    clock = cohort.clock(1)
+    return cohort.arguments(cohort.feed.critic(0, 0)[0], clock), cohort.arguments(cohort.feed.generator(0)[0], clock)

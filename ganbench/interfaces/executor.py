@@ -31,7 +31,6 @@ class RunContext:
         data_root: where datasets lie.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         threads: of PyTorch's CPU kernels.
-        compile: ``auto``, ``on`` or ``off``: see ``ganbench.engine.pace``; this and the device change rounding.
         command: the command line, for the record.
         provenance: what else ``run.json`` is to say about how the results were made.
         since: when the run began (ISO 8601, UTC): what failed before is run again, what failed since is not.
@@ -47,7 +46,6 @@ class RunContext:
     data_root: str
     device: str
     threads: int
-    compile: str = "auto"
     command: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     since: str = "9999"

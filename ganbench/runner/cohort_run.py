@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ import torch
 
 from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.memory import evenly, fits, largest, release
-from ganbench.engine.pace import Pace
 from ganbench.engine.probe import ProbeReading, probe
 from ganbench.engine.readings import READINGS
 from ganbench.engine.training_log import TrainingLog
@@ -55,7 +54,6 @@ def store_trained(
     cohort: Cohort | None,
     wall_seconds: float,
     failure: Failure | None,
-    pace: Pace | None = None,
 ) -> TrialResult:
     """Write a trial whose training has ended, with all that was measured. What diverged before a failure, diverged.
 
@@ -81,7 +79,7 @@ def store_trained(
         "log": f"trials/{trial.id}/{LOG}" if log else "",
         "vectorised": cohort is not None and not cohort.loops,
         "cohort": list(spec.seeds),
-        "compile": asdict(pace) if pace else None,
+        "compile": _compilation(spec, cohort),
         "probe": None,
         "places": {c.kind: dict(c.place) for c in spec.components() if c.place},
         "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
@@ -90,6 +88,13 @@ def store_trained(
     store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
     attempts.forget(store, trial)
     return TrialResult(trial, status, run["error"], run["log"])
+
+
+def _compilation(spec: CohortSpec, cohort: Cohort | None) -> dict[str, Any]:
+    """Whether compilation was asked for, and whether it was done."""
+    asked, compiled = spec.protocol.compiled, cohort is not None and cohort.setting.compiled
+    reason = "" if asked == compiled or cohort is None else f"{spec.objective.name} cannot be traced"
+    return {"asked": "on" if asked else "off", "compiled": compiled, "reason": reason}
 
 
 def _made(where: RunContext) -> dict[str, Any]:
@@ -236,7 +241,7 @@ def _train(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) ->
     store = StudyFolder(Path(where.results))
     failure, setting, examiner = None, None, None
     shelf = Checkpoints(store, made_with(where), contact.say)
-    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact, where.compile)
+    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact)
     try:
         with isolated(f"training {_described(spec, where)}", contact.say):
             registry, setting = lab()
@@ -258,7 +263,7 @@ def _train(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) ->
         smaller = [spec.with_seeds(part) for part in parts]
         outcomes = [outcome for part in smaller for outcome in _train(part, where, contact, lab)]
     else:
-        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure, trainer.pace
+        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
         outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
     shelf.remove(spec)
     return outcomes
@@ -313,14 +318,14 @@ def prepare(spec: CohortSpec, where: RunContext) -> tuple[PluginRegistry, Traini
     objective = instantiate(registry.objectives, spec.objective)
     protocol = spec.protocol
     budget = protocol.steps, protocol.batch_size, device
-    return registry, TrainingConfig(population, architecture, objective, *budget, precision=protocol.precision)
+    made = TrainingConfig(population, architecture, objective, *budget, precision=protocol.precision)
+    return registry, replace(made, compiled=protocol.compiled)
 
 
 def made_with(where: RunContext) -> dict[str, Any]:
     """What has to be the same for a cohort to go on from a checkpoint to the same numbers."""
     found = versions()
-    compiled = {} if where.compile == "auto" else {"compile": where.compile}  # auto always decides alike
-    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device, **compiled}
+    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device}
 
 
 def make_examiner(registry: PluginRegistry, population: Population, n_samples: int) -> MetricSuite:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import torch
 
 from ganbench.engine.cohort import Cohort, TrainingConfig, restore, snapshot
 from ganbench.engine.loop import LogChunk, train
-from ganbench.engine.pace import Pace, settle
 from ganbench.engine.sampling import evaluate
+from ganbench.engine.tracing import require_compiler
 from ganbench.engine.training_log import TrainingLog, joined
-from ganbench.errors import StorageError
+from ganbench.errors import StorageError, UsageError
 from ganbench.interfaces.executor import Callbacks, Cancelled
 from ganbench.metrics.suite import MetricSuite
 from ganbench.spec import CohortSpec
@@ -28,10 +30,8 @@ class Trainer:
         checkpoints: where to look for a beginning, and to leave one.
         every: seconds between checkpoints, at least.
         contact: to whoever runs it.
-        compile: ``auto``, ``on`` or ``off``.
         record: what has been measured; it stands even where the training raises.
         cohort: the players; None until they have been made.
-        pace: how their programs run; None until then.
         earlier: seconds that earlier processes have spent on it.
     """
 
@@ -39,10 +39,8 @@ class Trainer:
     checkpoints: Checkpoints
     every: float
     contact: Callbacks
-    compile: str = "auto"
     record: TrainingLog = field(init=False)
     cohort: Cohort | None = None
-    pace: Pace | None = None
     earlier: float = 0.0
 
     def __post_init__(self) -> None:
@@ -61,9 +59,7 @@ class Trainer:
             Stopped: it was asked to end early and has left a checkpoint.
             Exception: whatever the objective raises.
         """
-        self.cohort, self.pace = settle(self.compile, setting, self.spec.seeds)
-        if self.pace.compiled:
-            self.contact.say(f"{self.spec.name}: {self.pace.reason}")
+        self.cohort = build_cohort(setting, self.spec.seeds)
         stops = set(self.spec.protocol.evaluations())
         for segment in train(self.cohort, stops, self._resume(examiner)):
             self.record.note(segment)
@@ -108,3 +104,25 @@ class Trainer:
             self.contact.say(f"{self.spec.name}: no checkpoint could be left: {error}")
         self._written = time.perf_counter()
         self._cost = self._written - began
+
+
+def build_cohort(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
+    """A cohort before its first step, compiled where that is asked for and its objective can be traced.
+
+    Raises:
+        UsageError: compilation does not work, for want of a C++ compiler, say.
+        ObjectiveError: the objective breaks its contract.
+        Exception: whatever the objective raises.
+    """
+    plain = Cohort(replace(setting, compiled=False), seeds)  # raises what is the objective's fault, not the compiler's
+    if not (setting.compiled and plain.programs.recordable):
+        return plain
+    if setting.device.type == "cpu":
+        require_compiler()
+    try:
+        return Cohort(setting, seeds)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"--compile on: {setting.objective.name} cannot be compiled: {reason}; say off") from error

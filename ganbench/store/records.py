@@ -142,6 +142,7 @@ class Settings(Part):
     n_samples: Size
     engine: Count
     precision: Literal["float32", "tf32", "bf16"] = "float32"
+    compiled: bool = False
 
 
 class Trial(Part):

@@ -33,7 +33,7 @@ class Request:
         probe: whether to do the frozen-generator experiment too.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: of the networks' arithmetic: ``float32``, ``tf32`` or ``bf16``.
-        compile: ``auto``, ``on`` or ``off``: whether recorded programs are compiled.
+        compile: ``on`` or ``off``: whether PyTorch's compiler makes the programs. ``auto`` is accepted and means off.
         jobs: parallel processes; 0 takes one a core.
         executor: which engine runs the cohorts.
         address: of the engine, where it has one.
@@ -57,7 +57,7 @@ class Request:
     probe: bool = True
     device: str = "auto"
     precision: str = "float32"
-    compile: str = "auto"
+    compile: str = "off"
     jobs: int = 0
     executor: str = "local"
     address: str = ""

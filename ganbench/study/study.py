@@ -131,12 +131,15 @@ def make_study(request: Request, registry: PluginRegistry, data_root: Path) -> S
         evaluate_every=request.evaluate_every or max(1, request.steps // 10),
         n_samples=request.n_samples,
         precision=request.precision,
+        compiled=request.compile == "on",
     )
     objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
     for component, objective in objectives:
         _check_clock(request, component, objective.n_critic)
     cohorts: list[CohortSpec] = []
     remarks: list[str] = []
+    if request.compile == "auto":
+        remarks.append("--compile auto is off: compilation is part of a trial's settings; say on to compile")
     for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
         population = load_population(dataset, data_root)
         remarks += population.remarks
