@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 ENGINE = 4  # raised whenever the same settings would give other numbers, so that old results are not taken for new ones
 
@@ -103,9 +104,44 @@ class ProbeProtocol:
         return sorted({0, self.critic_steps, *(s for s in spaced if s < self.critic_steps)})
 
 
+class Shard(ABC):
+    """What an executor hands to a worker, as plain data: a cohort, or a part of an experiment.
+
+    Attributes:
+        seeds: what it can be split by; one entry where it cannot be split.
+    """
+
+    seeds: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What progress displays call it."""
+
+    @abstractmethod
+    def identity(self) -> tuple[Hashable, ...]:
+        """What tells it from every other shard of a run."""
+
+    @abstractmethod
+    def work(self) -> int:
+        """Steps to be done for each seed."""
+
+    @abstractmethod
+    def cost(self) -> float:
+        """Roughly proportional to the time that it takes; the costliest shards are started first."""
+
+    @abstractmethod
+    def trials(self) -> list[Trial]:
+        """What its results are stored as, one a seed."""
+
+    @abstractmethod
+    def with_seeds(self, seeds: Iterable[int]) -> Self:
+        """The same with other seeds."""
+
+
 @dataclass(frozen=True)
-class CohortSpec:
-    """Trials that differ in nothing but the seed, as plain data: what an executor hands to a worker."""
+class CohortSpec(Shard):
+    """Trials that differ in nothing but the seed."""
 
     dataset: Component
     architecture: Component
@@ -115,9 +151,14 @@ class CohortSpec:
     probe: ProbeProtocol | None = None
     train: bool = True  # False where the trials are there already and lack only the probe
 
-    def identity(self) -> tuple[str, tuple[int, ...], bool]:
+    def identity(self) -> tuple[Hashable, ...]:
         """What tells it from every other shard of a run."""
         return self.name, self.seeds, self.train
+
+    def cost(self) -> float:
+        """Updates of both players in training, and of critics in the probe, over all seeds."""
+        training = (self.objective.fields.get("n_critic", 1) + 1.5) * self.protocol.steps if self.train else 0.0
+        return float(len(self.seeds) * (training + self.work()))
 
     def components(self) -> tuple[Component, Component, Component]:
         """Dataset, architecture and objective."""
@@ -139,7 +180,7 @@ class CohortSpec:
         settings = canonical(self.settings())
         return [Trial(*labels, seed, settings) for seed in self.seeds]
 
-    def with_seeds(self, seeds: Iterable[int]) -> CohortSpec:
+    def with_seeds(self, seeds: Iterable[int]) -> Self:
         """The same cohort with other seeds."""
         return replace(self, seeds=tuple(seeds))
 

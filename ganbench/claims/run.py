@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import glob
 import io
-import signal
-import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
-import torch
 
 from ganbench.analysis.statistics import holm
 from ganbench.claims.catalogue import experiments_of, find_claims
 from ganbench.claims.claim import Claim, RuleResult
 from ganbench.claims.experiment import COLUMNS, Experiment, Measurements, Profile
 from ganbench.errors import DamageError
-from ganbench.runner.executors.forkserver import context_for
-from ganbench.runner.executors.local import cores
+from ganbench.interfaces.executor import Callbacks, Job, RunContext, TrialResult
+from ganbench.spec import Trial
 from ganbench.store import schema
 from ganbench.store.files import parquet_bytes, read_record, replace_files
 from ganbench.store.folder import StudyFolder
@@ -33,18 +28,56 @@ LEVEL = 0.05  # of the Holm-adjusted flag
 
 
 @dataclass(frozen=True)
-class Part:
-    """A piece of work: one part of an experiment under a profile."""
+class Part(Job):
+    """One part of an experiment under a profile: what executors run.
 
-    experiment: Experiment
-    name: str
+    Attributes:
+        experiment: its name.
+        part: the part's name.
+        profile: how much is spent.
+    """
+
+    experiment: str
+    part: str
     profile: Profile
+    seeds: tuple[int, ...] = (0,)  # of nothing: it is not split
+
+    @property
+    def name(self) -> str:
+        """What progress displays call it."""
+        return f"{self.experiment} · {self.part}"
+
+    def identity(self) -> tuple[Hashable, ...]:
+        """What tells it from every other part of a run."""
+        return self.experiment, self.part
+
+    def work(self) -> int:
+        """One step, as nothing is told of it before its end."""
+        return 1
+
+    def cost(self) -> float:
+        """Minutes, roughly."""
+        return self._experiment().minutes
+
+    def trials(self) -> list[Trial]:
+        """One, which stands for the part in events."""
+        return [Trial("", "", self.name, 0, self._experiment().key(self.profile))]
+
+    def with_seeds(self, seeds: Iterable[int]) -> Self:
+        """The same."""
+        return self
+
+    def run(self, where: RunContext, contact: Callbacks) -> list[TrialResult]:
+        """Measure, and store what was measured."""
+        contact.working()
+        rows = self._experiment().run(self.profile, self.part)
+        self.write(Path(where.results), [{"experiment": self.experiment, "part": self.part, **row} for row in rows])
+        return [TrialResult(trial, "completed") for trial in self.trials()]
 
     def file(self, folder: Path) -> Path:
         """Where its measurements are kept: another protocol has another place."""
-        return (
-            folder / "experiments" / self.experiment.name / f"{self.name}-{self.experiment.key(self.profile)}.parquet"
-        )
+        key = self._experiment().key(self.profile)
+        return folder / "experiments" / self.experiment / f"{self.part}-{key}.parquet"
 
     def record(self, folder: Path) -> Path:
         """What says how they were made, and holds their checksum."""
@@ -66,68 +99,18 @@ class Part:
         for remains in file.parent.glob(f".{glob.escape(file.stem)}.*.part"):  # of a process that was killed
             store.remove(remains)
         store.remove(record)  # it may be damaged
-        told = {
-            "schema": schema.VERSION,
-            "experiment": self.experiment.name,
-            "part": self.name,
-            "profile": vars(self.profile),
-        }
-        made = {"versions": versions(), "machine": machine(), "git": source()}
+        told = {"schema": schema.VERSION, "experiment": self.experiment, "part": self.part}
+        made = {"profile": vars(self.profile), "versions": versions(), "machine": machine(), "git": source()}
         table = typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
         replace_files(record, {**told, **made}, {file.name: parquet_bytes(table, COLUMNS)}, folder)
 
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a part; ``error`` is empty where it went well."""
-
-    part: Part
-    seconds: float
-    error: str = ""
+    def _experiment(self) -> Experiment:
+        return next(e for e in experiments_of(find_claims(())) if e.name == self.experiment)
 
 
 def parts_of(claims: Sequence[Claim], profile: Profile) -> list[Part]:
-    """All pieces of work that some claims need, the longest first."""
-    experiments = sorted(experiments_of(claims), key=lambda e: e.minutes, reverse=True)
-    return [Part(experiment, name, profile) for experiment in experiments for name in experiment.parts]
-
-
-def run_parts(parts: Sequence[Part], folder: Path, jobs: int = 0) -> Iterator[Done]:
-    """Run parts in parallel processes of one thread each, storing every one as it ends."""
-    jobs = min(jobs or cores(), len(parts)) or 1
-    with ProcessPoolExecutor(jobs, mp_context=context_for("cpu"), initializer=_prepare) as pool:
-        waiting = {pool.submit(measure, part.experiment.name, part.name, part.profile, folder): part for part in parts}
-        try:
-            for future in as_completed(waiting):
-                yield _outcome(future, waiting[future])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(pool._processes.values()):  # what is running would otherwise be waited for
-                process.terminate()
-            raise
-
-
-def _prepare() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
-    torch.set_num_threads(1)
-
-
-def _outcome(future: Future[float], part: Part) -> Done:
-    try:
-        return Done(part, future.result())
-    except BrokenProcessPool:
-        return Done(part, 0.0, "WorkerDied: a process ended of itself (out of memory?)")
-    except Exception as error:  # an experiment may raise anything; the claims that need it say so, the others go on
-        return Done(part, 0.0, "".join(traceback.format_exception_only(error)).strip())
-
-
-def measure(experiment: str, part: str, profile: Profile, folder: Path) -> float:
-    """Run one part and store its measurements. Returns seconds."""
-    began = time.perf_counter()
-    chosen = next(e for e in experiments_of(find_claims(())) if e.name == experiment)
-    rows = [{"experiment": experiment, "part": part, **row} for row in chosen.run(profile, part)]
-    Part(chosen, part, profile).write(folder, rows)
-    return time.perf_counter() - began
+    """All pieces of work that some claims need."""
+    return [Part(experiment.name, part, profile) for experiment in experiments_of(claims) for part in experiment.parts]
 
 
 def measurements(claim: Claim, profile: Profile, folder: Path) -> Measurements | None:

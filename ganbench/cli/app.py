@@ -350,21 +350,27 @@ def reproduce(
         str | None, Option(autocompletion=_completed("claims"), help="Comma-separated ids or numbers [default: all].")
     ] = None,
     seeds: Annotated[str | None, Option(help="Other seeds than each rule's own number of them.")] = None,
-    jobs: Annotated[int, Option(min=0, help="Parallel processes [default: one a core].")] = 0,
-    out: Annotated[
-        Path | None, Option(parser=path, help="Results folder [default: results/reproduce-PROFILE].")
-    ] = None,
+    jobs: Annotated[int | None, Option(help="Parallel processes [default: one a core].")] = None,
+    device: Annotated[str | None, Option(help="auto or cpu: experiments run on the CPU [default: auto].")] = None,
+    executor: Executor = None,
+    address: Address = None,
+    cpus_per_cohort: Cpus = None,
+    trial_timeout: Timeout = None,
+    out: Annotated[str | None, Option(help="Results folder [default: results/reproduce-PROFILE].")] = None,
 ) -> None:
     """Test the claims of the literature: measure what is missing, judge by rules that were fixed before."""
-    from ganbench.study.config import read_seeds
+    where = {"jobs": jobs, "device": device, "executor": executor, "address": address, "out": out}
+    from ganbench.study.config import make_request, read_seeds
 
     names = [name.strip() for name in claims.split(",") if name.strip()] if claims else []
     if claims is not None and not names:
         raise UsageError("--claims is empty; name at least one, or leave it out for all")
     replications = read_seeds(seeds) if seeds else ()
+    given = {**where, "cpus_per_cohort": cpus_per_cohort, "trial_timeout": trial_timeout}
+    request = make_request(None, given, quick=False)
     from ganbench.cli.reproduce import reproduce as reproduce_claims
 
-    raise typer.Exit(DONE if reproduce_claims(profile, names, replications, jobs, out) else FAILED)
+    raise typer.Exit(DONE if reproduce_claims(profile, names, replications, request) else FAILED)
 
 
 @app.command()

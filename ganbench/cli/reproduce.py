@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Hashable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,42 @@ from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile
 from ganbench.cli.terminal import echo_err, print_table, tell
-from ganbench.errors import UnknownNameError
+from ganbench.datasets.root import data_root
+from ganbench.errors import UnknownNameError, UsageError
+from ganbench.interfaces.executor import Executor, RunContext
+from ganbench.plugins.isolation import guarded
+from ganbench.plugins.registry import load_plugins
 from ganbench.store.folder import StudyFolder
+from ganbench.study.config import Request
+from ganbench.study.provenance import source_hashes
+from ganbench.study.study import choose
 
 PROFILES = ("quick", "full")
 
 
-def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: int, out: Path | None) -> bool:
-    """Run, judge, store and print. Returns whether every experiment could be run."""
+def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], request: Request) -> bool:
+    """Run, judge, store and print. Returns whether every experiment could be run.
+
+    Args:
+        profile: its name.
+        names: of claims; none are all.
+        seeds: instead of each rule's own number of them.
+        request: results folder and executor, as ``ganbench run`` takes them.
+    """
     if profile not in PROFILES:
         raise UnknownNameError("profile", profile, PROFILES, "--profile")
     claims, chosen = find_claims(names), Profile(profile, seeds)
-    folder = out or run.default_folder(chosen)
+    folder = Path(request.out) if request.out else run.default_folder(chosen)
+    registry = load_plugins()
+    executor = choose(request, registry)
+    executor.check()
+    device_of_claims(executor, request)
     store = StudyFolder(folder)
     store.check()
     store.open()
+    command = shlex.join(["ganbench", *sys.argv[1:]])
     with store.lock("study", echo_err):
-        store.begin({"reproduce": profile, "seeds": list(seeds), "command": shlex.join(["ganbench", *sys.argv[1:]])})
+        store.begin({"reproduce": profile, "seeds": list(seeds), "command": command})
     parts = run.parts_of(claims, chosen)
     missing = [part for part in parts if part.read(folder) is None]
     for part in missing:
@@ -39,7 +60,11 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: 
             echo_err(f"{file} is not what was written, or has no record: it is measured again")
     if len(parts) > len(missing):
         echo_err(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
-    errors = _measure(missing, folder, jobs) if missing else {}
+    hashes = source_hashes(registry.plugins)
+    where = RunContext(
+        str(folder), str(data_root()), "cpu", 1, command, trial_timeout=request.trial_timeout, source_hashes=hashes
+    )
+    errors = _measure(missing, executor, where) if missing else {}
     verdicts = run.judge(claims, chosen, folder, errors)
     file = run.write_verdicts(verdicts, folder)
     print_verdicts(verdicts)
@@ -49,15 +74,29 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], jobs: 
     return not errors
 
 
-def _measure(missing: Sequence[run.Part], folder: Path, jobs: int) -> dict[str, str]:
+def device_of_claims(executor: Executor, request: Request) -> None:
+    """Raises UsageError for another device than the processor, on which the claims' numbers were fixed."""
+    if (executor.device(request.device) or "cpu") != "cpu" or request.device not in ("auto", "cpu"):
+        raise UsageError(f"--device {request.device}: experiments of claims run on the CPU; leave it out")
+
+
+def _measure(missing: Sequence[run.Part], executor: Executor, where: RunContext) -> dict[str, str]:
     """Why experiments failed, by their names."""
-    errors = {}
-    for number, done in enumerate(run.run_parts(missing, folder, jobs), 1):
-        name = f"{done.part.experiment.name} · {done.part.name}"
-        said = f"failed: {done.error}" if done.error else f"{done.seconds:.0f} s"
-        echo_err(f"{number} of {len(missing)}: {name}: {said}")
-        if done.error:
-            errors[done.part.experiment.name] = f"{done.part.name}: {done.error}"
+    errors: dict[str, str] = {}
+    begun: dict[Hashable, float] = {}
+    ended = 0
+    with guarded(executor, "running with"), closing(executor.run(missing, where)) as events:
+        for event in events:
+            if event.remark:
+                echo_err(event.remark)
+            since = begun.setdefault(event.shard.identity(), time.monotonic())
+            for outcome in event.outcomes:
+                ended += 1
+                said = f"failed: {outcome.error}" if outcome.error else f"{time.monotonic() - since:.0f} s"
+                echo_err(f"{ended} of {len(missing)}: {event.shard.name}: {said}")
+                if outcome.error:
+                    experiment, _, part = event.shard.name.partition(" · ")
+                    errors[experiment] = f"{part}: {outcome.error}"
     return errors
 
 

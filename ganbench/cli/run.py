@@ -24,7 +24,7 @@ from ganbench.plugins.loading import PluginFile, read_plugin_files
 from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner.cohort_run import DEFAULT_METRICS
 from ganbench.runner.floors import ensure_floors
-from ganbench.spec import CohortSpec
+from ganbench.spec import Shard
 from ganbench.store.checkpoint import delete_finished
 from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_study
@@ -37,18 +37,18 @@ from ganbench.study.study import Study, make_study
 
 WIDE = 80  # columns of a terminal that has room for rate and time left
 
-Advance = Callable[[CohortSpec, int], None]  # a shard of a cohort has done so many seed-steps more
+Advance = Callable[[Shard, int], None]  # a shard of a cohort has done so many seed-steps more
 
 
 @contextmanager
-def progress_bars(cohorts: Sequence[CohortSpec]) -> Iterator[Advance]:
+def progress_bars(cohorts: Sequence[Shard]) -> Iterator[Advance]:
     """Show the progress of cohorts, in seed-steps, until the block ends."""
     totals = _totals(cohorts)
     with _live(totals) if sys.stderr.isatty() else _plain(totals) as advance:
         yield advance
 
 
-def _totals(cohorts: Sequence[CohortSpec]) -> dict[str, int]:
+def _totals(cohorts: Sequence[Shard]) -> dict[str, int]:
     totals: dict[str, int] = {}
     for cohort in cohorts:
         totals[cohort.name] = totals.get(cohort.name, 0) + len(cohort.seeds) * cohort.work()
@@ -70,7 +70,7 @@ def _live(totals: dict[str, int]) -> Iterator[Advance]:
             n: progress.add_task(_cut(printable(n), room), total=t, rate=0.0, start=False) for n, t in totals.items()
         }
 
-        def advance(cohort: CohortSpec, done: int) -> None:
+        def advance(cohort: Shard, done: int) -> None:
             task = progress.tasks[progress.task_ids.index(tasks[cohort.name])]
             if not task.started:
                 progress.start_task(task.id)
@@ -87,7 +87,7 @@ def _cut(text: str, room: int) -> str:
 def _plain(totals: dict[str, int]) -> Iterator[Advance]:
     began, done, shown = time.monotonic(), dict.fromkeys(totals, 0), dict.fromkeys(totals, 0)
 
-    def advance(cohort: CohortSpec, steps: int) -> None:
+    def advance(cohort: Shard, steps: int) -> None:
         name = cohort.name
         done[name] += steps
         tenth = 10 * done[name] // totals[name]

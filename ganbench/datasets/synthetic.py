@@ -146,8 +146,6 @@ class Ring(Synthetic):
 
     def centres(self) -> Tensor:
         """The modes' centres: (n_modes, 2)."""
-        # MERGED
-
         return ring_centres(self.n_modes, self.radius)
 
 
@@ -173,8 +171,6 @@ class Grid(Synthetic):
 
     def centres(self) -> Tensor:
         """The modes' centres: (side * side, 2)."""
-        # MERGED
-
         return grid_centres(self.side, self.spacing)
 
 
@@ -232,8 +228,6 @@ class Ring64(Ring):
     def load(self, root: Path) -> Population:
         """Fresh samples without end; ``root`` is not read."""
         from ganbench.datasets.points import Points
-
-        # MERGED
         from ganbench.rng import generator
 
         surface, centres = TanhMap.random(2, 64, 64, generator(0, "ring64-map")), self.centres()
@@ -262,7 +256,6 @@ class Swissroll(Synthetic):
         import torch
 
         from ganbench.datasets.points import Points
-        # MERGED
 
         return Points(partial(swiss_roll, self.noise, self.scale), torch.empty(0, 2), torch.empty(0), repr(self))
 
@@ -272,7 +265,6 @@ def _mixture(dataset: Dataset, centres: Tensor, sigma: float, points: int | None
     import torch
 
     from ganbench.datasets.points import FixedPoints, Points
-    # MERGED
 
     sample, radii = (
         partial(gaussian_mixture, centres, sigma),

@@ -197,6 +197,4 @@ class Replayed(TracedFunction):
     def _make(self, function: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        # MERGED
-
         return prune(make_fx(function)(*leaves))

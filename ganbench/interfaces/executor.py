@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganbench.errors import UsageError
-from ganbench.spec import CohortSpec, Trial
+from ganbench.spec import Shard, Trial
 
 if TYPE_CHECKING:
     from ganbench.plugins.loading import PluginFile
@@ -71,7 +71,7 @@ class TrialResult:
 class Event:
     """Something an executor tells: a shard has got so far, has something to say, or has ended with these outcomes."""
 
-    shard: CohortSpec
+    shard: Shard
     step: int
     outcomes: tuple[TrialResult, ...] = ()
     remark: str = ""
@@ -106,10 +106,6 @@ class Callbacks:
 
 
 # -- executor ----------------------------------------------------------------------------------------------------------
-
-if TYPE_CHECKING:
-    # MERGED
-    from ganbench.spec import CohortSpec
 
 
 @dataclass(frozen=True)
@@ -148,13 +144,13 @@ class Executor(ABC):
         return None
 
     @abstractmethod
-    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
         """Run cohorts to their ends, yielding what happens as it happens.
 
         Closing the generator lets every cohort end after its block and leave a checkpoint.
 
         Args:
-            cohorts: what is missing; they may be cut by their seeds, which do not depend on their company.
+            cohorts: what is missing: cohorts, which may be split by their seeds, and parts of experiments.
             where: results, data and device; threads and the like are the executor's to set.
         """
 
@@ -197,3 +193,18 @@ def _kind(error: BaseException, message: str) -> str:
     if exhausted or (isinstance(error, RuntimeError) and any(text in message.lower() for text in OUT_OF_MEMORY)):
         return EXHAUSTED
     return type(error).__name__
+
+
+# -- work that is no cohort --------------------------------------------------------------------------------------------
+
+
+class Job(Shard):
+    """Work that an executor runs besides cohorts: it is not split, and stores its result itself."""
+
+    @abstractmethod
+    def run(self, where: RunContext, contact: Callbacks) -> list[TrialResult]:
+        """Do it and store what it gives. Whatever it raises is a failure of this job alone."""
+
+    def fail(self, failure: Failure) -> list[TrialResult]:
+        """What is told of it where it has failed."""
+        return [TrialResult(trial, "failed", str(failure)) for trial in self.trials()]

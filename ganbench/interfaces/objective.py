@@ -139,8 +139,6 @@ class Objective:
         Unless overridden: the Jensen-Shannon lower bound for classifiers, the score gap for the others.
         """
         if self.classifier:
-            # MERGED
-
             return js_lower_bound(critic(real), critic(fake))
         return critic(real).mean() - critic(fake).mean()
 

@@ -22,7 +22,7 @@ from ganbench.engine.readings import READINGS
 from ganbench.engine.training_log import TrainingLog
 from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
 from ganbench.interfaces.dataset import Population
-from ganbench.interfaces.executor import EXHAUSTED, Callbacks, Cancelled, Failure, Report, RunContext, TrialResult
+from ganbench.interfaces.executor import EXHAUSTED, Callbacks, Cancelled, Failure, Job, Report, RunContext, TrialResult
 from ganbench.metrics.suite import MetricSuite
 from ganbench.plugins.build import instantiate, load_population, source_hash, variants
 from ganbench.plugins.isolation import isolated, preserved, set_precision
@@ -31,7 +31,7 @@ from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner import reference_generators
 from ganbench.runner.tables import evaluations_table, modes_table, probes_table, steps_table
 from ganbench.runner.trainer import Trainer
-from ganbench.spec import CohortSpec, ProbeProtocol, Trial
+from ganbench.spec import CohortSpec, ProbeProtocol, Shard, Trial
 from ganbench.store import attempts
 from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.folder import LOG, StudyFolder
@@ -165,6 +165,21 @@ def _store(where: RunContext) -> StudyFolder:
 
 Lab = Callable[[], tuple[PluginRegistry, TrainingConfig]]  # loads what a cohort names, when it is first asked
 DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
+
+
+def run_shard(shard: Shard, where: RunContext, contact: Callbacks) -> list[TrialResult]:
+    """Run a cohort or a job to its end; see ``run_cohort``."""
+    if isinstance(shard, CohortSpec):
+        return run_cohort(shard, where, contact)
+    assert isinstance(shard, Job)
+    with preserved():
+        torch.set_num_threads(where.threads)
+        try:
+            return shard.run(where, contact)
+        except Cancelled:
+            raise
+        except Exception as error:  # an experiment may raise anything; the others go on
+            return shard.fail(Failure.of(error))
 
 
 def run_cohort(spec: CohortSpec, where: RunContext, report: Report | Callbacks) -> list[TrialResult]:
@@ -363,11 +378,14 @@ def _probe(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) ->
 # -- processes that died -----------------------------------------------------------------------------------------------
 
 
-def fail(spec: CohortSpec, where: RunContext, failure: Failure | str) -> list[TrialResult]:
+def fail(spec: Shard, where: RunContext, failure: Failure | str) -> list[TrialResult]:
     """Store failed trials for a cohort whose process could not do it, with what its last checkpoint holds."""
     if isinstance(failure, str):
         kind, _, message = failure.partition(": ")
         failure = Failure(kind, message, failure)
+    if isinstance(spec, Job):
+        return spec.fail(failure)
+    assert isinstance(spec, CohortSpec)
     outcomes = []
     for trial in spec.trials():
         try:

@@ -23,7 +23,7 @@ import psutil
 from ganbench.interfaces.executor import Callbacks, Cancelled, Event, Executor, Failure, RunContext, TrialResult
 from ganbench.runner.cohort_run import fail, made_with
 from ganbench.runner.executors.forkserver import context_for
-from ganbench.spec import CohortSpec
+from ganbench.spec import CohortSpec, Shard
 from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.folder import StudyFolder
 from ganbench.store.scratch import scratch_folder
@@ -79,14 +79,14 @@ class Worker:
     """
 
     process: BaseProcess
-    shard: CohortSpec
+    shard: Shard
     connection: Connection
     notes: Path
     deadline: float = float("inf")
     step: int = 0
 
     @classmethod
-    def start(cls, shard: CohortSpec, where: RunContext, notes: Path) -> Worker:
+    def start(cls, shard: Shard, where: RunContext, notes: Path) -> Worker:
         """Start a process on a shard."""
         context = context_for(where.device)
         ours, theirs = context.Pipe(duplex=False)
@@ -180,8 +180,8 @@ def end(workers: Sequence[Worker]) -> None:
 # -- inside the process ------------------------------------------------------------------------------------------------
 
 
-def _work(shard: CohortSpec, where: RunContext, connection: Connection, notes: str) -> None:
-    from ganbench.runner.cohort_run import run_cohort  # which imports torch: whoever starts this process may do without
+def _work(shard: Shard, where: RunContext, connection: Connection, notes: str) -> None:
+    from ganbench.runner.cohort_run import run_shard  # which imports torch: whoever starts this process may do without
     from ganbench.study.provenance import check_source_hashes
 
     stop, gone = _listen(Path(notes))
@@ -200,7 +200,7 @@ def _work(shard: CohortSpec, where: RunContext, connection: Connection, notes: s
     )
     try:
         check_source_hashes(where.source_hashes)
-        outcomes = run_cohort(shard, where, contact)
+        outcomes = run_shard(shard, where, contact)
     except Cancelled:
         sys.exit(ASKED_TO_END)
     except Exception as error:  # none of an objective's, which are rows by now
@@ -247,12 +247,12 @@ class Local(Executor):
     name: ClassVar[str] = "local"
     jobs: int = 0
 
-    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
         """See ``run_local``."""
         return run_local(cohorts, where, self.jobs)
 
 
-def run_local(cohorts: Sequence[CohortSpec], where: RunContext, jobs: int = 0) -> Generator[Event, None, None]:
+def run_local(cohorts: Sequence[Shard], where: RunContext, jobs: int = 0) -> Generator[Event, None, None]:
     """Run cohorts to their ends, yielding what happens as it happens.
 
     Closing it, or an interrupt, lets every process end after its block and leave a checkpoint.
@@ -296,8 +296,8 @@ def _events(running: Sequence[Worker], where: RunContext) -> Iterator[tuple[Work
 
 
 def split(
-    cohorts: Sequence[CohortSpec], jobs: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]] = lambda cohort: []
-) -> list[CohortSpec]:
+    cohorts: Sequence[Shard], jobs: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]] = lambda cohort: []
+) -> list[Shard]:
     """Shards, the costliest first. Seeds do not depend on their company, so a cohort may be cut anywhere.
 
     Few cohorts are cut into as many parts as there are processes, so that none of them ends up waiting for another;
@@ -307,32 +307,23 @@ def split(
     return cut(cohorts, 1 if len(cohorts) >= 4 * jobs else jobs, groups)
 
 
-def cut(
-    cohorts: Sequence[CohortSpec], most: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]]
-) -> list[CohortSpec]:
+def cut(cohorts: Sequence[Shard], most: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]]) -> list[Shard]:
     """Shards, the costliest first: every cohort in at most so many parts, as ``split`` describes them."""
-    shards = []
+    shards: list[Shard] = []
     for cohort in cohorts:
-        together = groups(cohort) if cohort.train else []
+        together = groups(cohort) if isinstance(cohort, CohortSpec) and cohort.train else []
         shards += [cohort.with_seeds(group) for group in together]
         cohort = cohort.with_seeds(seed for seed in cohort.seeds if not any(seed in group for group in together))
         if not cohort.seeds:
             continue
         shards += [cohort.with_seeds(part) for part in partition_seeds(cohort.seeds, most)]
-    return sorted(shards, key=cost, reverse=True)
+    return sorted(shards, key=lambda shard: shard.cost(), reverse=True)
 
 
 def partition_seeds(seeds: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
     """Seeds in at most so many parts, none of them of a single one where that can be helped."""
     parts = min(most, max(1, len(seeds) // 2))
     return [seeds[i::parts] for i in range(parts)]
-
-
-def cost(cohort: CohortSpec) -> float:
-    """Roughly proportional to the time a cohort takes."""
-    n_critic = cohort.objective.fields.get("n_critic", 1)
-    training = (n_critic + 1.5) * cohort.protocol.steps if cohort.train else 0.0
-    return len(cohort.seeds) * (training + cohort.work())
 
 
 def cores() -> int:

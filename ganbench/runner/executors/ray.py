@@ -43,7 +43,7 @@ from ganbench.runner.executors.remote import (
     with_absolute_paths,
     work,
 )
-from ganbench.spec import ENGINE, CohortSpec
+from ganbench.spec import ENGINE, Shard
 from ganbench.store.scratch import delete_abandoned, drop_scratch, make_scratch
 from ganbench.study.provenance import source_hash
 
@@ -472,12 +472,11 @@ class Ray(Executor):
         """See ``device_of``."""
         return device_of(asked, self.gpus_per_cohort)
 
-    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
         """See ``Executor.run``."""
         if not cohorts:
             return
         from ganbench.runner.executors.remote import run_on
-        # MERGED
 
         where = with_absolute_paths(where, self.cpus_per_cohort)
         resources = self.cpus_per_cohort, self.gpus_per_cohort

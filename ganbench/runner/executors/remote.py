@@ -22,7 +22,7 @@ from ganbench.plugins.registry import load_plugins
 from ganbench.runner.cohort_run import fail, made_with
 from ganbench.runner.executors.local import Worker, cut, end
 from ganbench.runner.reference_generators import OBJECTIVE, key_of
-from ganbench.spec import CohortSpec
+from ganbench.spec import CohortSpec, Shard
 from ganbench.store import attempts
 from ganbench.store.attempts import tries_file
 from ganbench.store.checkpoint import Checkpoints
@@ -35,8 +35,8 @@ from ganbench.store.scratch import scratch_folder
 
 
 def divide(
-    cohorts: Sequence[CohortSpec], device: str, slots: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]]
-) -> list[CohortSpec]:
+    cohorts: Sequence[Shard], device: str, slots: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]]
+) -> list[Shard]:
     """Shards, the costliest first.
 
     Seeds cost less together than apart, on a GPU hardly more than one of them, so a cohort is cut only on CPUs, and
@@ -96,7 +96,7 @@ class Task:
 
     number: int
     run: str
-    shard: CohortSpec
+    shard: Shard
     where: RunContext
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -146,9 +146,12 @@ class ClusterBackend(ABC):
 # -- luggage -----------------------------------------------------------------------------------------------------------
 
 
-def luggage(shard: CohortSpec, shelf: Checkpoints) -> Mapping[str, bytes]:
+def luggage(shard: Shard, shelf: Checkpoints) -> Mapping[str, bytes]:
     """A shard's checkpoints, its trials where there are any already, and the generators that its probe freezes."""
-    store, found = shelf.store, {}
+    store = shelf.store
+    found: dict[str, bytes] = {}
+    if not isinstance(shard, CohortSpec):
+        return found
     for file in [*_trials(store, shard), *_references(store, shard), *_checkpoints(shelf, shard)]:
         with suppress(OSError):  # another run may be at it
             found[file.relative_to(store.path).as_posix()] = file.read_bytes()
@@ -416,7 +419,7 @@ class _ShardState:
         after: not to be started before, by ``time.monotonic``.
     """
 
-    shard: CohortSpec
+    shard: Shard
     reached: int = 0
     record: int = 0
     deaths: int = 0
@@ -431,7 +434,7 @@ class _ShardState:
 
 
 def run_on(
-    engine: ClusterBackend, cohorts: Sequence[CohortSpec], where: RunContext, jobs: int = 0
+    engine: ClusterBackend, cohorts: Sequence[Shard], where: RunContext, jobs: int = 0
 ) -> Generator[Event, None, None]:
     """Run cohorts on an engine to their ends, yielding what happens as it happens.
 
@@ -524,7 +527,7 @@ def _end(progress: _ShardState, found: Ended, where: RunContext) -> Event:
     return Event(shard, shard.work(), _settled(shard, where, fail(shard, where, found)))
 
 
-def _settled(shard: CohortSpec, where: RunContext, outcomes: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
+def _settled(shard: Shard, where: RunContext, outcomes: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """Forget what an ended shard needs no more, and look at its folders anew: network file systems remember absence."""
     store = StudyFolder(Path(where.results))
     for outcome in outcomes:
@@ -532,6 +535,6 @@ def _settled(shard: CohortSpec, where: RunContext, outcomes: Sequence[TrialResul
             os.listdir(store.folder(outcome.trial))
         if store.run(outcome.trial) is not None:
             attempts.forget(store, outcome.trial)
-    if all(outcome.status != "failed" for outcome in outcomes):
+    if isinstance(shard, CohortSpec) and all(outcome.status != "failed" for outcome in outcomes):
         Checkpoints(store, {}).remove(shard)
     return tuple(outcomes)

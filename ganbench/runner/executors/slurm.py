@@ -30,7 +30,7 @@ from ganbench.runner.executors.remote import (
     with_absolute_paths,
     work,
 )
-from ganbench.spec import CohortSpec
+from ganbench.spec import Shard
 from ganbench.store.files import remove_folder, write_bytes
 from ganbench.store.folder import StudyFolder
 
@@ -247,12 +247,11 @@ class Slurm(Executor):
             )
         return device_of(asked, self.gpus_per_cohort)
 
-    def run(self, cohorts: Sequence[CohortSpec], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
         """See ``Executor.run``."""
         if not cohorts:
             return
         from ganbench.runner.executors.remote import run_on
-        # MERGED
 
         where = with_absolute_paths(where, self.cpus_per_cohort)
         with (
