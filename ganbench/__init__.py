@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from ganbench.interfaces.architecture import Architecture, CriticNetwork
     from ganbench.interfaces.dataset import Dataset, Population
     from ganbench.interfaces.draw import Draw
-    from ganbench.interfaces.executor import Executor
+    from ganbench.interfaces.executor import Event, Executor
     from ganbench.interfaces.hookspecs import hookimpl
     from ganbench.interfaces.metric import Evaluator, Measured, Metric
     from ganbench.interfaces.objective import Critic, Objective, Optimizer, js_lower_bound, softplus
     from ganbench.networks.dcgan import Dcgan
     from ganbench.networks.mlp import Mlp
+    from ganbench.runner.cohort_run import run_cohort
     from ganbench.store.results import load
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "Dcgan": "ganbench.networks.dcgan",
     "Draw": "ganbench.interfaces.draw",
     "Evaluator": "ganbench.interfaces.metric",
+    "Event": "ganbench.interfaces.executor",
     "Executor": "ganbench.interfaces.executor",
     "Measured": "ganbench.interfaces.metric",
     "Metric": "ganbench.interfaces.metric",
@@ -44,6 +46,7 @@ _HOMES = {
     "hookimpl": "ganbench.interfaces.hookspecs",
     "js_lower_bound": "ganbench.interfaces.objective",
     "load": "ganbench.store.results",
+    "run_cohort": "ganbench.runner.cohort_run",
     "softplus": "ganbench.interfaces.objective",
 }
 
@@ -56,6 +59,7 @@ __all__ = [
     "Dcgan",
     "Draw",
     "Evaluator",
+    "Event",
     "Executor",
     "Measured",
     "Metric",
@@ -69,6 +73,7 @@ __all__ = [
     "hookimpl",
     "js_lower_bound",
     "load",
+    "run_cohort",
     "softplus",
 ]
 

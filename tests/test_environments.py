@@ -471,8 +471,8 @@ def closed_streams():
 
 def test_closed_streams_are_no_error(listed):
     """What is opened next would get their numbers, and with them all that is printed."""
-    code = "import os, sys; sys.argv = ['ganbench', 'list', 'metrics']; from ganbench import cli\n"
-    code += "try:\n    cli.main()\nexcept SystemExit as stop:\n"
+    code = "import os, sys; sys.argv = ['ganbench', 'list', 'metrics']; from ganbench.cli import app\n"
+    code += "try:\n    app.main()\nexcept SystemExit as stop:\n"
     code += "    sys.exit(stop.code or (0 if os.open(os.devnull, os.O_RDONLY) > 2 else 9))"
     env = {"XDG_CACHE_HOME": str(listed[0]), "PYTHONPATH": os.pathsep.join(ROOTS)}
     done = subprocess.run([sys.executable, "-c", code], env=env, preexec_fn=closed_streams, check=False)

@@ -137,16 +137,16 @@ from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_fitting import LONG, study_of
-from ganbench.runner.cohort_run import execute
+from ganbench.runner.cohort_run import run_cohort
 from ganbench.runner.executors.local import _data
-from ganbench.interfaces.executor import Contact
+from ganbench.interfaces.executor import Callbacks
 
 warm, where = study_of(Path(sys.argv[1]) / "warm", 2, **{**LONG, "batch_size": 64})
-execute(warm.cohorts[0], where, lambda step: None)  # what libraries keep is there before the limit is set
+run_cohort(warm.cohorts[0], where, lambda step: None)  # what libraries keep is there before the limit is set
 study, where = study_of(Path(sys.argv[1]) / "limited", 8, **LONG)
 limit = _data() + 280 * 2**20
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-execute(study.cohorts[0], where, Contact(lambda step: None, print))
+run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, print))
 """
 
 

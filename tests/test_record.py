@@ -47,17 +47,17 @@ def test_a_divergence_is_found_at_its_step_whatever_is_joined():
 
 LONG = """
 import psutil, torch
-from ganbench.engine.cohort import Cohort, Setting
+from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.plugins.registry import load_plugins
-from ganbench.engine.training_log import Record
+from ganbench.engine.training_log import TrainingLog
 from ganbench.engine.loop import train
 
 torch.set_num_threads(1)
 found = load_plugins()
 population = found.datasets.find("ring")().load(".")
 parts = found.architectures.find("mlp")(), found.objectives.find("gan")()
-cohort = Cohort(Setting(population, *parts, 2560, compiled=True), (0, 1, 2, 3, 4))
-record = Record(cohort.seeds)
+cohort = Cohort(TrainingConfig(population, *parts, 2560, compiled=True), (0, 1, 2, 3, 4))
+record = TrainingLog(cohort.seeds)
 for segment in train(cohort, set()):
     record.note(segment)
     if segment.last in (640, 2560):

@@ -31,7 +31,7 @@ SHADOWED = ("random", "copy", "types", "signal", "tempfile", "struct", "selector
 START = """
 import sys
 from importlib.util import find_spec
-from ganbench.runner.executors import server
+from ganbench.runner.executors import forkserver as server
 
 def report():
     print(find_spec("ganbench").origin, [f for f in server.search_path()], flush=True)

@@ -167,39 +167,32 @@ Lab = Callable[[], tuple[PluginRegistry, TrainingConfig]]  # loads what a cohort
 DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
 
 
-def run_shard(shard: Shard, where: RunContext, contact: Callbacks) -> list[TrialResult]:
-    """Run a cohort or a job to its end; see ``run_cohort``."""
-    if isinstance(shard, CohortSpec):
-        return run_cohort(shard, where, contact)
-    assert isinstance(shard, Job)
-    with preserved():
-        torch.set_num_threads(where.threads)
-        try:
-            return shard.run(where, contact)
-        except Cancelled:
-            raise
-        except Exception as error:  # an experiment may raise anything; the others go on
-            return shard.fail(Failure.of(error))
+def run_cohort(spec: Shard, where: RunContext, report: Report | Callbacks) -> list[TrialResult]:
+    """Train and probe a cohort and store its trials. Whatever it raises becomes failed trials; nothing is lost.
 
-
-def run_cohort(spec: CohortSpec, where: RunContext, report: Report | Callbacks) -> list[TrialResult]:
-    """Train and probe the cohort and store its trials. Whatever it raises becomes failed trials; nothing is lost.
-
-    Trials that another run is at are waited for, and its results taken.
+    Trials that another run is at are waited for, and its results taken. A part of an experiment is measured and stored.
 
     Args:
-        spec: the cohort.
+        spec: the cohort, or the part.
         where: it runs.
-        report: told how far it is; a Contact can do more.
+        report: is called with the number of steps that are done; Callbacks can do more.
 
     Raises:
-        Stopped: it was asked to end early.
+        Cancelled: it was asked to end early.
     """
     contact = report if isinstance(report, Callbacks) else Callbacks(report)
     with preserved():
         torch.set_num_threads(where.threads)
-        set_precision(spec.protocol.precision)
-        return _execute(spec, where, contact)
+        if isinstance(spec, CohortSpec):
+            set_precision(spec.protocol.precision)
+            return _execute(spec, where, contact)
+        assert isinstance(spec, Job)
+        try:
+            return spec.run(where, contact)
+        except Cancelled:
+            raise
+        except Exception as error:  # an experiment may raise anything; the others go on
+            return spec.fail(Failure.of(error))
 
 
 def _execute(spec: CohortSpec, where: RunContext, contact: Callbacks) -> list[TrialResult]:

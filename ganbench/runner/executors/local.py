@@ -181,7 +181,7 @@ def end(workers: Sequence[Worker]) -> None:
 
 
 def _work(shard: Shard, where: RunContext, connection: Connection, notes: str) -> None:
-    from ganbench.runner.cohort_run import run_shard  # which imports torch: whoever starts this process may do without
+    from ganbench.runner.cohort_run import run_cohort  # which imports torch: whoever starts this process may do without
     from ganbench.study.provenance import check_source_hashes
 
     stop, gone = _listen(Path(notes))
@@ -200,7 +200,7 @@ def _work(shard: Shard, where: RunContext, connection: Connection, notes: str) -
     )
     try:
         check_source_hashes(where.source_hashes)
-        outcomes = run_shard(shard, where, contact)
+        outcomes = run_cohort(shard, where, contact)
     except Cancelled:
         sys.exit(ASKED_TO_END)
     except Exception as error:  # none of an objective's, which are rows by now
