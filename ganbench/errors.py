@@ -6,6 +6,7 @@ GanbenchError                 shown to the user as one sentence, never as a trac
 │   └── DamageError           a stored file that is not what was written
 ├── StorageError              the disk is full or failed while writing            exit code 1
 │   └── ObstructedError       a link or another thing stands where a file belongs exit code 2
+├── ProcessError              a process that does a part of the work was ended  exit code 1
 ├── PluginError               a plugin that is broken, clashes or breaks its contract exit code 2
 │   └── OutdatedError         a plugin that was made for another ganbench
 ├── DataError                 a dataset that is missing, truncated or malformed       exit code 2
@@ -55,6 +56,10 @@ class StorageError(GanbenchError, OSError):
 
 class ObstructedError(StorageError):
     """A file could not be written, as a link, a folder or another thing stands where it or its folder belongs."""
+
+
+class ProcessError(GanbenchError):
+    """A process that does a part of the work was ended from outside: by the system for want of memory, say."""
 
 
 class PluginError(GanbenchError):

@@ -130,7 +130,7 @@ def parts_on_disk(folder):
     StudyFolder(folder).begin({"command": "test"})
     parts = reproduction.parts_of(find_claims([]), Profile())[:2]
     for k, part in enumerate(parts):
-        part.write(folder, [{"experiment": part.experiment.name, "part": part.name, **row("quantity", k)}])
+        part.write(folder, [{"experiment": part.experiment, "part": part.part, **row("quantity", k)}])
     return parts
 
 
@@ -138,7 +138,7 @@ def test_measurements_have_a_record_of_how_they_were_made(tmp_path):
     part, _ = parts_on_disk(tmp_path)
     assert part.read(tmp_path) == part.file(tmp_path).read_bytes()
     record = json.loads(part.record(tmp_path).read_text())
-    assert (record["experiment"], record["part"]) == (part.experiment.name, part.name)
+    assert (record["experiment"], record["part"]) == (part.experiment, part.part)
     assert record["versions"]["torch"]
     assert {"machine", "git", "profile", "files"} <= set(record)
     assert inspect(tmp_path) == []

@@ -15,7 +15,7 @@ import typer
 
 from ganbench import __version__
 from ganbench.cli.terminal import UNREAD, discard, echo_err, prepare_streams, settle_streams, tell
-from ganbench.errors import GanbenchError, ObstructedError, StorageError, UsageError
+from ganbench.errors import GanbenchError, ObstructedError, ProcessError, StorageError, UsageError
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -77,6 +77,8 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         return str(error), USAGE
     if isinstance(error, StorageError) or number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{error}; what was finished is kept, and the same command runs what is missing", FAILED
+    if isinstance(error, ProcessError):
+        return str(error), FAILED
     if isinstance(error, GanbenchError):
         return str(error), USAGE
     if isinstance(error, OSError) and number == errno.ENAMETOOLONG:
@@ -117,8 +119,7 @@ def _listen() -> list[int]:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as the shell sets it for what runs in the background
-        signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupt)  # also where a script has started this with `&`, which ignores it
     return heard
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import multiprocessing as mp
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,10 +22,11 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
+from ganbench.errors import ProcessError
 from ganbench.report.figures.figure import FigureSpec, plate_figure
 from ganbench.report.figures.style import COLOURS, INK, LINE, PAPER, QUIET, style
 from ganbench.report.tables import Download, HtmlTable
-from ganbench.runner.executors.forkserver import context_for
+from ganbench.runner.executors.forkserver import context_for, end_with_parent
 from ganbench.store.files import make_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -211,19 +214,26 @@ class FigureWriter:
         self._waiting: list[FigureSpec] = []
         self._drawn: list[Future[Rendered]] = []
         self._pool: ProcessPoolExecutor | None = None
+        self._others = set(mp.active_children())
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._pool is None:
+            return
+        if kind is not None:  # nobody wants what they draw any more
+            for process in set(mp.active_children()) - self._others:
+                process.terminate()
+        self._pool.shutdown(cancel_futures=True)
 
     def take(self, plates: Sequence[FigureSpec]) -> None:
         """Add plates to what has to be drawn."""
         self._waiting += plates
         if self._pool is None and self._jobs > 1 and sum(len(plate.panels) for plate in self._waiting) >= MANY:
-            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context_for("cpu", preload=()))
+            self._pool = ProcessPoolExecutor(
+                self._jobs, mp_context=context_for("cpu", preload=()), initializer=end_with_parent
+            )
         if self._pool is not None:
             self._drawn += [
                 self._pool.submit(render_figure, plate, self._folder, self._below) for plate in self._waiting
@@ -232,9 +242,13 @@ class FigureWriter:
 
     def finish(self) -> list[Rendered]:
         """All plates that were taken, as the page needs them, in their order."""
-        return [future.result() for future in self._drawn] + [
-            render_figure(plate, self._folder, self._below) for plate in self._waiting
-        ]
+        try:
+            drawn = [future.result() for future in self._drawn]
+        except BrokenProcessPool:
+            raise ProcessError(
+                "a process that draws figures was ended (out of memory?); report with --jobs 1"
+            ) from None
+        return [*drawn, *(render_figure(plate, self._folder, self._below) for plate in self._waiting)]
 
 
 def render_figure(plate: FigureSpec, folder: Path, below: Path | None = None) -> Rendered:

@@ -14,6 +14,7 @@ import signal
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -54,6 +55,20 @@ def context_for(device: str, preload: Sequence[str] = PRELOADED) -> mp.context.B
         return _SpawnContext()
     start(preload)
     return mp.get_context("forkserver")
+
+
+def end_with_parent() -> None:
+    """Let a process of a pool end with the process that started it; interrupts from the terminal are that one's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def search_path() -> list[str]:
