@@ -141,11 +141,11 @@ def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
     registry = load_plugins([*known, entry("stranger", INLINE)])
     assert [p.error for p in registry.plugins if p.state != "loaded"] == []
     settings = {"inline.threads": ("2",)}
-    study, where = study_of(
+    study, context = study_of(
         tmp_path / "a", registry, executor="inline", settings=settings, steps=10, evaluate_every=10, probe=False
     )
     assert study.executor.threads == 2
-    (event,) = study.executor.run(study.cohorts, where)
+    (event,) = study.executor.run(study.cohorts, context)
     assert [outcome.status for outcome in event.outcomes] == ["completed"] * 2
     with pytest.raises(UnknownNameError, match="'inlin'; did you mean 'inline'"):
         choose(Request(executor="inlin"), registry)
@@ -199,11 +199,11 @@ class Fragile(ClusterBackend):
 
     def result(self, job):
         task = self.tasks[job]
-        name, store = task.shard.objective.label, StudyFolder(Path(task.where.results))
+        name, store = task.shard.objective.label, StudyFolder(Path(task.context.results))
         if failure := (self.deaths.get(name) or [None]).pop(0):
             attempts.begin(store, task.shard.trials())
             return failure
-        return tuple(run_cohort(task.shard, task.where, lambda step: None))
+        return tuple(run_cohort(task.shard, task.context, lambda step: None))
 
     def news(self):
         found, self.heard = self.heard, []
@@ -224,8 +224,8 @@ def at_once(monkeypatch):
 
 @pytest.mark.slow
 def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
-    study, where = study_of(tmp_path / "a", objectives=("gan", "wgan"))
-    events = list(run_on(Fragile({"wgan": [DIED, DIED]}), study.cohorts, where))
+    study, context = study_of(tmp_path / "a", objectives=("gan", "wgan"))
+    events = list(run_on(Fragile({"wgan": [DIED, DIED]}), study.cohorts, context))
     assert [o.status for event in events for o in event.outcomes] == ["completed"] * 4
     remarks = [event.remark for event in events if event.remark]
     assert remarks[0] == (
@@ -243,9 +243,9 @@ def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
 
 @pytest.mark.slow
 def test_what_dies_again_and_again_is_failed_rows_and_the_rest_goes_on(at_once, tmp_path):
-    study, where = study_of(tmp_path / "a", objectives=("gan", "wgan"))
+    study, context = study_of(tmp_path / "a", objectives=("gan", "wgan"))
     engine = Fragile({"wgan": [DIED] * 9})
-    outcomes = [o for event in run_on(engine, study.cohorts, where) for o in event.outcomes]
+    outcomes = [o for event in run_on(engine, study.cohorts, context) for o in event.outcomes]
     assert {o.trial.objective: o.status for o in outcomes} == {"gan": "completed", "wgan": "failed"}
     trials = ganbench.load(tmp_path / "a").trials.set_index("objective")
     assert set(trials.loc["wgan", "attempts"]) == {remote.TRIES}
@@ -254,9 +254,9 @@ def test_what_dies_again_and_again_is_failed_rows_and_the_rest_goes_on(at_once, 
 
 
 def test_an_error_of_the_cohorts_own_is_not_repeated(at_once, tmp_path):
-    study, where = study_of(tmp_path / "a")
+    study, context = study_of(tmp_path / "a")
     engine = Fragile({"gan": [Failure("TimeLimit", "the trial ran too long", "log")]})
-    (event,) = [event for event in run_on(engine, study.cohorts, where) if event.outcomes]
+    (event,) = [event for event in run_on(engine, study.cohorts, context) if event.outcomes]
     assert {outcome.error for outcome in event.outcomes} == {"TimeLimit: the trial ran too long"}
     assert len(engine.tasks) == 1
 
@@ -272,9 +272,9 @@ def test_deaths_are_counted_from_the_last_that_got_further():
 
 @pytest.mark.slow
 def test_no_more_than_asked_for_are_on_their_way_and_closing_stops_them(at_once, tmp_path):
-    study, where = study_of(tmp_path / "a", objectives=("gan", "wgan", "nsgan"))
+    study, context = study_of(tmp_path / "a", objectives=("gan", "wgan", "nsgan"))
     engine = Fragile(at_once=9)
-    events = run_on(engine, study.cohorts, where, jobs=2)
+    events = run_on(engine, study.cohorts, context, jobs=2)
     while not next(events).outcomes:
         pass
     events.close()
@@ -311,13 +311,13 @@ def test_cohorts_are_cut_only_where_slots_would_stand_idle(cohorts, device, slot
 
 @pytest.mark.slow
 def test_a_pause_is_no_attempt_and_a_death_is_one(tmp_path):
-    study, where = study_of(tmp_path / "a")
+    study, context = study_of(tmp_path / "a")
     (spec,) = study.cohorts
     with pytest.raises(Cancelled):
-        run_cohort(spec, where, Callbacks(lambda step: None, stopped=lambda: True))
+        run_cohort(spec, context, Callbacks(lambda step: None, stopped=lambda: True))
     assert {attempts.count(study.store(), trial) for trial in spec.trials()} == {1}
     attempts.begin(study.store(), spec.trials())  # by a process that is never heard of again
-    run_cohort(spec, where, lambda step: None)
+    run_cohort(spec, context, lambda step: None)
     assert ganbench.load(tmp_path / "a").trials["attempts"].tolist() == [2, 2]
 
 
@@ -355,11 +355,11 @@ def test_a_lease_is_taken_over_when_its_holder_is_gone_or_silent(tmp_path, monke
 
 
 def test_a_machine_with_other_code_makes_failed_rows_and_no_wrong_numbers(tmp_path):
-    study, where = study_of(tmp_path / "a")
+    study, context = study_of(tmp_path / "a")
     (spec,) = study.cohorts
-    outcomes = run_cohort(replace(spec, objective=replace(spec.objective, code="edited")), where, lambda step: None)
+    outcomes = run_cohort(replace(spec, objective=replace(spec.objective, code="edited")), context, lambda step: None)
     assert all("'gan' has another source on" in outcome.error for outcome in outcomes)
-    outcomes = run_cohort(replace(spec, dataset=replace(spec.dataset, code="other")), where, lambda step: None)
+    outcomes = run_cohort(replace(spec, dataset=replace(spec.dataset, code="other")), context, lambda step: None)
     assert all("are not those of the machine where the run began" in outcome.error for outcome in outcomes)
 
 
@@ -383,9 +383,9 @@ class Direct(Channel):
 
 @pytest.mark.slow
 def test_results_of_a_machine_that_does_not_see_the_folder_are_sent_whole(tmp_path):
-    study, where = study_of(tmp_path / "a", probe=True)
+    study, context = study_of(tmp_path / "a", probe=True)
     (spec,) = study.cohorts
-    outcomes = work(Task(0, "a-run-without-a-mark", spec, where), Direct(tmp_path / "a"), [])
+    outcomes = work(Task(0, "a-run-without-a-mark", spec, context), Direct(tmp_path / "a"), [])
     assert [outcome.status for outcome in outcomes] == ["completed"] * 2
     alone, elsewhere = study_of(tmp_path / "b", probe=True)
     run_cohort(alone.cohorts[0], elsewhere, lambda step: None)
@@ -408,9 +408,9 @@ def test_a_parcel_never_leads_out_of_the_folder(tmp_path, name):
 
 @pytest.mark.slow
 def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
-    study, where = study_of(tmp_path / "a")
+    study, context = study_of(tmp_path / "a")
     with pytest.raises(Cancelled):
-        run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, stopped=lambda: True))
+        run_cohort(study.cohorts[0], context, Callbacks(lambda step: None, stopped=lambda: True))
     ((record, tensors),) = [
         (f, next(f.parent.glob("*.safetensors"))) for f in (tmp_path / "a").glob("checkpoints/*/checkpoint.json")
     ]
@@ -431,9 +431,9 @@ def test_a_checkpoint_in_the_middle_of_a_change_is_not_sent(tmp_path):
 @pytest.mark.slow
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_sent_the_next_time(tmp_path, monkeypatch):
     """The trainer writes the next one and removes this one between two looks of whoever sends it."""
-    study, where = study_of(tmp_path / "a")
+    study, context = study_of(tmp_path / "a")
     with pytest.raises(Cancelled):
-        run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, stopped=lambda: True))
+        run_cohort(study.cohorts[0], context, Callbacks(lambda step: None, stopped=lambda: True))
     (tensors,) = (tmp_path / "a").glob("checkpoints/*/*.safetensors")
     sent, content = [], tensors.read_bytes()
     sender = Sender(tmp_path / "a", sent.append)

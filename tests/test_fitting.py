@@ -76,15 +76,15 @@ def small_device(monkeypatch):
 @pytest.mark.slow
 def test_what_does_not_fit_takes_turns(small_device, tmp_path):
     said = []
-    study, where = study_of(tmp_path / "a", 8, **SHORT)
-    outcomes = run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, said.append))
+    study, context = study_of(tmp_path / "a", 8, **SHORT)
+    outcomes = run_cohort(study.cohorts[0], context, Callbacks(lambda step: None, said.append))
     assert [o.status for o in outcomes] == ["completed"] * 8
     assert sorted(Small.made[-3:]) == [2, 3, 3]
     (sentence,) = said
     assert sentence.endswith("8 seeds do not fit into memory at once; they take turns, 3 at a time")
     small_device.undo()
-    study, where = study_of(tmp_path / "b", 8, **SHORT)
-    run_cohort(study.cohorts[0], where, lambda step: None)
+    study, context = study_of(tmp_path / "b", 8, **SHORT)
+    run_cohort(study.cohorts[0], context, lambda step: None)
     same(tables(tmp_path / "a"), tables(tmp_path / "b"))
 
 
@@ -104,8 +104,8 @@ def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     monkeypatch.setattr("ganbench.runner.trainer.Cohort", FullLater)
     monkeypatch.setattr(memory, "Cohort", FullLater)
     said = []
-    study, where = study_of(tmp_path / "a", 8, **SHORT)
-    outcomes = run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, said.append))
+    study, context = study_of(tmp_path / "a", 8, **SHORT)
+    outcomes = run_cohort(study.cohorts[0], context, Callbacks(lambda step: None, said.append))
     assert [o.status for o in outcomes] == ["completed"] * 8
     assert [sentence.rpartition("; ")[2] for sentence in said] == ["they take turns, 3 at a time"]
 
@@ -113,8 +113,8 @@ def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_what_does_not_fit_at_all_fails_with_the_reason(small_device, tmp_path):
     small_device.setattr(Small, "room", 1)
-    study, where = study_of(tmp_path, 5, **SHORT)
-    outcomes = run_cohort(study.cohorts[0], where, lambda step: None)
+    study, context = study_of(tmp_path, 5, **SHORT)
+    outcomes = run_cohort(study.cohorts[0], context, lambda step: None)
     assert [o.status for o in sorted(outcomes, key=lambda o: o.trial.seed)] == [
         "failed",
         "failed",
@@ -126,9 +126,9 @@ def test_what_does_not_fit_at_all_fails_with_the_reason(small_device, tmp_path):
 
 
 def test_the_search_ends_when_it_is_asked_to(small_device, tmp_path):
-    study, where = study_of(tmp_path, 8, **SHORT)
+    study, context = study_of(tmp_path, 8, **SHORT)
     with pytest.raises(Cancelled):
-        run_cohort(study.cohorts[0], where, Callbacks(lambda step: None, stopped=lambda: len(Small.made) > 1))
+        run_cohort(study.cohorts[0], context, Callbacks(lambda step: None, stopped=lambda: len(Small.made) > 1))
 
 
 LIMITED = """
@@ -162,6 +162,6 @@ def test_a_process_with_little_memory_trains_all_seeds_in_turns(tmp_path):
     assert list(found.trials["status"]) == ["completed"] * 8
     companies = [json.loads(run.read_text())["cohort"] for run in (tmp_path / "limited").glob("trials/*/run.json")]
     assert max(map(len, companies)) < 8
-    study, where = study_of(tmp_path / "free", 8, **LONG)
-    run_cohort(study.cohorts[0], where, lambda step: None)
+    study, context = study_of(tmp_path / "free", 8, **LONG)
+    run_cohort(study.cohorts[0], context, lambda step: None)
     same(tables(tmp_path / "limited"), tables(tmp_path / "free"))

@@ -352,12 +352,12 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
             out=str(tmp_path / out),
         )  # fmt: skip
         study = make_study(request, load_plugins(files=files), tmp_path)
-        where = RunContext(str(tmp_path / out), str(tmp_path), "cpu", threads=1, compile="off", plugins=files)
+        context = RunContext(str(tmp_path / out), str(tmp_path), "cpu", threads=1, compile="off", plugins=files)
         study.store().open()
         study.store().begin({"trials": [trial.id for trial in study.trials()]})
         for cohort in study.cohorts:
-            contact = replace(cohort_run.Contact(lambda step: None), say=said.append)
-            outcomes = cohort_run.run_cohort(cohort, where, contact)
+            contact = replace(cohort_run.Callbacks(lambda step: None), say=said.append)
+            outcomes = cohort_run.run_cohort(cohort, context, contact)
             assert cohort.objective.name == "hostile" or [o.status for o in outcomes] == ["completed"] * 2
     same(tables(tmp_path / "after", ["gan"]), tables(tmp_path / "alone"))
     assert [text for text in said if DTYPE in text and "torch's number of threads" in text]

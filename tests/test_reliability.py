@@ -120,9 +120,9 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
 ):
     registry = offering(cls)
     monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
-    study, where = study_of(tmp_path / "s", registry, objectives=(cls.name, "gan"))
+    study, context = study_of(tmp_path / "s", registry, objectives=(cls.name, "gan"))
     for cohort in study.missing():
-        run_cohort(cohort, where, lambda step: None)
+        run_cohort(cohort, context, lambda step: None)
     results = ganbench.load(tmp_path / "s")
     rows = results.trials[results.trials["objective"] == cls.name]
     assert set(rows["status"]) == {status}
@@ -134,8 +134,8 @@ def test_what_an_objective_does_becomes_a_row_with_all_that_was_measured(
     counts = results.steps[results.steps["objective"] == cls.name].groupby("trial").size()
     assert counts.tolist() == [last_step] * 2 * (last_step > 0)
     assert inspect(tmp_path / "s") == []
-    alone, where = study_of(tmp_path / "alone")
-    run_cohort(alone.cohorts[0], where, lambda step: None)
+    alone, context = study_of(tmp_path / "alone")
+    run_cohort(alone.cohorts[0], context, lambda step: None)
     same(tables(tmp_path / "s", ["gan"]), tables(tmp_path / "alone"))
 
 
@@ -145,32 +145,32 @@ def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tm
 
     registry = offering(OneSeedsDataRaises)
     monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
-    study, where = study_of(tmp_path / "s", registry, objectives=("picky",), seeds=(0, 1, 2))
+    study, context = study_of(tmp_path / "s", registry, objectives=("picky",), seeds=(0, 1, 2))
     population = REGISTRY.datasets.find("ring")().load(Path())
     tickets = population.draw((64, 8), generator(1, "real", 1, 0))[70 - 65]
     monkeypatch.setattr(OneSeedsDataRaises, "victim", population.take(tickets).sum().item())
     with pytest.warns(UserWarning, match="seed by seed"):
-        run_cohort(study.cohorts[0], where, lambda step: None)
+        run_cohort(study.cohorts[0], context, lambda step: None)
     rows = ganbench.load(tmp_path / "s").trials.set_index("seed")["status"]
     assert rows.to_dict() == {0: "completed", 1: "failed", 2: "completed"}
 
 
 @pytest.mark.slow
 def test_a_process_that_died_leaves_rows_with_what_its_checkpoint_holds(tmp_path):
-    study, where = study_of(tmp_path / "s")
-    where = replace(where, checkpoint_seconds=0.0)
+    study, context = study_of(tmp_path / "s")
+    context = replace(context, checkpoint_seconds=0.0)
     (cohort,) = study.cohorts
     looks = iter(range(1))
     with pytest.raises(Cancelled):
-        run_cohort(cohort, where, Callbacks(lambda step: None, stopped=lambda: next(looks, None) is None))
-    outcomes = fail(cohort, where, Failure("WorkerDied", "the process was ended by SIGKILL", "all that is known"))
+        run_cohort(cohort, context, Callbacks(lambda step: None, stopped=lambda: next(looks, None) is None))
+    outcomes = fail(cohort, context, Failure("WorkerDied", "the process was ended by SIGKILL", "all that is known"))
     assert [o.status for o in outcomes] == ["failed", "failed"]
     trials = ganbench.load(tmp_path / "s").trials
     assert trials["last_step"].tolist() == [128, 128]
     assert (tmp_path / "s" / outcomes[0].log).read_text() == "all that is known"
-    run_cohort(study.missing()[0], where, lambda step: None)  # and the next run goes on from there
-    calm, where = study_of(tmp_path / "calm")
-    run_cohort(calm.cohorts[0], where, lambda step: None)
+    run_cohort(study.missing()[0], context, lambda step: None)  # and the next run goes on from there
+    calm, context = study_of(tmp_path / "calm")
+    run_cohort(calm.cohorts[0], context, lambda step: None)
     same(tables(tmp_path / "s"), tables(tmp_path / "calm"))
 
 
@@ -188,7 +188,7 @@ def test_an_exception_whose_message_raises_is_still_a_failure():
 
 @pytest.mark.slow
 def test_a_trial_that_is_held_is_waited_for_and_its_result_taken(tmp_path):
-    study, where = study_of(tmp_path / "s")
+    study, context = study_of(tmp_path / "s")
     (cohort,) = study.cohorts
     first, second = cohort.trials()
     waited = []
@@ -204,21 +204,21 @@ def test_a_trial_that_is_held_is_waited_for_and_its_result_taken(tmp_path):
         assert none == []
     with acquire_trials(study.store(), [first, second], other_run_ends) as both:
         assert both == [first, second]
-    run_cohort(cohort, where, lambda step: None)
+    run_cohort(cohort, context, lambda step: None)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "s").glob("trials/*/*")}
-    assert [o.status for o in run_cohort(cohort, where, lambda step: None)] == ["completed"] * 2
+    assert [o.status for o in run_cohort(cohort, context, lambda step: None)] == ["completed"] * 2
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
 def test_a_failure_of_another_run_since_this_one_began_is_taken_and_an_older_one_is_not(tmp_path, monkeypatch):
     registry = offering(MutatesItsInputs)
     monkeypatch.setattr("ganbench.runner.cohort_run.load_plugins", lambda files=(): registry)
-    study, where = study_of(tmp_path / "s", registry, objectives=("mutates",), seeds=(0,))
+    study, context = study_of(tmp_path / "s", registry, objectives=("mutates",), seeds=(0,))
     (cohort,), (trial,) = study.cohorts, study.trials()
-    run_cohort(cohort, where, lambda step: None)
-    run_cohort(cohort, replace(where, since="2000"), lambda step: None)
+    run_cohort(cohort, context, lambda step: None)
+    run_cohort(cohort, replace(context, since="2000"), lambda step: None)
     assert study.store().attempts(trial) == 1
-    run_cohort(cohort, where, lambda step: None)
+    run_cohort(cohort, context, lambda step: None)
     assert study.store().attempts(trial) == 2
 
 
@@ -243,11 +243,11 @@ def test_no_label_leads_out_of_the_results_folder(tmp_path, name):
 
 @pytest.mark.slow
 def test_a_trials_folder_that_is_a_link_is_not_written_through(tmp_path):
-    study, where = study_of(tmp_path / "s")
+    study, context = study_of(tmp_path / "s")
     (tmp_path / "elsewhere").mkdir()
     for trial in study.trials():
         study.store().folder(trial).symlink_to(tmp_path / "elsewhere")
-    outcomes = run_cohort(study.cohorts[0], where, lambda step: None)
+    outcomes = run_cohort(study.cohorts[0], context, lambda step: None)
     assert all("is a link" in outcome.error for outcome in outcomes)
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -257,9 +257,9 @@ MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 @pytest.mark.slow
 def test_no_stored_file_is_a_pickle_or_an_archive(tmp_path):
-    study, where = study_of(tmp_path / "s", probe=True, steps=8)
-    where = replace(where, checkpoint_seconds=0.0)
-    run_cohort(study.cohorts[0], where, lambda step: None)
+    study, context = study_of(tmp_path / "s", probe=True, steps=8)
+    context = replace(context, checkpoint_seconds=0.0)
+    run_cohort(study.cohorts[0], context, lambda step: None)
     files = [p for p in (tmp_path / "s").rglob("*") if p.is_file()]
     assert {p.suffix for p in files} == {".json", ".parquet", ".safetensors", ".lock"}
     assert not [p for p in files if p.read_bytes().startswith(MAGIC)]

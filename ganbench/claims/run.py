@@ -67,11 +67,11 @@ class Part(Job):
         """The same."""
         return self
 
-    def run(self, where: RunContext, contact: Callbacks) -> list[TrialResult]:
+    def run(self, context: RunContext, contact: Callbacks) -> list[TrialResult]:
         """Measure, and store what was measured."""
         contact.working()
         rows = self._experiment().run(self.profile, self.part)
-        self.write(Path(where.results), [{"experiment": self.experiment, "part": self.part, **row} for row in rows])
+        self.write(Path(context.results), [{"experiment": self.experiment, "part": self.part, **row} for row in rows])
         return [TrialResult(trial, "completed") for trial in self.trials()]
 
     def file(self, folder: Path) -> Path:

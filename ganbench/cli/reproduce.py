@@ -61,10 +61,10 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], reques
     if len(parts) > len(missing):
         echo_err(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
     hashes = source_hashes(registry.plugins)
-    where = RunContext(
+    context = RunContext(
         str(folder), str(data_root()), "cpu", 1, command, trial_timeout=request.trial_timeout, source_hashes=hashes
     )
-    errors = _measure(missing, executor, where) if missing else {}
+    errors = _measure(missing, executor, context) if missing else {}
     verdicts = run.judge(claims, chosen, folder, errors)
     file = run.write_verdicts(verdicts, folder)
     print_verdicts(verdicts)
@@ -80,12 +80,12 @@ def device_of_claims(executor: Executor, request: Request) -> None:
         raise UsageError(f"--device {request.device}: experiments of claims run on the CPU; leave it out")
 
 
-def _measure(missing: Sequence[run.Part], executor: Executor, where: RunContext) -> dict[str, str]:
+def _measure(missing: Sequence[run.Part], executor: Executor, context: RunContext) -> dict[str, str]:
     """Why experiments failed, by their names."""
     errors: dict[str, str] = {}
     begun: dict[Hashable, float] = {}
     ended = 0
-    with guarded(executor, "running with"), closing(executor.run(missing, where)) as events:
+    with guarded(executor, "running with"), closing(executor.run(missing, context)) as events:
         for event in events:
             if event.remark:
                 echo_err(event.remark)

@@ -50,7 +50,7 @@ def rerun(
         echo_err("it was compiled when that was no part of a trial's settings: numbers differ in rounding")
     echo_err(f"{trial.id}: running it again ({stored.spec.protocol.steps} steps)")
     with scratch_folder("ganbench-rerun-") as elsewhere:
-        where = RunContext(
+        context = RunContext(
             str(elsewhere),
             str(below),
             _device(str(stored.run["device"])),
@@ -61,7 +61,7 @@ def rerun(
             source_hashes=source_hashes(registry.plugins),
             origins=origins(registry, stored.spec.components()),
         )
-        with closing(run_local([stored.spec], where)) as events:
+        with closing(run_local([stored.spec], context)) as events:
             for event in events:
                 for outcome in event.outcomes:
                     echo_err(f"{outcome.status} {outcome.error}".rstrip())

@@ -176,15 +176,15 @@ def _run_missing(
     done = len(study.trials()) - sum(len(cohort.seeds) for cohort in missing)
     if done:
         echo_err(f"{done} of {len(study.trials())} trials are already there")
-    where = replace(_surroundings(study, request, registry, root), plugins=files)
+    context = replace(_context(study, request, registry, root), plugins=files)
     if missing or not store.is_begun():
         trials = [trial.id for trial in study.trials()]
         store.open()
         with store.lock("study", echo_err):
-            store.begin({**asdict(request), "command": where.command, "trials": trials})
+            store.begin({**asdict(request), "command": context.command, "trials": trials})
     outcomes: list[TrialResult] = []
     running = guarded(study.executor, "running with")
-    with running, progress_bars(missing) as advance, closing(study.executor.run(missing, where)) as events:
+    with running, progress_bars(missing) as advance, closing(study.executor.run(missing, context)) as events:
         steps = _Steps()
         for event in events:
             if event.remark:
@@ -197,7 +197,7 @@ def _run_missing(
     return outcomes
 
 
-def _surroundings(study: Study, request: Request, registry: PluginRegistry, root: Path) -> RunContext:
+def _context(study: Study, request: Request, registry: PluginRegistry, root: Path) -> RunContext:
     return RunContext(
         str(study.out),
         str(root),

@@ -100,7 +100,7 @@ class Callbacks:
     pausing: Callable[[], bool] = lambda: True
 
     def pause(self) -> None:
-        """A moment at which everything may end. Raises Stopped."""
+        """A moment at which everything may end. Raises Cancelled."""
         if self.stopped():
             raise Cancelled
 
@@ -144,14 +144,14 @@ class Executor(ABC):
         return None
 
     @abstractmethod
-    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], context: RunContext) -> Generator[Event, None, None]:
         """Run cohorts to their ends, yielding what happens as it happens.
 
         Closing the generator lets every cohort end after its block and leave a checkpoint.
 
         Args:
             cohorts: what is missing: cohorts, which may be split by their seeds, and parts of experiments.
-            where: results, data and device; threads and the like are the executor's to set.
+            context: results, data and device; threads and the like are the executor's to set.
         """
 
 
@@ -202,7 +202,7 @@ class Job(Shard):
     """Work that an executor runs besides cohorts: it is not split, and stores its result itself."""
 
     @abstractmethod
-    def run(self, where: RunContext, contact: Callbacks) -> list[TrialResult]:
+    def run(self, context: RunContext, contact: Callbacks) -> list[TrialResult]:
         """Do it and store what it gives. Whatever it raises is a failure of this job alone."""
 
     def fail(self, failure: Failure) -> list[TrialResult]:

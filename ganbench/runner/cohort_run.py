@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 def store_trained(
     trial: Trial,
     spec: CohortSpec,
-    where: RunContext,
+    context: RunContext,
     record: TrainingLog,
     cohort: Cohort | None,
     wall_seconds: float,
@@ -60,7 +60,7 @@ def store_trained(
     Raises:
         StorageError: it could not be written.
     """
-    store, divergence = _store(where), record.divergence(trial.seed)
+    store, divergence = _store(context), record.divergence(trial.seed)
     failure = None if divergence else failure
     status = "failed" if failure else "diverged" if divergence else "completed"
     tables = {
@@ -82,8 +82,8 @@ def store_trained(
         "compile": _compilation(spec, cohort),
         "probe": None,
         "places": {c.kind: dict(c.place) for c in spec.components() if c.place},
-        "origins": {c.kind: where.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
-        **_made(where),
+        "origins": {c.kind: context.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
+        **_made(context),
     }
     store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
     attempts.forget(store, trial)
@@ -97,15 +97,15 @@ def _compilation(spec: CohortSpec, cohort: Cohort | None) -> dict[str, Any]:
     return {"asked": "on" if asked else "off", "compiled": compiled, "reason": reason}
 
 
-def _made(where: RunContext) -> dict[str, Any]:
+def _made(context: RunContext) -> dict[str, Any]:
     """How a result was made."""
     return {
-        "device": _device_name(where.device),
+        "device": _device_name(context.device),
         "versions": versions(),
-        "threads": where.threads,
+        "threads": context.threads,
         "machine": machine(),
-        **where.provenance,
-        "command": where.command,
+        **context.provenance,
+        "command": context.command,
         "finished": datetime.now(UTC).isoformat(),
     }
 
@@ -128,10 +128,10 @@ def _device_name(device: str) -> str:
 
 
 def store_probed(
-    trial: Trial, spec: CohortSpec, where: RunContext, moments: list[ProbeReading], wall_seconds: float
+    trial: Trial, spec: CohortSpec, context: RunContext, moments: list[ProbeReading], wall_seconds: float
 ) -> TrialResult:
     """A trained trial gets its probe; all else stays as it is. Raises StorageError."""
-    store = _store(where)
+    store = _store(context)
     run = store.run(trial)
     assert run is not None
     assert spec.probe is not None
@@ -141,9 +141,9 @@ def store_probed(
     return outcome_of(trial, run)
 
 
-def unprobed(trial: Trial, where: RunContext, failure: Failure) -> TrialResult:
+def unprobed(trial: Trial, context: RunContext, failure: Failure) -> TrialResult:
     """A trained trial whose probe failed stays as it is; the log stands apart."""
-    store, file = _store(where), f"logs/{trial.id}.log"
+    store, file = _store(context), f"logs/{trial.id}.log"
     try:
         store.make(store.path / "logs")
         store.write_bytes(store.path / file, failure.log.encode("utf-8", errors="replace"))
@@ -157,8 +157,8 @@ def outcome_of(trial: Trial, run: Mapping[str, Any]) -> TrialResult:
     return TrialResult(trial, run["status"], run.get("error", ""), run.get("log", ""))
 
 
-def _store(where: RunContext) -> StudyFolder:
-    return StudyFolder(Path(where.results))
+def _store(context: RunContext) -> StudyFolder:
+    return StudyFolder(Path(context.results))
 
 
 # -- execution ---------------------------------------------------------------------------------------------------------
@@ -167,14 +167,14 @@ Lab = Callable[[], tuple[PluginRegistry, TrainingConfig]]  # loads what a cohort
 DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
 
 
-def run_cohort(spec: Shard, where: RunContext, report: Report | Callbacks) -> list[TrialResult]:
+def run_cohort(spec: Shard, context: RunContext, report: Report | Callbacks) -> list[TrialResult]:
     """Train and probe a cohort and store its trials. Whatever it raises becomes failed trials; nothing is lost.
 
     Trials that another run is at are waited for, and its results taken. A part of an experiment is measured and stored.
 
     Args:
         spec: the cohort, or the part.
-        where: it runs.
+        context: it runs.
         report: is called with the number of steps that are done; Callbacks can do more.
 
     Raises:
@@ -182,27 +182,27 @@ def run_cohort(spec: Shard, where: RunContext, report: Report | Callbacks) -> li
     """
     contact = report if isinstance(report, Callbacks) else Callbacks(report)
     with preserved():
-        torch.set_num_threads(where.threads)
+        torch.set_num_threads(context.threads)
         if isinstance(spec, CohortSpec):
             set_precision(spec.protocol.precision)
-            return _execute(spec, where, contact)
+            return _execute(spec, context, contact)
         assert isinstance(spec, Job)
         try:
-            return spec.run(where, contact)
+            return spec.run(context, contact)
         except Cancelled:
             raise
         except Exception as error:  # an experiment may raise anything; the others go on
             return spec.fail(Failure.of(error))
 
 
-def _execute(spec: CohortSpec, where: RunContext, contact: Callbacks) -> list[TrialResult]:
+def _execute(spec: CohortSpec, context: RunContext, contact: Callbacks) -> list[TrialResult]:
     left, outcomes = spec, []
     while left.seeds:
         done: dict[int, TrialResult] = {}
         try:
-            with acquire_trials(StudyFolder(Path(where.results)), left.trials(), contact.pause, contact.say) as held:
+            with acquire_trials(StudyFolder(Path(context.results)), left.trials(), contact.pause, contact.say) as held:
                 contact.working()
-                done = _settle(left.with_seeds(trial.seed for trial in held), where, contact)
+                done = _settle(left.with_seeds(trial.seed for trial in held), context, contact)
         except StorageError as error:  # without room there is no row; whoever runs this says why
             done = {t.seed: TrialResult(t, "failed", str(Failure.of(error))) for t in left.trials()}
         outcomes += list(done.values())
@@ -210,19 +210,19 @@ def _execute(spec: CohortSpec, where: RunContext, contact: Callbacks) -> list[Tr
     return outcomes
 
 
-def _settle(spec: CohortSpec, where: RunContext, contact: Callbacks) -> dict[int, TrialResult]:
+def _settle(spec: CohortSpec, context: RunContext, contact: Callbacks) -> dict[int, TrialResult]:
     """Bring trials that nobody else is at to their end; what is done already, maybe meanwhile, is taken as it is."""
-    store, lab = StudyFolder(Path(where.results)), functools.cache(lambda: prepare(spec, where))
-    states = {trial: state(store, trial, spec, where.since) for trial in spec.trials()}
+    store, lab = StudyFolder(Path(context.results)), functools.cache(lambda: prepare(spec, context))
+    states = {trial: state(store, trial, spec, context.since) for trial in spec.trials()}
     outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
     missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
     if missing.seeds:
         attempts.begin(store, missing.trials())
-        outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, where, contact, lab)}
+        outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, context, contact, lab)}
     unprobed_ones = [trial.seed for trial, found in states.items() if found == "unprobed"]
     fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
     for part in _to_probe(spec.with_seeds(unprobed_ones + fresh), store):
-        outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, where, contact, lab)}
+        outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, context, contact, lab)}
     return outcomes
 
 
@@ -245,13 +245,13 @@ def state(store: StudyFolder, trial: Trial, spec: CohortSpec, since: str) -> str
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def _train(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
-    store = StudyFolder(Path(where.results))
+def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
+    store = StudyFolder(Path(context.results))
     failure, setting, examiner = None, None, None
-    shelf = Checkpoints(store, made_with(where), contact.say)
-    trainer = Trainer(spec, shelf, where.checkpoint_seconds, contact)
+    shelf = Checkpoints(store, made_with(context), contact.say)
+    trainer = Trainer(spec, shelf, context.checkpoint_seconds, contact)
     try:
-        with isolated(f"training {_described(spec, where)}", contact.say):
+        with isolated(f"training {_described(spec, context)}", contact.say):
             registry, setting = lab()
             examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
             trainer.run(setting, examiner)
@@ -269,17 +269,17 @@ def _train(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) ->
         parts = _that_fit(setting, spec, examiner, contact)
     if len(parts) > 1:
         smaller = [spec.with_seeds(part) for part in parts]
-        outcomes = [outcome for part in smaller for outcome in _train(part, where, contact, lab)]
+        outcomes = [outcome for part in smaller for outcome in _train(part, context, contact, lab)]
     else:
-        found = where, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
+        found = context, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
         outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
     shelf.remove(spec)
     return outcomes
 
 
-def _described(spec: CohortSpec, where: RunContext) -> str:
+def _described(spec: CohortSpec, context: RunContext) -> str:
     """The components whose code runs, with the distributions that offer them."""
-    origins = {name: origin["distribution"] for name, origin in where.origins.items()}
+    origins = {name: origin["distribution"] for name, origin in context.origins.items()}
     named = [f"{c.kind} {c.name}" for c in spec.components()]
     foreign = [f"{name} of {origins[name]}" for name in named if origins.get(name, OWN) != OWN]
     return ", ".join(foreign) or spec.name
@@ -302,25 +302,25 @@ def _that_fit(
     return evenly(spec.seeds, most)
 
 
-def prepare(spec: CohortSpec, where: RunContext) -> tuple[PluginRegistry, TrainingConfig]:
+def prepare(spec: CohortSpec, context: RunContext) -> tuple[PluginRegistry, TrainingConfig]:
     """Load what a cohort names.
 
     Raises:
         UsageError, DataError: this machine has other code or other data than the one that the cohort was described on.
     """
-    registry = load_plugins(files=where.plugins)
+    registry = load_plugins(files=context.plugins)
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
         if source_hash(offers.find(component.name)) != component.code:
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source on {platform.node()} than where the run "
                 "began: install the same version on every machine, and do not edit it while a run goes on"
             )
-    device = torch.device(where.device)
-    population = load_population(instantiate(registry.datasets, spec.dataset), Path(where.data_root)).to(device)
+    device = torch.device(context.device)
+    population = load_population(instantiate(registry.datasets, spec.dataset), Path(context.data_root)).to(device)
     if population.fingerprint != spec.dataset.code:
         raise DataError(
-            f"{spec.dataset.label}: the data below {where.data_root} on {platform.node()} are not those of the machine "
-            "where the run began: put the same files there"
+            f"{spec.dataset.label}: the data below {context.data_root} on {platform.node()} are not those of the "
+            "machine where the run began: put the same files there"
         )
     architecture = instantiate(registry.architectures, spec.architecture)
     objective = instantiate(registry.objectives, spec.objective)
@@ -330,10 +330,10 @@ def prepare(spec: CohortSpec, where: RunContext) -> tuple[PluginRegistry, Traini
     return registry, replace(made, compiled=protocol.compiled)
 
 
-def made_with(where: RunContext) -> dict[str, Any]:
+def made_with(context: RunContext) -> dict[str, Any]:
     """What has to be the same for a cohort to go on from a checkpoint to the same numbers."""
     found = versions()
-    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": where.device}
+    return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": context.device}
 
 
 def make_examiner(registry: PluginRegistry, population: Population, n_samples: int) -> MetricSuite:
@@ -344,7 +344,7 @@ def make_examiner(registry: PluginRegistry, population: Population, n_samples: i
 # -- the probe ---------------------------------------------------------------------------------------------------------
 
 
-def _probe(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
+def _probe(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
     began, before = time.perf_counter(), spec.protocol.steps if spec.train else 0
     assert spec.probe is not None
 
@@ -356,22 +356,22 @@ def _probe(spec: CohortSpec, where: RunContext, contact: Callbacks, lab: Lab) ->
         registry, setting = lab()
         protocol = replace(spec.probe, cut=not setting.population.reference_is_apart)
         ((component, reference),) = variants(registry.objectives, reference_generators.OBJECTIVE, {})
-        shelf = reference_generators.open_references(where, spec, replace(setting, objective=reference), component)
+        shelf = reference_generators.open_references(context, spec, replace(setting, objective=reference), component)
         generators = shelf.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
-        with isolated(f"probing {_described(spec, where)}", contact.say):
+        with isolated(f"probing {_described(spec, context)}", contact.say):
             moments = list(probe(setting, spec.seeds, protocol, generators, report))
     except Cancelled:
         raise
     except Exception as error:  # whatever became of the probe, what was trained before stays
-        return [unprobed(trial, where, Failure.of(error)) for trial in spec.trials()]
+        return [unprobed(trial, context, Failure.of(error)) for trial in spec.trials()]
     seconds, probed = time.perf_counter() - began, replace(spec, probe=protocol)
-    return [store_probed(trial, probed, where, moments, seconds) for trial in spec.trials()]
+    return [store_probed(trial, probed, context, moments, seconds) for trial in spec.trials()]
 
 
 # -- processes that died -----------------------------------------------------------------------------------------------
 
 
-def fail(spec: Shard, where: RunContext, failure: Failure | str) -> list[TrialResult]:
+def fail(spec: Shard, context: RunContext, failure: Failure | str) -> list[TrialResult]:
     """Store failed trials for a cohort whose process could not do it, with what its last checkpoint holds."""
     if isinstance(failure, str):
         kind, _, message = failure.partition(": ")
@@ -383,9 +383,9 @@ def fail(spec: Shard, where: RunContext, failure: Failure | str) -> list[TrialRe
     for trial in spec.trials():
         try:
             with acquire_trials(
-                StudyFolder(Path(where.results)), [trial], _patience() if where.shared else None
+                StudyFolder(Path(context.results)), [trial], _patience() if context.shared else None
             ) as held:
-                outcome = _fail(trial, spec, where, failure) if held else TrialResult(trial, "failed", str(failure))
+                outcome = _fail(trial, spec, context, failure) if held else TrialResult(trial, "failed", str(failure))
         except GanbenchError as error:
             outcome = TrialResult(trial, "failed", f"{failure} (and {error})")
         outcomes.append(outcome)
@@ -403,14 +403,14 @@ def _patience() -> Callable[[], None]:
     return wait
 
 
-def _fail(trial: Trial, spec: CohortSpec, where: RunContext, failure: Failure) -> TrialResult:
-    store, alone = StudyFolder(Path(where.results)), spec.with_seeds([trial.seed])
-    found = state(store, trial, alone, where.since)
+def _fail(trial: Trial, spec: CohortSpec, context: RunContext, failure: Failure) -> TrialResult:
+    store, alone = StudyFolder(Path(context.results)), spec.with_seeds([trial.seed])
+    found = state(store, trial, alone, context.since)
     if not spec.train or found == "unprobed":
-        return unprobed(trial, where, failure)
+        return unprobed(trial, context, failure)
     if found == "done":  # it was stored before the process died, or another run has done it
         return outcome_of(trial, store.run(trial) or {})
-    checkpoint = Checkpoints(store, made_with(where)).find(alone)
+    checkpoint = Checkpoints(store, made_with(context)).find(alone)
     record = checkpoint.record.of(alone.seeds) if checkpoint else TrainingLog(alone.seeds)
     seconds = checkpoint.wall_seconds if checkpoint else 0.0
-    return store_trained(trial, alone, where, record, None, seconds, failure)
+    return store_trained(trial, alone, context, record, None, seconds, failure)

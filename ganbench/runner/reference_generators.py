@@ -106,16 +106,16 @@ class References:
                 replace_files(self._record(seed), about, {file.name: tensor_bytes(weights)}, self.store.path)
 
 
-def open_references(where: RunContext, spec: CohortSpec, setting: TrainingConfig, objective: Component) -> References:
+def open_references(context: RunContext, spec: CohortSpec, setting: TrainingConfig, objective: Component) -> References:
     """The references of a cohort's dataset, architecture and batch size.
 
     Args:
-        where: the cohort runs.
+        context: the cohort runs.
         spec: the cohort that is to be probed.
         setting: its setting, with the reference objective in place of its own.
         objective: the reference objective, described.
     """
-    return References(StudyFolder(Path(where.results)), setting, key_of(spec, objective))
+    return References(StudyFolder(Path(context.results)), setting, key_of(spec, objective))
 
 
 def key_of(spec: CohortSpec, objective: Component) -> str:

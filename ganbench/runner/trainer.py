@@ -56,7 +56,7 @@ class Trainer:
         """Train to the end.
 
         Raises:
-            Stopped: it was asked to end early and has left a checkpoint.
+            Cancelled: it was asked to end early and has left a checkpoint.
             Exception: whatever the objective raises.
         """
         self.cohort = build_cohort(setting, self.spec.seeds)

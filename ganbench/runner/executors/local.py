@@ -86,11 +86,11 @@ class Worker:
     step: int = 0
 
     @classmethod
-    def start(cls, shard: Shard, where: RunContext, notes: Path) -> Worker:
+    def start(cls, shard: Shard, context: RunContext, notes: Path) -> Worker:
         """Start a process on a shard."""
-        context = context_for(where.device)
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(shard, where, theirs, str(notes)), daemon=True)  # type: ignore[attr-defined]
+        processes = context_for(context.device)
+        ours, theirs = processes.Pipe(duplex=False)
+        process = processes.Process(target=_work, args=(shard, context, theirs, str(notes)), daemon=True)  # type: ignore[attr-defined]
         with _without_main():
             process.start()
         theirs.close()
@@ -180,12 +180,12 @@ def end(workers: Sequence[Worker]) -> None:
 # -- inside the process ------------------------------------------------------------------------------------------------
 
 
-def _work(shard: Shard, where: RunContext, connection: Connection, notes: str) -> None:
+def _work(shard: Shard, context: RunContext, connection: Connection, notes: str) -> None:
     from ganbench.runner.cohort_run import run_cohort  # which imports torch: whoever starts this process may do without
     from ganbench.study.provenance import check_source_hashes
 
     stop, gone = _listen(Path(notes))
-    if where.device == "cpu":
+    if context.device == "cpu":
         limit_memory()
 
     def tell(step: int, outcomes: Sequence[TrialResult] = (), remark: str = "") -> None:
@@ -199,8 +199,8 @@ def _work(shard: Shard, where: RunContext, connection: Connection, notes: str) -
         tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0), lambda: not gone.is_set()
     )
     try:
-        check_source_hashes(where.source_hashes)
-        outcomes = run_cohort(shard, where, contact)
+        check_source_hashes(context.source_hashes)
+        outcomes = run_cohort(shard, context, contact)
     except Cancelled:
         sys.exit(ASKED_TO_END)
     except Exception as error:  # none of an objective's, which are rows by now
@@ -247,34 +247,34 @@ class Local(Executor):
     name: ClassVar[str] = "local"
     jobs: int = 0
 
-    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], context: RunContext) -> Generator[Event, None, None]:
         """See ``run_local``."""
-        return run_local(cohorts, where, self.jobs)
+        return run_local(cohorts, context, self.jobs)
 
 
-def run_local(cohorts: Sequence[Shard], where: RunContext, jobs: int = 0) -> Generator[Event, None, None]:
+def run_local(cohorts: Sequence[Shard], context: RunContext, jobs: int = 0) -> Generator[Event, None, None]:
     """Run cohorts to their ends, yielding what happens as it happens.
 
     Closing it, or an interrupt, lets every process end after its block and leave a checkpoint.
 
     Args:
         cohorts: what is missing.
-        where: results, data and device; the thread count is set here.
+        context: results, data and device; the thread count is set here.
         jobs: parallel processes; 0 takes one a core on a CPU, and one in all on other devices.
     """
-    jobs = jobs or default_jobs(where.device)
-    shards = split(cohorts, jobs, Checkpoints(StudyFolder(Path(where.results)), made_with(where)).groups)
+    jobs = jobs or default_jobs(context.device)
+    shards = split(cohorts, jobs, Checkpoints(StudyFolder(Path(context.results)), made_with(context)).groups)
     jobs = min(jobs, len(shards)) or 1
     how = {"processes": jobs, "cores": cores()}
-    where = replace(where, threads=max(1, cores() // jobs), provenance={**where.provenance, **how})
+    context = replace(context, threads=max(1, cores() // jobs), provenance={**context.provenance, **how})
     running: list[Worker] = []
     with scratch_folder("ganbench-") as notes:
         try:
             while shards or running:
                 while shards and len(running) < jobs:
-                    running.append(Worker.start(shards[0], where, notes / f"{len(shards)}.txt"))
+                    running.append(Worker.start(shards[0], context, notes / f"{len(shards)}.txt"))
                     shards.pop(0)
-                for worker, event in _events(running, where):
+                for worker, event in _events(running, context):
                     if event.outcomes:
                         running.remove(worker)
                         worker.process.join()
@@ -283,14 +283,14 @@ def run_local(cohorts: Sequence[Shard], where: RunContext, jobs: int = 0) -> Gen
             end(running)
 
 
-def _events(running: Sequence[Worker], where: RunContext) -> Iterator[tuple[Worker, Event]]:
+def _events(running: Sequence[Worker], context: RunContext) -> Iterator[tuple[Worker, Event]]:
     """What has happened by the time that anything has."""
     soonest = min(worker.deadline for worker in running) - time.monotonic()
     wait([sign for worker in running for sign in worker.signs()], max(0.0, min(soonest, LOOK)))
     for worker in list(running):
-        found = worker.look(where.trial_timeout)
+        found = worker.look(context.trial_timeout)
         if isinstance(found, Failure):
-            yield worker, Event(worker.shard, worker.shard.work(), tuple(fail(worker.shard, where, found)))
+            yield worker, Event(worker.shard, worker.shard.work(), tuple(fail(worker.shard, context, found)))
         elif found is not None:
             yield worker, found
 

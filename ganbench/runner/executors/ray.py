@@ -472,16 +472,16 @@ class Ray(Executor):
         """See ``device_of``."""
         return device_of(asked, self.gpus_per_cohort)
 
-    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], context: RunContext) -> Generator[Event, None, None]:
         """See ``Executor.run``."""
         if not cohorts:
             return
         from ganbench.runner.executors.remote import run_on
 
-        where = with_absolute_paths(where, self.cpus_per_cohort)
+        context = with_absolute_paths(context, self.cpus_per_cohort)
         resources = self.cpus_per_cohort, self.gpus_per_cohort
         with (
-            open_backend(self.address, Path(where.results), *resources, where.device) as engine,
-            closing(run_on(engine, cohorts, where, self.jobs)) as events,
+            open_backend(self.address, Path(context.results), *resources, context.device) as engine,
+            closing(run_on(engine, cohorts, context, self.jobs)) as events,
         ):
             yield from events

@@ -55,10 +55,10 @@ def divide(
 # -- elsewhere ---------------------------------------------------------------------------------------------------------
 
 
-def with_absolute_paths(where: RunContext, threads: int) -> RunContext:
+def with_absolute_paths(context: RunContext, threads: int) -> RunContext:
     """With paths that mean the same in every process, and so many threads for each cohort."""
-    results, data_root = (str(Path(path).absolute()) for path in (where.results, where.data_root))
-    return replace(where, threads=threads, results=results, data_root=data_root)
+    results, data_root = (str(Path(path).absolute()) for path in (context.results, context.data_root))
+    return replace(context, threads=threads, results=results, data_root=data_root)
 
 
 def device_of(asked: str, gpus: float) -> str:
@@ -89,7 +89,7 @@ class Task:
         number: tells it from every other one of the run.
         run: tells the run from every other one.
         shard: what to train.
-        where: with the paths of the machine that the run was started on.
+        context: with the paths of the machine that the run was started on.
         variables: the environment variables that ganbench reads.
         files: what a machine that does not see the results folder has to know of it, by path; else empty.
     """
@@ -97,7 +97,7 @@ class Task:
     number: int
     run: str
     shard: Shard
-    where: RunContext
+    context: RunContext
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -348,26 +348,26 @@ def work(task: Task, line: Channel, gpus: Sequence[str]) -> Ended:
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     with scratch_folder("gb-") as scratch:
         notes = scratch / "notes.txt"
-        if shared_folder_marker(Path(task.where.results), task.run).exists():
+        if shared_folder_marker(Path(task.context.results), task.run).exists():
             return _watch(task, line, notes, None)
         sender = Sender(scratch / "results", line.deliver)
         sender.unpack(task.files)
-        where = replace(task.where, results=str(sender.results), shared=False)
-        return _watch(replace(task, where=where), line, notes, sender)
+        context = replace(task.context, results=str(sender.results), shared=False)
+        return _watch(replace(task, context=context), line, notes, sender)
 
 
 def _watch(task: Task, line: Channel, notes: Path, sender: Sender | None) -> Ended:
-    worker = Worker.start(task.shard, task.where, notes)
+    worker = Worker.start(task.shard, task.context, notes)
     voice = _Reporter(line, task.number)
     try:
         while True:
-            found = _look(worker, task.where.trial_timeout)
+            found = _look(worker, task.context.trial_timeout)
             if isinstance(found, Failure):
                 return found
             if found is not None and found.outcomes:
                 return found.outcomes
             if voice.stopped(found):
-                return Failure("Stopped", "it was asked to end", "")
+                return Failure("Cancelled", "it was asked to end", "")
             if sender is not None:
                 sender.send()
     finally:
@@ -434,19 +434,19 @@ class _ShardState:
 
 
 def run_on(
-    engine: ClusterBackend, cohorts: Sequence[Shard], where: RunContext, jobs: int = 0
+    engine: ClusterBackend, cohorts: Sequence[Shard], context: RunContext, jobs: int = 0
 ) -> Generator[Event, None, None]:
     """Run cohorts on an engine to their ends, yielding what happens as it happens.
 
     Args:
         engine: which.
         cohorts: what is missing.
-        where: of this machine; paths have to be absolute.
+        context: of this machine; paths have to be absolute.
         jobs: the most shards at a time; 0 leaves it to the engine.
     """
-    where = replace(where, shared=True)
-    shelf = Checkpoints(StudyFolder(Path(where.results)), made_with(where))
-    shards = divide(cohorts, where.device, min(jobs or engine.slots(), engine.slots()), shelf.groups)
+    context = replace(context, shared=True)
+    shelf = Checkpoints(StudyFolder(Path(context.results)), made_with(context))
+    shards = divide(cohorts, context.device, min(jobs or engine.slots(), engine.slots()), shelf.groups)
     waiting = deque(_ShardState(shard) for shard in shards)
     tasks: dict[int, _ShardState] = {}
     running: dict[Hashable, int] = {}
@@ -459,14 +459,14 @@ def run_on(
                         if engine.shares(shared_folder_marker(shelf.store.path, run))
                         else luggage(progress.shard, shelf)
                     )
-                    task = Task(len(tasks), run, progress.shard, where, _variables(), things)
+                    task = Task(len(tasks), run, progress.shard, context, _variables(), things)
                     tasks[task.number] = progress
                     running[engine.submit(task)] = task.number
                 ended = engine.ended(list(running), LOOK)
                 yield from _heard(engine, tasks)
                 for job in ended:
                     progress = tasks[running.pop(job)]
-                    event = _end(progress, engine.result(job), where)
+                    event = _end(progress, engine.result(job), context)
                     if not event.outcomes:
                         waiting.appendleft(progress)
                     yield event
@@ -516,20 +516,20 @@ def _heard(engine: ClusterBackend, tasks: Mapping[int, _ShardState]) -> Iterator
         yield Event(progress.shard, progress.reached, remark=news.remark)
 
 
-def _end(progress: _ShardState, found: Ended, where: RunContext) -> Event:
+def _end(progress: _ShardState, found: Ended, context: RunContext) -> Event:
     """What to tell of a task that has ended; without outcomes it is to be started again."""
     shard = progress.shard
     if not isinstance(found, Failure):
-        return Event(shard, shard.work(), _settled(shard, where, found))
+        return Event(shard, shard.work(), _settled(shard, context, found))
     if found.kind == "WorkerDied" and progress.die():
         again = f"it goes on elsewhere (death {progress.deaths} of {TRIES} without getting further)"
         return Event(shard, progress.reached, remark=f"{shard.name}: {found.message}; {again}")
-    return Event(shard, shard.work(), _settled(shard, where, fail(shard, where, found)))
+    return Event(shard, shard.work(), _settled(shard, context, fail(shard, context, found)))
 
 
-def _settled(shard: Shard, where: RunContext, outcomes: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
+def _settled(shard: Shard, context: RunContext, outcomes: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """Forget what an ended shard needs no more, and look at its folders anew: network file systems remember absence."""
-    store = StudyFolder(Path(where.results))
+    store = StudyFolder(Path(context.results))
     for outcome in outcomes:
         with suppress(OSError):
             os.listdir(store.folder(outcome.trial))

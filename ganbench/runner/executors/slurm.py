@@ -247,15 +247,15 @@ class Slurm(Executor):
             )
         return device_of(asked, self.gpus_per_cohort)
 
-    def run(self, cohorts: Sequence[Shard], where: RunContext) -> Generator[Event, None, None]:
+    def run(self, cohorts: Sequence[Shard], context: RunContext) -> Generator[Event, None, None]:
         """See ``Executor.run``."""
         if not cohorts:
             return
         from ganbench.runner.executors.remote import run_on
 
-        where = with_absolute_paths(where, self.cpus_per_cohort)
+        context = with_absolute_paths(context, self.cpus_per_cohort)
         with (
-            connected(self, Path(where.results)) as engine,
-            closing(run_on(engine, cohorts, where, self.jobs or MOST)) as events,
+            connected(self, Path(context.results)) as engine,
+            closing(run_on(engine, cohorts, context, self.jobs or MOST)) as events,
         ):
             yield from events
