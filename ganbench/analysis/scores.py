@@ -10,7 +10,7 @@ from ganbench.analysis.statistics import mark_failed_worst
 from ganbench.interfaces.metric import Metric
 from ganbench.store.results import Results
 
-# -- summary -----------------------------------------------------------------------------------------------------------
+# -- last evaluations and summaries ------------------------------------------------------------------------------------
 
 COLUMNS = ("objective", "seeds", "completed", "diverged", "failed", "modes", "FID", "‖∇G‖ median")
 

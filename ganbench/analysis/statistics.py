@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-# -- statistics --------------------------------------------------------------------------------------------------------
+# -- intervals and tests -----------------------------------------------------------------------------------------------
 
 LEVEL = 0.95  # of every interval
 RESAMPLES = 10_000  # of a bootstrap
@@ -256,7 +256,7 @@ def _resample(x: Floats, compute: Callable[..., Any], method: str, seed: int) ->
         )
 
 
-# -- shifts ------------------------------------------------------------------------------------------------------------
+# -- Hodges-Lehmann shifts ---------------------------------------------------------------------------------------------
 
 
 def hodges_lehmann_paired(first: Values, second: Values) -> Interval:

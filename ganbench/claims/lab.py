@@ -19,7 +19,7 @@ from ganbench.interfaces.objective import Objective
 from ganbench.plugins.loading import OWN
 from ganbench.plugins.registry import load_plugins
 
-# -- laboratory --------------------------------------------------------------------------------------------------------
+# -- training ----------------------------------------------------------------------------------------------------------
 
 
 def objective(name: str, **fields: Any) -> Objective:
@@ -52,7 +52,7 @@ def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[LogChunk]:
     yield from train(trained, set(stops))
 
 
-# -- watching ----------------------------------------------------------------------------------------------------------
+# -- directions of gradients -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ganbench.plugins.registry import Catalogue, PluginRegistry
 
 
-# -- listing -----------------------------------------------------------------------------------------------------------
+# -- what is installed -------------------------------------------------------------------------------------------------
 
 KINDS = ("objectives", "datasets", "architectures", "metrics", "executors", "claims")
 
@@ -123,7 +123,7 @@ def _stamps(files: Iterable[str]) -> dict[str, list[int]]:
     return {file: [stat.st_mtime_ns, stat.st_size] for file, stat in stats.items()}
 
 
-# -- list --------------------------------------------------------------------------------------------------------------
+# -- commands ----------------------------------------------------------------------------------------------------------
 
 
 def list_kinds(what: str | None, plugin: Sequence[Path], as_json: bool) -> None:

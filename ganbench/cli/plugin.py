@@ -20,7 +20,7 @@ from ganbench.plugins.project import entries_of
 from ganbench.plugins.registry import Catalogue, PluginRegistry, load_plugins
 from ganbench.testing import Examination, Unchecked, examine
 
-# -- plugin check ------------------------------------------------------------------------------------------------------
+# -- ganbench plugin check ---------------------------------------------------------------------------------------------
 
 FORMATS = (".png", ".svg", ".pdf")
 KINDS = ("objective", "dataset", "architecture", "metric")
@@ -178,7 +178,7 @@ def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
     echo_err(f"figure: {path}")
 
 
-# -- plugin new --------------------------------------------------------------------------------------------------------
+# -- ganbench plugin new -----------------------------------------------------------------------------------------------
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 60

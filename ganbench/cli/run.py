@@ -101,7 +101,7 @@ def _plain(totals: dict[str, int]) -> Iterator[Advance]:
     yield advance
 
 
-# -- notification ------------------------------------------------------------------------------------------------------
+# -- trackers ----------------------------------------------------------------------------------------------------------
 
 
 def notify(registry: PluginRegistry, store: StudyFolder, outcome: TrialResult, complain: Callable[[str], None]) -> None:
@@ -134,7 +134,7 @@ def notify(registry: PluginRegistry, store: StudyFolder, outcome: TrialResult, c
             complain(f"plugin {implementation.plugin_name}: ganbench_trial_finished raised {reason}")
 
 
-# -- run ---------------------------------------------------------------------------------------------------------------
+# -- the command -------------------------------------------------------------------------------------------------------
 
 
 def run(request: Request, plan: bool) -> list[TrialResult]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ganbench.interfaces.metric import Evaluator
 
 
-# -- images ------------------------------------------------------------------------------------------------------------
+# -- tables of images --------------------------------------------------------------------------------------------------
 
 KEYED_AT_ONCE = 512  # images: as int64, and so eight times as large
 
@@ -172,7 +172,7 @@ class GreyImages(Images):
         return RepeatedGrey(super().evaluator())
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------------
+# -- image files -------------------------------------------------------------------------------------------------------
 
 
 def read_pictures(paths: Sequence[Path], size: int) -> Tensor:
@@ -305,7 +305,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-# -- stacks ------------------------------------------------------------------------------------------------------------
+# -- stacks of three grey images ---------------------------------------------------------------------------------------
 
 
 class Stacks(Images):

@@ -104,7 +104,7 @@ def mapped_radii(surface: TanhMap, centres: Tensor, sigma: float, rng: torch.Gen
     return torch.stack([d.quantile(WITHIN_THREE_SIGMA) for d in distances])
 
 
-# -- synthetic ---------------------------------------------------------------------------------------------------------
+# -- datasets ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

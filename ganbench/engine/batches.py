@@ -14,7 +14,7 @@ from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.draw import RandomSpec, fill
 from ganbench.rng import generator
 
-# -- transfer ----------------------------------------------------------------------------------------------------------
+# -- copies to the device ----------------------------------------------------------------------------------------------
 
 
 def send(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
@@ -31,7 +31,7 @@ def send(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None)
     return converted.to(device, non_blocking=True)
 
 
-# -- feed --------------------------------------------------------------------------------------------------------------
+# -- batches -----------------------------------------------------------------------------------------------------------
 
 T = TypeVar("T")
 

@@ -33,7 +33,7 @@ from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.draw import Draw
 from ganbench.interfaces.objective import Objective, Optimizer, constraint_of
 
-# -- programs ----------------------------------------------------------------------------------------------------------
+# -- functions of all seeds --------------------------------------------------------------------------------------------
 
 FULL = 1e9  # floating-point operations of one seed's critic pass, about ten milliseconds of a core
 

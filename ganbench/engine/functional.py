@@ -17,7 +17,7 @@ from ganbench.errors import ObjectiveError
 from ganbench.interfaces.draw import Draw, ForbidRandomness, RandomSpec, RecordingDraw, ReplayingDraw
 from ganbench.interfaces.objective import Objective
 
-# -- vectorise ---------------------------------------------------------------------------------------------------------
+# -- vectorisation over seeds ------------------------------------------------------------------------------------------
 
 
 def min_cohort_size(sample_shape: tuple[int, ...]) -> int:
@@ -58,7 +58,7 @@ def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args: map_sequentially(alone, args)
 
 
-# -- passes ------------------------------------------------------------------------------------------------------------
+# -- losses and gradients of one seed ----------------------------------------------------------------------------------
 
 Weights = Mapping[str, Tensor]
 

@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from ganbench.errors import UsageError
 
-# -- pruning -----------------------------------------------------------------------------------------------------------
+# -- pruning of graphs -------------------------------------------------------------------------------------------------
 
 aten = ops.aten
 
@@ -117,7 +117,7 @@ def require_compiler() -> None:
         raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say auto")
 
 
-# -- quickened ---------------------------------------------------------------------------------------------------------
+# -- traced functions --------------------------------------------------------------------------------------------------
 
 
 class TracedFunction:

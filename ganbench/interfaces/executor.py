@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ganbench.plugins.loading import PluginFile
 
 
-# -- surroundings ------------------------------------------------------------------------------------------------------
+# -- run context, results and events -----------------------------------------------------------------------------------
 
 Report = Callable[[int], None]  # told how many steps, of training and probing, are done
 CHECKPOINT_SECONDS = 25.0

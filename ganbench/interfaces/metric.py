@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# -- measured ----------------------------------------------------------------------------------------------------------
+# -- measured samples, metrics, evaluators -----------------------------------------------------------------------------
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class Metric(ABC):
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
 
-# -- protocol text -----------------------------------------------------------------------------------------------------
+# -- protocol strings --------------------------------------------------------------------------------------------------
 
 NOT_COMPUTED = " (not computed: "  # between the protocol of a NaN and its reason
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 
-# -- fidelity ----------------------------------------------------------------------------------------------------------
+# -- torch-fidelity ----------------------------------------------------------------------------------------------------
 
 Features = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ def _cached_weights(download: bool) -> Path:
     return path
 
 
-# -- frechet -----------------------------------------------------------------------------------------------------------
+# -- Fréchet distance --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def moments(samples: Measured) -> Gaussian:
     return samples.once("moments", lambda: gaussian(samples.features))
 
 
-# -- kernel ------------------------------------------------------------------------------------------------------------
+# -- kernel distance ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

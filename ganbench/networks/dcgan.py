@@ -11,7 +11,7 @@ from ganbench.errors import UsageError
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.networks.layers import BatchNorm, Down, Flatten, Unflatten, Up
 
-# -- shapes ------------------------------------------------------------------------------------------------------------
+# -- image sizes -------------------------------------------------------------------------------------------------------
 
 SMALLEST = 8  # pixels
 
@@ -30,7 +30,7 @@ def check_image(architecture: str, sample_shape: tuple[int, ...]) -> None:
         raise UsageError(given.format(f"square images of at least {SMALLEST} pixels a side, a multiple of 4"))
 
 
-# -- dcgan -------------------------------------------------------------------------------------------------------------
+# -- networks ----------------------------------------------------------------------------------------------------------
 
 SMALL = 32  # pixels; larger images get twice the filters, as the paper's 64-pixel networks have
 BASE = 4  # pixels, where the paper's halving ends

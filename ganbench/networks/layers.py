@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
-# -- layout ------------------------------------------------------------------------------------------------------------
+# -- channels last -----------------------------------------------------------------------------------------------------
 
 
 def pixels_as_rows(x: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class Unflatten(nn.Module):
         return x.reshape(x.shape[0], self.side, self.side, self.channels).permute(0, 3, 1, 2)
 
 
-# -- normalisation -----------------------------------------------------------------------------------------------------
+# -- batch normalisation -----------------------------------------------------------------------------------------------
 
 
 class BatchNorm(nn.Module):
@@ -78,7 +78,7 @@ def _mean_of_rows(rows: Tensor) -> Tensor:
     return rows.new_full((1, rows.shape[0]), 1 / rows.shape[0]) @ rows
 
 
-# -- quarters ----------------------------------------------------------------------------------------------------------
+# -- weights by output position ----------------------------------------------------------------------------------------
 
 SMALL = 2  # pixels, the side of the halved image
 _SEEN = ((slice(0, 3), slice(1, 4)), (slice(1, 4), slice(0, 3)))  # along one axis: pixels, and the taps that meet them
@@ -103,7 +103,7 @@ def halve_by_quarters(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return y.view(SMALL, SMALL, n, outputs).permute(2, 0, 1, 3)
 
 
-# -- taps --------------------------------------------------------------------------------------------------------------
+# -- convolution as sums of products -----------------------------------------------------------------------------------
 
 TAPS = 4
 FEW_CHANNELS = 8
@@ -172,7 +172,7 @@ def _selection(small: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return both.reshape(-1, TAPS**2)
 
 
-# -- columns -----------------------------------------------------------------------------------------------------------
+# -- convolution to few channels as one product ------------------------------------------------------------------------
 
 CELL = 2  # pixels
 
@@ -191,7 +191,7 @@ def double_by_columns(y: Tensor, weight: Tensor) -> Tensor:
     return cells.reshape(n, *[CELL * (side + 1)] * 2, channels)[:, 1:-1, 1:-1]
 
 
-# -- strided -----------------------------------------------------------------------------------------------------------
+# -- 4x4 convolution of stride 2 as a bilinear map ---------------------------------------------------------------------
 
 STRIDE, PADDING = 2, 1
 
@@ -307,7 +307,7 @@ def _filters(weight: Tensor) -> Tensor:
     return weight.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
 
 
-# -- convolution -------------------------------------------------------------------------------------------------------
+# -- layers ------------------------------------------------------------------------------------------------------------
 
 DENSE_SIDE = 8  # pixels; above, most of the matrix would be zeros
 DENSE_ENTRIES = 2**18  # above, laying out the matrix costs more than the grouped convolution does

@@ -25,7 +25,7 @@ from ganbench.interfaces import hookspecs
 from ganbench.plugins.isolation import isolated
 from ganbench.spec import printable
 
-# -- plugin files ------------------------------------------------------------------------------------------------------
+# -- single files ------------------------------------------------------------------------------------------------------
 
 PREFIX = "ganbench_file_"  # of the names of the modules that files become
 
@@ -107,7 +107,7 @@ def digest_of(module_name: str) -> str | None:
     return module_name.rpartition("_")[2] if module_name.startswith(PREFIX) else None
 
 
-# -- admission ---------------------------------------------------------------------------------------------------------
+# -- checks of what plugins offer --------------------------------------------------------------------------------------
 
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 LONGEST_NAME = 80  # characters

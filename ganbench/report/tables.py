@@ -19,7 +19,7 @@ from ganbench.report.figures.verdicts import effect_text
 from ganbench.report.sections import ReportData, Section
 from ganbench.report.text import MetricInfo
 
-# -- tables ------------------------------------------------------------------------------------------------------------
+# -- leaderboard and verdicts ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, over
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.report.sections import ReportData, Section
 
-# -- measures ----------------------------------------------------------------------------------------------------------
+# -- metrics -----------------------------------------------------------------------------------------------------------
 
 NAMES = {"fid": "FID", "kid": "KID", "sliced_w1": "sliced W1", "w1": "W1", "modes": "modes captured",
          "high_quality": "high-quality share", "mode_kl": "KL of the mode histogram"}  # fmt: skip
@@ -59,7 +59,7 @@ def measures(section: Section, registry: PluginRegistry) -> list[MetricInfo]:
     return [MetricInfo(name, known[name].direction == "lower") for name in names]
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- sentences ---------------------------------------------------------------------------------------------------------
 
 MOST_NAMED = 6
 

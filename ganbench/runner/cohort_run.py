@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# -- outcomes ----------------------------------------------------------------------------------------------------------
+# -- storing trials ----------------------------------------------------------------------------------------------------
 
 
 def store_trained(
@@ -161,7 +161,7 @@ def _store(context: RunContext) -> StudyFolder:
     return StudyFolder(Path(context.results))
 
 
-# -- execution ---------------------------------------------------------------------------------------------------------
+# -- running a cohort --------------------------------------------------------------------------------------------------
 
 Lab = Callable[[], tuple[PluginRegistry, TrainingConfig]]  # loads what a cohort names, when it is first asked
 DEFAULT_METRICS = tuple(f"{OWN}:{name}" for name in ("modes", "high_quality", "mode_kl", "fid", "sliced_w1"))
@@ -368,7 +368,7 @@ def _probe(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) 
     return [store_probed(trial, probed, context, moments, seconds) for trial in spec.trials()]
 
 
-# -- processes that died -----------------------------------------------------------------------------------------------
+# -- failed processes --------------------------------------------------------------------------------------------------
 
 
 def fail(spec: Shard, context: RunContext, failure: Failure | str) -> list[TrialResult]:

@@ -113,7 +113,7 @@ def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], examiner: MetricSu
     return Floor(metric.name, float(np.mean(values)), float(np.std(values, ddof=1)), len(values), n, protocol, reason)
 
 
-# -- kept --------------------------------------------------------------------------------------------------------------
+# -- cache -------------------------------------------------------------------------------------------------------------
 
 
 def ensure_floors(

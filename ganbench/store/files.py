@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# -- files -------------------------------------------------------------------------------------------------------------
+# -- reading and writing -----------------------------------------------------------------------------------------------
 
 HAS_DESCRIPTORS = {os.open, os.mkdir, os.stat, os.unlink} <= os.supports_dir_fd
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
@@ -215,7 +215,7 @@ def _kind(mode: int) -> str:
     return next((text for holds, text in kinds if holds(mode)), "no ordinary file")
 
 
-# -- durable -----------------------------------------------------------------------------------------------------------
+# -- durable writes ----------------------------------------------------------------------------------------------------
 
 SEAL = "checksum"
 CLOSED = b"\n}\n"  # the end of a record

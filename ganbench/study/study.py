@@ -23,7 +23,7 @@ from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition
 from ganbench.study.config import LARGEST_INTEGER, OPTIONS, Request
 
-# -- choice ------------------------------------------------------------------------------------------------------------
+# -- choice of the executor --------------------------------------------------------------------------------------------
 
 FILLED = ("jobs", "address", "gpus_per_cohort", "cpus_per_cohort")  # by the options of these names
 

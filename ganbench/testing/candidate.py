@@ -10,7 +10,7 @@ from typing import Any
 
 from ganbench.errors import GanbenchError
 
-# -- defect ------------------------------------------------------------------------------------------------------------
+# -- defects -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def raised(error: BaseException, file: str) -> str:
     return f"raised {type(error).__name__}{': ' if message else ''}{message}{place}"
 
 
-# -- subject -----------------------------------------------------------------------------------------------------------
+# -- candidates --------------------------------------------------------------------------------------------------------
 
 LOSSES = ("critic_loss", "generator_loss")
 

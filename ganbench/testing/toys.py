@@ -23,7 +23,7 @@ from ganbench.networks.packing import Pack
 from ganbench.rng import generator as stream
 from ganbench.testing.dynamics import Gradient, VectorField
 
-# -- toys --------------------------------------------------------------------------------------------------------------
+# -- data and networks -------------------------------------------------------------------------------------------------
 
 WIDTH = 8
 DOUBLE = torch.float64

@@ -70,7 +70,7 @@ def mnist_network() -> ConvClassifier:
     return ConvClassifier(28, channels=(16, 32, 64), pools=(True, True, True))
 
 
-# -- quality -----------------------------------------------------------------------------------------------------------
+# -- high-quality samples ----------------------------------------------------------------------------------------------
 
 SHARE_OF_REAL = 1 - math.exp(-4.5)  # 98.89 %: the share of a 2-D Gaussian that lies within three sigma
 
@@ -170,7 +170,7 @@ class Classifier(Evaluator):
         return features[: len(chunk)], logits[: len(chunk)]
 
 
-# -- weights -----------------------------------------------------------------------------------------------------------
+# -- stored weights ----------------------------------------------------------------------------------------------------
 
 FOLDER = Path(__file__).parent
 NETWORKS = {"digits-cnn": (digits_network, (1, 8, 8)), "mnist-cnn": (mnist_network, (1, 28, 28))}

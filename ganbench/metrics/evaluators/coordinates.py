@@ -56,7 +56,7 @@ class NearestMode(Evaluator):
         return distances.argmin(axis=1), distances.min(axis=1, initial=np.inf)
 
 
-# -- evaluators --------------------------------------------------------------------------------------------------------
+# -- evaluators of images without a network ----------------------------------------------------------------------------
 
 
 class Coordinates(Evaluator):

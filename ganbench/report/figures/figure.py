@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
-# -- plates ------------------------------------------------------------------------------------------------------------
+# -- figure ------------------------------------------------------------------------------------------------------------
 
 TITLE = 0.35  # inches above the panels
 
@@ -96,7 +96,7 @@ def plate_figure(plate: FigureSpec) -> tuple[Figure, list[SubFigure]]:
     return figure, used
 
 
-# -- story -------------------------------------------------------------------------------------------------------------
+# -- sets of figures ---------------------------------------------------------------------------------------------------
 
 TOGETHER = 6  # objectives in one panel; more are drawn in several panels
 

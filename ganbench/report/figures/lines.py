@@ -35,7 +35,7 @@ def thin(x: Array, y: Array, most: int = 400) -> tuple[Array, Array]:
     return x[kept], y[kept]
 
 
-# -- curves ------------------------------------------------------------------------------------------------------------
+# -- lines -------------------------------------------------------------------------------------------------------------
 
 
 def by_trial(table: pd.DataFrame, *columns: str) -> dict[str, NDArray[np.float64]]:

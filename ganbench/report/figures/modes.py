@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# -- histograms --------------------------------------------------------------------------------------------------------
+# -- axes --------------------------------------------------------------------------------------------------------------
 
 MOST_NUMBERS = 6  # under the columns
 MOST_ROWS = 120  # seeds times modes; beyond that, seeds are counted together
@@ -91,7 +91,7 @@ def _label_seeds(table: pd.DataFrame, ax: Axes) -> None:
     ax.tick_params(length=0)
 
 
-# -- training plates ---------------------------------------------------------------------------------------------------
+# -- figures of training -----------------------------------------------------------------------------------------------
 
 OVER = {"step": "over steps", "samples_seen": "over samples", "seconds": "over seconds"}
 PLAYERS = {"generator": "generator_grad_norm", "critic": "critic_grad_norm"}

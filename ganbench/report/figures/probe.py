@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
-# -- probes ------------------------------------------------------------------------------------------------------------
+# -- axes --------------------------------------------------------------------------------------------------------------
 
 
 def draw_probe_norms(probes: pd.DataFrame, looks: Styles, ax: Axes | None = None, legend: bool = True) -> Axes:
@@ -137,7 +137,7 @@ def _keys(probes: pd.DataFrame, looks: Styles) -> list[Line2D]:
     return [legend_handle(looks[n].colour, ellipsize(n), ls=looks[n].dash, marker=looks[n].marker, ms=4) for n in names]
 
 
-# -- probe plates ------------------------------------------------------------------------------------------------------
+# -- figures -----------------------------------------------------------------------------------------------------------
 
 CLASSIC = {"gan": "minimax", "nsgan": "−log D", "noisegan": "instance noise", "wgan": "WGAN"}
 

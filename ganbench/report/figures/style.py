@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 
-# -- palette -----------------------------------------------------------------------------------------------------------
+# -- styles of objectives ----------------------------------------------------------------------------------------------
 
 # What is not data. The page replaces exactly these by its own ink and paper, which differ between light and dark.
 INK, QUIET, LINE, PAPER = "#26313d", "#66727f", "#d5dbe1", "#ffffff"

@@ -28,7 +28,7 @@ from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.folder import StudyFolder
 from ganbench.store.scratch import scratch_folder
 
-# -- memory ------------------------------------------------------------------------------------------------------------
+# -- memory limit ------------------------------------------------------------------------------------------------------
 
 SHARE = 0.9  # of the memory that is free when a process begins
 GROUP = Path("/sys/fs/cgroup")  # the container's own account, where there is one
@@ -60,7 +60,7 @@ def _data() -> int:
     return int(fields["VmData"].split()[0]) * 1024
 
 
-# -- worker ------------------------------------------------------------------------------------------------------------
+# -- worker process ----------------------------------------------------------------------------------------------------
 
 GRACE = 8.0  # seconds between being asked to end and being ended
 ASKED_TO_END = 143  # what a process that SIGTERM ended is said to exit with
@@ -177,7 +177,7 @@ def end(workers: Sequence[Worker]) -> None:
             worker.process.join()
 
 
-# -- inside the process ------------------------------------------------------------------------------------------------
+# -- inside the worker process -----------------------------------------------------------------------------------------
 
 
 def _work(shard: Shard, context: RunContext, connection: Connection, notes: str) -> None:
@@ -235,7 +235,7 @@ def _watch_parent(stop: threading.Event, gone: threading.Event) -> None:
         os._exit(1)
 
 
-# -- local -------------------------------------------------------------------------------------------------------------
+# -- the executor ------------------------------------------------------------------------------------------------------
 
 LOOK = 1.0  # seconds between two looks at processes, at least: the end of a fresh interpreter has no sure sign
 

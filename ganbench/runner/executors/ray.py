@@ -47,7 +47,7 @@ from ganbench.spec import ENGINE, Shard
 from ganbench.store.scratch import delete_abandoned, drop_scratch, make_scratch
 from ganbench.study.provenance import source_hash
 
-# -- ray worker --------------------------------------------------------------------------------------------------------
+# -- on the machine of a worker ----------------------------------------------------------------------------------------
 
 WHILE = 1.0  # seconds for which a worker is kept from being made ready twice in another one's place
 COMPARED = ("torch", "numpy")  # other versions may give other numbers
@@ -134,7 +134,7 @@ def check(mark: str) -> tuple[str, dict[str, str], bool]:
     return platform.node(), {**ours, **found}, Path(mark).exists()
 
 
-# -- ray connection ----------------------------------------------------------------------------------------------------
+# -- connecting and starting clusters ----------------------------------------------------------------------------------
 
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else every worker makes an environment of its own under `uv run`
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -321,7 +321,7 @@ def nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-# -- ray cluster -------------------------------------------------------------------------------------------------------
+# -- the cluster as a backend ------------------------------------------------------------------------------------------
 
 GRACE = 12.0  # seconds for what runs to end after its block
 HEARTBEAT_SECONDS = 60.0  # seconds for a machine to say that it is well
@@ -446,7 +446,7 @@ def _check(node: dict[str, Any], mark: Path) -> bool:
     return bool(sees)
 
 
-# -- ray tasks ---------------------------------------------------------------------------------------------------------
+# -- the executor ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from ganbench.store.folder import OWN, StudyFolder
 from ganbench.store.results import read_run
 from ganbench.store.scratch import scratch_folder
 
-# -- division ----------------------------------------------------------------------------------------------------------
+# -- splitting cohorts -------------------------------------------------------------------------------------------------
 
 
 def divide(
@@ -52,7 +52,7 @@ def divide(
     return cut(cohorts, parts, groups)
 
 
-# -- elsewhere ---------------------------------------------------------------------------------------------------------
+# -- paths and devices of other machines -------------------------------------------------------------------------------
 
 
 def with_absolute_paths(context: RunContext, threads: int) -> RunContext:
@@ -76,7 +76,7 @@ def device_of(asked: str, gpus: float) -> str:
     return asked
 
 
-# -- engine ------------------------------------------------------------------------------------------------------------
+# -- what a cluster has to do ------------------------------------------------------------------------------------------
 
 Ended: TypeAlias = tuple[TrialResult, ...] | Failure  # the outcomes of all trials, or why there are none
 
@@ -143,7 +143,7 @@ class ClusterBackend(ABC):
         return True
 
 
-# -- luggage -----------------------------------------------------------------------------------------------------------
+# -- files that a task takes along -------------------------------------------------------------------------------------
 
 
 def luggage(shard: Shard, shelf: Checkpoints) -> Mapping[str, bytes]:
@@ -176,7 +176,7 @@ def _checkpoints(shelf: Checkpoints, shard: CohortSpec) -> Iterator[Path]:
         yield from folder.iterdir()
 
 
-# -- delivery ----------------------------------------------------------------------------------------------------------
+# -- files that come back ----------------------------------------------------------------------------------------------
 
 Parcel: TypeAlias = Mapping[str, bytes]
 CHECKPOINT = "checkpoint.json"
@@ -260,7 +260,7 @@ def _whole(files: Sequence[Path]) -> dict[Path, bytes]:
     return {}
 
 
-# -- on the other side -------------------------------------------------------------------------------------------------
+# -- receiving files ---------------------------------------------------------------------------------------------------
 
 
 def accept(results: Path, parcel: Parcel) -> None:
@@ -314,7 +314,7 @@ def _accept_trial(store: StudyFolder, folder: Path, contents: dict[str, bytes]) 
     replace_files(folder / "run.json", record, contents, store.path)
 
 
-# -- cell --------------------------------------------------------------------------------------------------------------
+# -- one task on its machine -------------------------------------------------------------------------------------------
 
 LOOK = 1.0  # seconds between two words to where the run began, at least
 
@@ -402,7 +402,7 @@ class _Reporter:
         return self._line.tell(Heartbeat(self._number, self._step, remark))
 
 
-# -- cluster -----------------------------------------------------------------------------------------------------------
+# -- the loop over all tasks -------------------------------------------------------------------------------------------
 
 TRIES = 3  # deaths of a shard, one after the other without getting further, after which its trials have failed
 PAUSES = (0.0, 5.0, 30.0)  # seconds before a shard is started again, so that a full machine is not asked at once

@@ -34,7 +34,7 @@ from ganbench.spec import Shard
 from ganbench.store.files import remove_folder, write_bytes
 from ganbench.store.folder import StudyFolder
 
-# -- slurm job ---------------------------------------------------------------------------------------------------------
+# -- inside a job ------------------------------------------------------------------------------------------------------
 
 STOP = "stop"  # a file that lets every job end after its block
 
@@ -91,7 +91,7 @@ class Job:
         return DelayedSubmission(self, *args, **kwargs)
 
 
-# -- slurm queue -------------------------------------------------------------------------------------------------------
+# -- the queue as a backend --------------------------------------------------------------------------------------------
 
 GRACE = 12.0  # seconds for what runs to end after its block
 LOOK = 0.5  # seconds between two looks at jobs
@@ -198,7 +198,7 @@ class SlurmBackend(ClusterBackend):
                 job.cancel(check=False)  # type: ignore[attr-defined]
 
 
-# -- slurm -------------------------------------------------------------------------------------------------------------
+# -- the executor ------------------------------------------------------------------------------------------------------
 
 MOST = 64  # jobs in the queue at a time, unless told otherwise
 
