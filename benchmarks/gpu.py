@@ -87,7 +87,11 @@ class Size:
     claim_seeds: int = 10
     shorten: int = 1
     side: int = 0
-    tests: tuple[str, ...] = ("tests/test_capture.py", "tests/test_cohort.py", "tests/test_networks.py")
+    tests: tuple[str, ...] = (
+        "tests/engine/test_cuda_graph.py",
+        "tests/engine/test_cohort.py",
+        "tests/networks/test_networks.py",
+    )
     processes: int = 4
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -104,7 +108,7 @@ SMOKE = Size(
     claim_seeds=2,
     shorten=500,
     side=64,
-    tests=("tests/test_capture.py",),
+    tests=("tests/engine/test_cuda_graph.py",),
     processes=1,
     environment=(("OMP_NUM_THREADS", "1"), ("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")),
 )

@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import sys
+import textwrap
+from importlib.metadata import Distribution, EntryPoint
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -63,3 +65,41 @@ def call(monkeypatch, capsys):
         return code, out, err
 
     return run
+
+
+class Dist(Distribution):
+    """A distribution that exists in memory only."""
+
+    def __init__(self, name, requires=()):
+        self._name, self._requires = name, list(requires)
+
+    @property
+    def metadata(self):
+        return {"Name": self._name, "Version": "1.0"}
+
+    name = property(lambda self: self._name)
+    version = "1.0"
+    requires = property(lambda self: self._requires)
+
+    def read_text(self, filename):
+        return None
+
+    def locate_file(self, path):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def entry(tmp_path, monkeypatch):
+    """Makes an entry point of a distribution out of a module's source."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = []
+
+    def make(dist, source, name="plugin", requires=()):
+        module = f"stranger_{dist.replace('-', '_')}_{name}"
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
+        made.append(module)
+        return EntryPoint(name, module, "ganbench")._for(Dist(dist, requires))
+
+    yield make
+    for module in made:
+        sys.modules.pop(module, None)

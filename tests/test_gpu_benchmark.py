@@ -93,9 +93,9 @@ def test_the_plan_has_every_part_and_fits_nine_minutes(size, device):
 
 def test_every_file_with_tests_of_a_gpu_is_in_the_plan():
     mark = "@pytest.mark." + "gpu"
-    assert sorted(f"tests/{f.name}" for f in (ROOT / "tests").glob("test_*.py") if mark in f.read_text()) == sorted(
-        gpu.Size().tests
-    )
+    assert sorted(
+        str(f.relative_to(ROOT)) for f in (ROOT / "tests").rglob("test_*.py") if mark in f.read_text()
+    ) == sorted(gpu.Size().tests)
 
 
 def test_an_overlay_offers_the_checkouts_plugins_and_needs_nothing_here(tmp_path):

@@ -10,6 +10,8 @@ from torch import nn
 from ganbench import Architecture, CriticNetwork, Population
 from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.loop import train
+from ganbench.errors import DataError
+from ganbench.interfaces.metric import Evaluator
 
 
 class Gaussian(Population):
@@ -96,3 +98,23 @@ class LinearCritic:
 
     def features(self, x):
         return x
+
+
+class Missing(Evaluator):
+    """Has a name, and no weights."""
+
+    name = "famous-net"
+    n_modes = 0
+
+    def measure(self, points):
+        raise DataError("no weights at home")
+
+
+class Cloud(Gaussian):
+    """The toy population with an evaluator."""
+
+    def __init__(self, evaluator):
+        self._evaluator = evaluator
+
+    def evaluator(self):
+        return self._evaluator

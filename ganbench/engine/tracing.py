@@ -114,7 +114,7 @@ def missing_compiler() -> str:
 def require_compiler() -> None:
     """Raises UsageError where there is no C++ compiler."""
     if lacks := missing_compiler():
-        raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say auto")
+        raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say off")
 
 
 # -- traced functions --------------------------------------------------------------------------------------------------
