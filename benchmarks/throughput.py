@@ -34,7 +34,7 @@ import torch
 from sides import FEWEST, Crew, setting_of, silenced, trained
 
 from ganbench.engine.cohort import Cohort
-from ganbench.engine.flops import flops
+from ganbench.engine.functional import flops
 from ganbench.engine.sampling import evaluate
 from ganbench.plugins.isolation import set_precision
 from ganbench.plugins.registry import PluginRegistry, load_plugins

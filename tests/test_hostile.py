@@ -24,7 +24,7 @@ from ganbench.report.html import FigureWriter, render_figure
 from ganbench.report.sections import load_report_data
 from ganbench.runner.executors.remote import accept
 from ganbench.spec import CohortSpec, Component, Protocol
-from ganbench.store import attempts, locks, results, schema, scratch
+from ganbench.store import locks, results, schema, scratch
 from ganbench.store.checkpoint import Checkpoint, Checkpoints, delete_finished
 from ganbench.store.files import json_bytes, parquet_bytes, read_bytes, read_record, replace_files, write_record
 from ganbench.store.folder import StudyFolder
@@ -341,9 +341,9 @@ def everything(store):
 
     def held():
         with acquire_trials(store, [described], None):
-            attempts.begin(store, [described])
-            attempts.withdraw(store, [described])
-            attempts.forget(store, described)
+            locks.note_attempt(store, [described])
+            locks.withdraw_attempt(store, [described])
+            locks.forget_attempts(store, described)
 
     def references():
         store.make(store.path / "references")

@@ -14,12 +14,12 @@ from torch.utils import _pytree as pytree
 
 from ganbench.engine.batches import Batch, BatchSampler, block_length, send
 from ganbench.engine.cuda_graph import Capture, Captured, capture_for
-from ganbench.engine.flops import flops
 from ganbench.engine.functional import (
     Passes,
     StepClock,
     StepInputs,
     Weights,
+    flops,
     map_sequentially,
     min_cohort_size,
     vmap_seeds,

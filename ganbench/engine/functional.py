@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ganbench.engine.player import FunctionalCritic
 from ganbench.engine.readings import accuracy, to_float64
@@ -174,3 +176,27 @@ class Passes:
         if (real._version, fake._version) != versions:
             raise ObjectiveError(f"{name} changes its inputs in place; write it without in-place operations")
         return draw.calls
+
+
+# -- floating-point operations -----------------------------------------------------------------------------------------
+
+
+def flops(work: Callable[[], object]) -> int:
+    """What some work takes, by PyTorch's formulas. PyTorch's own counter stumbles over gradients inside losses."""
+    counter = _Counter()
+    with counter:
+        work()
+    return counter.operations
+
+
+class _Counter(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: int = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation and count it."""
+        result = func(*args, **(kwargs or {}))
+        if (formula := flop_registry.get(func.overloadpacket)) is not None:
+            self.operations += formula(*args, **(kwargs or {}), out_val=result)
+        return result

@@ -95,7 +95,7 @@ def _formula(node: fx.Node) -> str:
 OPTIONS: dict[str, Any] = {"cpp.threads": 1, "compile_threads": 1}
 
 
-def compiled(program: Callable[..., Any]) -> Callable[..., Any]:
+def compile_program(program: Callable[..., Any]) -> Callable[..., Any]:
     """A recorded program, compiled when it is first called, for these shapes alone.
 
     On a processor this needs a C++ compiler; what it writes is kept in the folder that TORCHINDUCTOR_CACHE_DIR names,
@@ -192,7 +192,7 @@ class Replayed(TracedFunction):
 
     def _try(self, leaves: list[Any], tree: pytree.TreeSpec) -> Callable[..., Any] | None:
         program = super()._try(leaves, tree)
-        return compiled(program) if program and self._compiled else program
+        return compile_program(program) if program and self._compiled else program
 
     def _make(self, function: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
         from torch.fx.experimental.proxy_tensor import make_fx

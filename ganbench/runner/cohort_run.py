@@ -32,7 +32,7 @@ from ganbench.runner import reference_generators
 from ganbench.runner.tables import evaluations_table, modes_table, probes_table, steps_table
 from ganbench.runner.trainer import Trainer
 from ganbench.spec import CohortSpec, ProbeProtocol, Shard, Trial
-from ganbench.store import attempts
+from ganbench.store import locks
 from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.folder import LOG, StudyFolder
 from ganbench.store.locks import LEASE, acquire_trials
@@ -73,7 +73,7 @@ def store_trained(
         "status": status,
         "last_step": int(tables["steps"]["step"].max()) if len(tables["steps"]) else 0,
         "wall_seconds": wall_seconds,
-        "attempts": store.attempts(trial) + attempts.count(store, trial),
+        "attempts": store.attempts(trial) + locks.count_attempts(store, trial),
         "error": str(failure) if failure else divergence,
         "error_type": failure.kind if failure else divergence.partition(":")[0],
         "log": f"trials/{trial.id}/{LOG}" if log else "",
@@ -86,7 +86,7 @@ def store_trained(
         **_made(context),
     }
     store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
-    attempts.forget(store, trial)
+    locks.forget_attempts(store, trial)
     return TrialResult(trial, status, run["error"], run["log"])
 
 
@@ -217,7 +217,7 @@ def _settle(spec: CohortSpec, context: RunContext, contact: Callbacks) -> dict[i
     outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
     missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
     if missing.seeds:
-        attempts.begin(store, missing.trials())
+        locks.note_attempt(store, missing.trials())
         outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, context, contact, lab)}
     unprobed_ones = [trial.seed for trial, found in states.items() if found == "unprobed"]
     fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
@@ -257,7 +257,7 @@ def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) 
             trainer.run(setting, examiner)
     except Cancelled:
         if contact.pausing():
-            attempts.withdraw(store, spec.trials())
+            locks.withdraw_attempt(store, spec.trials())
         raise
     except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
         failure = Failure.of(error)

@@ -11,10 +11,11 @@ numbers.
 from __future__ import annotations
 
 import errno
+import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,3 +168,53 @@ class _Waiting:
         if not self._said and time.monotonic() >= self._since + PATIENCE:
             self._said = True
             self._say(f"waiting for {what}")
+
+
+# -- attempts ----------------------------------------------------------------------------------------------------------
+
+# Every process that begins a trial adds a line to a file beside the trial's lock, which it holds meanwhile. One that
+# is asked to end takes its line back, as it has only paused; one whose parent is gone does not. Whoever stores the
+# trial's end removes the file.
+MOST_ATTEMPTS = 10_000  # notes that are kept
+
+
+def note_attempt(store: StudyFolder, trials: Iterable[Trial]) -> None:
+    """Note that trials have been begun. Raises StorageError."""
+    for trial in trials:
+        _write_attempts(store, trial, [*_attempts(store, trial), str(os.getpid())])
+
+
+def withdraw_attempt(store: StudyFolder, trials: Iterable[Trial]) -> None:
+    """Take back the last note of each: it has been paused, and left a checkpoint."""
+    for trial in trials:
+        with suppress(OSError):
+            _write_attempts(store, trial, _attempts(store, trial)[:-1])
+
+
+def count_attempts(store: StudyFolder, trial: Trial) -> int:
+    """How often it has been begun since its end was last stored; at least once."""
+    return max(1, len(_attempts(store, trial)))
+
+
+def forget_attempts(store: StudyFolder, trial: Trial) -> None:
+    """Its end has been stored."""
+    with suppress(OSError):
+        store.remove(attempts_file(store, trial))
+
+
+def _attempts(store: StudyFolder, trial: Trial) -> list[str]:
+    try:
+        content = read_bytes(attempts_file(store, trial)) or b""
+    except DamageError:
+        return []
+    return content.decode(errors="replace").splitlines()[-MOST_ATTEMPTS:]
+
+
+def _write_attempts(store: StudyFolder, trial: Trial, lines: Sequence[str]) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode()
+    store.write_bytes(attempts_file(store, trial), content, durable=False)
+
+
+def attempts_file(store: StudyFolder, trial: Trial) -> Path:
+    """Beside the trial's lock."""
+    return store.path / ".locks" / f"{trial.id}.begun"

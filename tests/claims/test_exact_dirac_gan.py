@@ -13,9 +13,9 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.noisegan import InstanceNoise
 from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.wgan import WassersteinClip
+from oracles import dirac_gan
 
 from ganbench import Objective, softplus
-from ganbench.claims.exact import dirac_gan
 from ganbench.testing.dynamics import SCHEDULES, Schedule, random_starts, simulate
 from ganbench.testing.toys import objective_field
 

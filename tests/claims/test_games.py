@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from oracles import dirac_gan
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.exact import dirac_gan
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.games import CLAIMS, CONVERGING, SCHEDULES, SETTINGS, STARTS, WANDERING, XY, averaging, run
 from ganbench.interfaces.objective import Objective

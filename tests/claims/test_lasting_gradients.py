@@ -138,7 +138,7 @@ def strength(exponent, differences, n=8, also=()):
             found += [
                 row("grad_norm", 10.0 ** (e + 0.01 * k * (e != 0)), arm=f"{name}/{arm}", seed=k, at=at)
                 for k in range(n)
-                for at in vanishing_gradients.EARLY
+                for at in vanishing_gradients.EARLY_UPDATES
             ]
     for place in ("ring", *also):
         for arm, how in ((o, how) for o in ("gan", "nsgan") for how in ("sgd", "adam")):

@@ -80,7 +80,7 @@ def test_the_quick_profile_leaves_out_the_penalty():
 
 
 def test_parts_and_arms_are_the_same():
-    assert parallel_lines.EXPERIMENT.parts == ("gan", "nsgan", "wgan", "wgan-gp", "starts")
+    assert parallel_lines.SCALAR_GENERATOR.parts == ("gan", "nsgan", "wgan", "wgan-gp", "starts")
 
 
 def finals(strong_gan, weak_gan=0.0, strong_wgan=0.0, weak_wgan=0.0, n=8):

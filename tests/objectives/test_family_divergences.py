@@ -17,9 +17,8 @@ from ganbench_objectives.lecam import LeCam
 from ganbench_objectives.lsgan import LeastSquares
 from ganbench_objectives.ragan import RelativisticAverage
 from ganbench_objectives.rpgan import RelativisticPairing
+from oracles.f_divergences import F_DIVERGENCES
 from scipy.optimize import minimize
-
-from ganbench.claims.exact.f_divergences import F_DIVERGENCES
 
 REAL, FAKE = np.array([3, 1, 4]), np.array([2, 5, 1])  # how often each of three points occurs, in eight samples
 P, Q = REAL / 8, FAKE / 8

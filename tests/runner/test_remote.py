@@ -38,7 +38,7 @@ from ganbench.runner.executors.remote import (
 )
 from ganbench.runner.executors.slurm import Slurm
 from ganbench.spec import CohortSpec, Component, Protocol
-from ganbench.store import attempts, locks
+from ganbench.store import locks
 from ganbench.store.files import read_bytes
 from ganbench.store.folder import StudyFolder
 from ganbench.store.locks import acquire_trials
@@ -201,7 +201,7 @@ class Fragile(ClusterBackend):
         task = self.tasks[job]
         name, store = task.shard.objective.label, StudyFolder(Path(task.context.results))
         if failure := (self.deaths.get(name) or [None]).pop(0):
-            attempts.begin(store, task.shard.trials())
+            locks.note_attempt(store, task.shard.trials())
             return failure
         return tuple(run_cohort(task.shard, task.context, lambda step: None))
 
@@ -315,8 +315,8 @@ def test_a_pause_is_no_attempt_and_a_death_is_one(tmp_path):
     (spec,) = study.cohorts
     with pytest.raises(Cancelled):
         run_cohort(spec, context, Callbacks(lambda step: None, stopped=lambda: True))
-    assert {attempts.count(study.store(), trial) for trial in spec.trials()} == {1}
-    attempts.begin(study.store(), spec.trials())  # by a process that is never heard of again
+    assert {locks.count_attempts(study.store(), trial) for trial in spec.trials()} == {1}
+    locks.note_attempt(study.store(), spec.trials())  # by a process that is never heard of again
     run_cohort(spec, context, lambda step: None)
     assert ganbench.load(tmp_path / "a").trials["attempts"].tolist() == [2, 2]
 

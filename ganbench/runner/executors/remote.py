@@ -23,11 +23,11 @@ from ganbench.runner.cohort_run import fail, made_with
 from ganbench.runner.executors.local import Worker, cut, end
 from ganbench.runner.reference_generators import OBJECTIVE, key_of
 from ganbench.spec import CohortSpec, Shard
-from ganbench.store import attempts
-from ganbench.store.attempts import tries_file
+from ganbench.store import locks
 from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.files import checksum, parse, read_bytes, read_record, replace_files
 from ganbench.store.folder import OWN, StudyFolder
+from ganbench.store.locks import attempts_file
 from ganbench.store.results import read_run
 from ganbench.store.scratch import scratch_folder
 
@@ -160,7 +160,7 @@ def luggage(shard: Shard, shelf: Checkpoints) -> Mapping[str, bytes]:
 
 def _trials(store: StudyFolder, shard: CohortSpec) -> Iterator[Path]:
     for trial in shard.trials():
-        yield tries_file(store, trial)
+        yield attempts_file(store, trial)
         yield from (store.folder(trial) / name for name in OWN)
 
 
@@ -534,7 +534,7 @@ def _settled(shard: Shard, context: RunContext, outcomes: Sequence[TrialResult])
         with suppress(OSError):
             os.listdir(store.folder(outcome.trial))
         if store.run(outcome.trial) is not None:
-            attempts.forget(store, outcome.trial)
+            locks.forget_attempts(store, outcome.trial)
     if isinstance(shard, CohortSpec) and all(outcome.status != "failed" for outcome in outcomes):
         Checkpoints(store, {}).remove(shard)
     return tuple(outcomes)
