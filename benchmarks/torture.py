@@ -40,7 +40,7 @@ from ganbench.cli import app
 from ganbench.cli import run as command  # everything that a run needs is imported before the first fork
 from ganbench.runner import trainer
 from ganbench.runner.executors import forkserver, local, preload
-from ganbench.store import files
+from ganbench.store import files as stored
 from ganbench.store.verify import inspect
 
 STUDY = "run --objectives gan,wgan --seeds 2 --datasets ring --n-samples 60 --batch-size 8 --jobs 2 --device cpu"
@@ -161,8 +161,8 @@ def _lie_in_wait(blow: Blow) -> None:
     if blow.kind == "rename":
         sys.addaudithook(lambda event, arguments: die() if event == "os.rename" and due() else None)
     elif blow.kind == "half-written":
-        write = files._Folder.write
-        files._Folder.write = lambda folder, name, content, durable: (
+        write = stored._Folder.write
+        stored._Folder.write = lambda folder, name, content, durable: (
             (write(folder, name, content[: len(content) // 2], durable), die())
             if due()
             else write(folder, name, content, durable)
