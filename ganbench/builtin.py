@@ -31,7 +31,7 @@ def ganbench_architectures() -> list[type[Architecture]]:
 
 @hookimpl
 def ganbench_metrics() -> list[type[Metric]]:
-    """Numbers computed from samples at rest."""
+    """Numbers computed from samples."""
     from ganbench.metrics import METRICS
 
     return list(METRICS)

@@ -1,4 +1,4 @@
-"""Critics from scratch against generators at rest, which many claims on vanishing gradients read.
+"""Critics from scratch against frozen generators, which many claims on vanishing gradients read.
 
 A generator is trained by nsgan for some steps (its age) and frozen; then a fresh critic learns against it, and the
 gradient that the generator would get is read as the critic gets better. The generators, the initial critics, the

@@ -48,7 +48,7 @@ def cohort(
 
 
 def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[LogChunk]:
-    """Train to the end, at rest after every step in ``stops`` (and at the ends of blocks)."""
+    """Train to the end, pausing after every step in ``stops`` (and at the ends of blocks)."""
     yield from train(trained, set(stops))
 
 

@@ -259,7 +259,7 @@ def run(profile: Profile, part: str) -> list[dict[str, Any]]:
 
 
 def measure(trained: Cohort, evaluator: Evaluator, real: Measured, arm: str, at: int) -> list[dict[str, Any]]:
-    """Sliced W1 of the generators at rest."""
+    """Sliced W1 of the generators."""
     latents = evaluation_latents(trained.seeds, SAMPLES, trained.setting.architecture.latent)
     found = [evaluator.measure(points) for points in draw_samples(trained.sample, latents)]
     return [

@@ -87,7 +87,7 @@ class Programs:
 
         Raises:
             ObjectiveError: the objective breaks its contract.
-            Exception: whatever it raises where seeds take turns, too.
+            Exception: whatever it raises where seeds are run sequentially, too.
         """
         if self.vectorises and critic.latent.device.type == "cpu":  # a choice that hangs on nothing but the setting
             self.large = self.operations(self.passes.critic_gradients, critic) >= FULL
@@ -110,7 +110,7 @@ class Programs:
         self.next_state(generator)
 
     def operations(self, function: Callable[[StepInputs], object], arguments: StepInputs) -> int:
-        """Floating-point operations of the matrix products of a pass of one seed, whoever keeps it company."""
+        """Floating-point operations of the matrix products of a pass of one seed, whatever the other seeds."""
         alone = arguments.of_seed(0)
         return flops(lambda: function(alone))
 
@@ -182,7 +182,7 @@ class Programs:
         return nullcontext()
 
     def _run(self, name: str, function: Callable[[StepInputs], Any], arguments: StepInputs) -> Any:
-        """A function of all seeds' arguments; where they take turns, of one seed after the other."""
+        """A function of all seeds' arguments; where they are run sequentially, of one seed after the other."""
         quick = self._quickly(name, function)
         if not self.loops:
             return quick(arguments)
@@ -212,7 +212,7 @@ class TrainingConfig:
         generator_optimizer: the generator's, where it is not the objective's own.
         precision: ``bf16`` computes products in bfloat16; ``tf32`` is a switch of the whole process.
         compiled: whether recorded programs are compiled; that changes rounding.
-        solitary: promises that no seed will ever have company, so that one alone needs no padding.
+        solitary: promises that a cohort has one seed, so that no padding is needed.
     """
 
     population: Population
@@ -238,7 +238,7 @@ class Cohort:
     Args:
         setting: what they share.
         seeds: what they differ in. Few are padded to two (three for colour images) by repeating the last, because
-            vectorised kernels of few and of many differ in rounding; so a seed's numbers do not depend on its company.
+            vectorised kernels of few and of many differ in rounding; so a seed's numbers do not depend on others.
         capture: how updates are captured; by default as is best on the device.
         programs: of another cohort under the same setting, so that nothing is recorded twice.
 
@@ -332,7 +332,7 @@ class Cohort:
         return self.setting.device.type != "cpu"
 
     def _for_all(self, function: Callable[[StepInputs], T], arguments: StepInputs) -> T:
-        """What a function gives for all seeds. Where they take turns, padding costs nothing: it is a copy."""
+        """What a function gives for all seeds. Where they are run sequentially, padding costs nothing: it is a copy."""
         padding = len(self._padded) - len(self.seeds)
         if not (self.loops and padding):
             return function(arguments)

@@ -23,7 +23,7 @@ from ganbench.interfaces.objective import Objective
 
 
 def min_cohort_size(sample_shape: tuple[int, ...]) -> int:
-    """The seeds that a vectorised program is padded to, so that a seed's numbers do not depend on its company.
+    """The seeds that a vectorised program is padded to, so that a seed's numbers do not depend on the other seeds.
 
     Kernels of few and of many seeds differ in rounding: of one, and for images of several channels of two.
     """

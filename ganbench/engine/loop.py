@@ -37,7 +37,7 @@ class LogChunk:
 def train(cohort: Cohort, stops: set[int], after: LogChunk | None = None) -> Iterator[LogChunk]:
     """Train to the last step, yielding at the end of every block and at every step in ``stops``.
 
-    Between yields the cohort is at rest: it may be sampled, and nothing that happens there counts as training time.
+    Between yields the cohort does not change: it may be sampled, and that does not count as training time.
     Where a step raises, what was read before it is yielded first.
 
     Args:
@@ -109,7 +109,7 @@ def _steps(
             updates += n
             rows.append(row)
             counts.append(updates)
-    except Exception as fault:  # a stranger's loss may raise anything; the steps before it were taken
+    except Exception as fault:  # a third party's loss may raise anything; the steps before it were taken
         return rows, counts, fault
     return rows, counts, None
 

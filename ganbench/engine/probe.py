@@ -1,4 +1,4 @@
-"""The probe: a generator at rest, a fresh critic trained against it, and the generator's gradient as the critic learns.
+"""The probe: a frozen generator, a fresh critic trained against it, and the generator's gradient as the critic learns.
 
 Arjovsky & Bottou (2017), figures 2 and 3. Nothing but the critic moves. Readings are taken at log-spaced critic steps
 on one fixed batch of latents and of real samples that the critic is never trained on; the noise of the generator's

@@ -90,7 +90,7 @@ class Callbacks:
         say: told one sentence, for the user.
         stopped: asked whether to end; is true from some moment on.
         working: told when waiting for other runs is over and work begins.
-        pausing: asked, where it is stopped, whether somebody wants that; else whoever runs it has died.
+        pausing: asked, where it is stopped, whether somebody wants that; else the process that runs it is gone.
     """
 
     report: Report
@@ -183,7 +183,7 @@ class Failure:
         """The failure that an exception means."""
         try:
             message = " ".join(str(error).split())
-        except Exception:  # a stranger's __str__ may raise as well
+        except Exception:  # a third party's __str__ may raise as well
             message = "(its message cannot be read)"
         return cls(_kind(error, message), message[:1000], "".join(traceback.format_exception(error)))
 

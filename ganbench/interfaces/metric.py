@@ -77,7 +77,7 @@ class Evaluator(ABC):
 
 @dataclass(frozen=True)
 class Metric(ABC):
-    """A number computed from samples of a generator at rest and from real ones.
+    """A number computed from samples of a frozen generator and from real ones.
 
     Subclasses are frozen dataclasses; their fields are the constants of the definition (the k of a
     k-nearest-neighbour metric) and stand in the protocol string where they differ from the default.

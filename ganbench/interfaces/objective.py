@@ -101,7 +101,7 @@ class Objective:
             the default estimate is the Jensen-Shannon bound. Elsewhere only differences of scores mean anything.
         traceable: True promises that the methods are tensor operations alone, with no counter, print or branch on a
             value in them. They are then recorded once and replayed: faster, with the same numbers to the bit.
-        vectorised: False says that ``torch.func.vmap`` cannot run the methods, so that seeds take turns.
+        vectorised: False says that ``torch.func.vmap`` cannot run the methods, so that seeds are run sequentially.
         couples_samples: True says that a loss depends on the batch as a whole, not on the mean over its samples: a
             statistic of the minibatch, or one random number for all of it. The conformance kit then compares no
             batch with the same batch twice over.

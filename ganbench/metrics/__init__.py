@@ -1,4 +1,4 @@
-"""The metrics that ganbench ships: one number each, computed from samples of a generator at rest and real ones."""
+"""The metrics that ganbench ships: one number each, computed from samples of a frozen generator and real ones."""
 
 from __future__ import annotations
 

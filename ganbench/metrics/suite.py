@@ -120,7 +120,7 @@ class MetricSuite:
         protocol, reason = self.protocol(metric, len(fake)), ""
         try:
             value = self._value(metric, fake)
-        except Exception as error:  # a stranger's metric may raise anything, and a run of hours must survive it
+        except Exception as error:  # a third party's metric may raise anything, and a run of hours must survive it
             text = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
             value, reason = math.nan, " ".join(text.split())
         return {"metric": metric.name, "value": value, "n_samples": len(fake), "protocol": protocol, "reason": reason}

@@ -38,7 +38,7 @@ def build(cls: type[Any], values: Mapping[str, Any], where: str = "") -> Any:
         place = ".".join([cls.name, *map(str, first["loc"])])
         message = first["msg"].removeprefix("Value error, ")
         raise UsageError(f"{where + ': ' if where else ''}{place}={first['input']!r}: {message}") from None
-    except Exception as error:  # a stranger's constructor may raise anything
+    except Exception as error:  # a third party's constructor may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PluginError(f"{cls.name!r} cannot be made ({reason}); mend its plugin or leave it out") from error
 

@@ -1,4 +1,4 @@
-"""A fresh critic, trained for a moment against a generator at rest, and looked at over the plane."""
+"""A fresh critic, trained briefly against a frozen generator, and evaluated over the plane."""
 
 from __future__ import annotations
 

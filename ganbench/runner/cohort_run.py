@@ -248,8 +248,8 @@ def state(store: StudyFolder, trial: Trial, spec: CohortSpec, since: str) -> str
 def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
     store = StudyFolder(Path(context.results))
     failure, setting, examiner = None, None, None
-    shelf = Checkpoints(store, made_with(context), contact.say)
-    trainer = Trainer(spec, shelf, context.checkpoint_seconds, contact)
+    checkpoints = Checkpoints(store, made_with(context), contact.say)
+    trainer = Trainer(spec, checkpoints, context.checkpoint_seconds, contact)
     try:
         with isolated(f"training {_described(spec, context)}", contact.say):
             registry, setting = lab()
@@ -273,7 +273,7 @@ def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) 
     else:
         found = context, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
         outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
-    shelf.remove(spec)
+    checkpoints.remove(spec)
     return outcomes
 
 
@@ -296,9 +296,7 @@ def _that_fit(
 
     release()
     most = largest(has_room, setting.least_seeds(), len(spec.seeds))
-    contact.say(
-        f"{spec.name}: {len(spec.seeds)} seeds do not fit into memory at once; they take turns, {most} at a time"
-    )
+    contact.say(f"{spec.name}: {len(spec.seeds)} seeds do not fit into memory at once; {most} are run at a time")
     return evenly(spec.seeds, most)
 
 
@@ -356,8 +354,10 @@ def _probe(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) 
         registry, setting = lab()
         protocol = replace(spec.probe, cut=not setting.population.reference_is_apart)
         ((component, reference),) = variants(registry.objectives, reference_generators.OBJECTIVE, {})
-        shelf = reference_generators.open_references(context, spec, replace(setting, objective=reference), component)
-        generators = shelf.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
+        references = reference_generators.open_references(
+            context, spec, replace(setting, objective=reference), component
+        )
+        generators = references.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
         with isolated(f"probing {_described(spec, context)}", contact.say):
             moments = list(probe(setting, spec.seeds, protocol, generators, report))
     except Cancelled:
@@ -408,7 +408,7 @@ def _fail(trial: Trial, spec: CohortSpec, context: RunContext, failure: Failure)
     found = state(store, trial, alone, context.since)
     if not spec.train or found == "unprobed":
         return unprobed(trial, context, failure)
-    if found == "done":  # it was stored before the process died, or another run has done it
+    if found == "done":  # it was stored before the process crashed, or another run has done it
         return outcome_of(trial, store.run(trial) or {})
     checkpoint = Checkpoints(store, made_with(context)).find(alone)
     record = checkpoint.record.of(alone.seeds) if checkpoint else TrainingLog(alone.seeds)

@@ -28,7 +28,7 @@ PLACE = {
     "modes": ["step", "mode"],
     "probes": ["generator_step", "critic_step"],
 }
-CLOCKS = ("seconds",)  # the machine's mood, not the trial's numbers
+CLOCKS = ("seconds",)  # of the machine, not of the trial
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Issue
 
 
 def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Issue]:
-    """Files with a record beside them that holds their checksums; strangers' files are not taken for records."""
+    """Files with a record beside them that holds their checksums; other files are not taken for records."""
     known = set()
     for file in _entries(folder):
         if own.fullmatch(file.name) and file.suffix == ".json":

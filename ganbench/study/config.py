@@ -39,7 +39,7 @@ class Request:
         address: of the engine, where it has one.
         gpus_per_cohort: GPUs that each cohort is given by the engine; parts of one are shared.
         cpus_per_cohort: cores that each cohort is given by the engine; 0 takes the engine's own number.
-        trial_timeout: seconds that a trial may take, in the company it is trained in; 0 lets it run.
+        trial_timeout: seconds that a trial may take, with all seeds it is trained with; 0 lets it run.
         out: the results folder; none is named after the dataset and the architecture.
         data_root: where datasets lie; none takes GANBENCH_DATA or the user's cache.
         plugin: files with plugins that nobody installed.

@@ -1,4 +1,4 @@
-"""The objectives that come with ganbench. They enter by the strangers' door and see only ``ganbench.__all__``."""
+"""The objectives that come with ganbench. Found as third parties' are, they import only ``ganbench.__all__``."""
 
 from ganbench import hookimpl
 

@@ -187,7 +187,7 @@ def test_a_worker_that_is_killed_loses_nothing(run, tmp_path, undisturbed, victi
     os.kill((trainer if victim == "trainer" else watcher).pid, signal.SIGKILL)
     code, out = done(process)
     assert code == 0, out
-    assert "goes on elsewhere (death 1 of 3" in out
+    assert "goes on elsewhere (crash 1 of 3" in out
     assert "goes on after step" in out
     assert attempts(tmp_path / "a") == {"gan": 2, "wgan": 1}
     same(tables(tmp_path / "a"), undisturbed)

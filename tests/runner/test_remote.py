@@ -229,7 +229,7 @@ def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
     assert [o.status for event in events for o in event.outcomes] == ["completed"] * 4
     remarks = [event.remark for event in events if event.remark]
     assert remarks[0] == (
-        "ring · mlp · wgan: its worker is gone; it goes on elsewhere (death 1 of 3 without getting further)"
+        "ring · mlp · wgan: its worker is gone; it goes on elsewhere (crash 1 of 3 without getting further)"
     )
     trials = ganbench.load(tmp_path / "a").trials.set_index("objective")["attempts"]
     assert (set(trials["gan"]), set(trials["wgan"])) == ({1}, {3})

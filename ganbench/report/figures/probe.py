@@ -153,7 +153,7 @@ def probe_story(section: Section) -> FigureSet:
 def _vanishing(section: Section, probes: pd.DataFrame) -> FigureSpec:
     zeros = int((probes["generator_grad_norm"] == 0).sum())
     caption = (
-        "Generators at rest, of the ages above the panels, each with a fresh critic that learns; nothing else moves. "
+        "Generators frozen after the steps above the panels, each with a fresh critic that learns. "
         "Above: L2 norm of the generator's gradient on one fixed batch, both axes logarithmic (0: the critic before "
         f"its first step). Beneath: the critic's accuracy on samples it is not trained on; dashed: guessing. "
         f"{_seeds(probes)} {zeros:,} of {len(probes):,} norms are exactly zero. Arjovsky & Bottou (2017), figure 2."

@@ -73,7 +73,7 @@ class Worker:
     Attributes:
         process, shard: which is at what.
         connection: where its events come from.
-        notes: a file in the system's temporary folder where it writes its stack if it dies.
+        notes: a file in the system's temporary folder where it writes its stack if it crashes.
         deadline: when it will be ended, by ``time.monotonic``; counted from when it has begun to work.
         step: the last it told of.
     """
@@ -298,7 +298,7 @@ def _events(running: Sequence[Worker], context: RunContext) -> Iterator[tuple[Wo
 def split(
     cohorts: Sequence[Shard], jobs: int, groups: Callable[[CohortSpec], list[tuple[int, ...]]] = lambda cohort: []
 ) -> list[Shard]:
-    """Shards, the costliest first. Seeds do not depend on their company, so a cohort may be cut anywhere.
+    """Shards, the costliest first. A seed's numbers do not depend on others, so a cohort may be split anywhere.
 
     Few cohorts are cut into as many parts as there are processes, so that none of them ends up waiting for another;
     no part is left with a single seed where that can be helped, since a single one costs as much as two. Seeds that a

@@ -146,13 +146,13 @@ class ClusterBackend(ABC):
 # -- files that a task takes along -------------------------------------------------------------------------------------
 
 
-def luggage(shard: Shard, shelf: Checkpoints) -> Mapping[str, bytes]:
+def task_files(shard: Shard, checkpoints: Checkpoints) -> Mapping[str, bytes]:
     """A shard's checkpoints, its trials where there are any already, and the generators that its probe freezes."""
-    store = shelf.store
+    store = checkpoints.store
     found: dict[str, bytes] = {}
     if not isinstance(shard, CohortSpec):
         return found
-    for file in [*_trials(store, shard), *_references(store, shard), *_checkpoints(shelf, shard)]:
+    for file in [*_trials(store, shard), *_references(store, shard), *_checkpoints(checkpoints, shard)]:
         with suppress(OSError):  # another run may be at it
             found[file.relative_to(store.path).as_posix()] = file.read_bytes()
     return found
@@ -171,8 +171,8 @@ def _references(store: StudyFolder, shard: CohortSpec) -> Iterator[Path]:
             yield from (store.path / "references").glob(f"{key_of(shard, component)}-s{seed}[-.]*")
 
 
-def _checkpoints(shelf: Checkpoints, shard: CohortSpec) -> Iterator[Path]:
-    for folder in shelf.folders(shard):
+def _checkpoints(checkpoints: Checkpoints, shard: CohortSpec) -> Iterator[Path]:
+    for folder in checkpoints.folders(shard):
         yield from folder.iterdir()
 
 
@@ -414,7 +414,7 @@ class _ShardState:
 
     Attributes:
         reached: the furthest step that was heard of.
-        record: the furthest at its last death.
+        record: the furthest at its last crash.
         deaths: in a row, without getting further.
         after: not to be started before, by ``time.monotonic``.
     """
@@ -426,7 +426,7 @@ class _ShardState:
     after: float = 0.0
 
     def die(self) -> bool:
-        """Note a death. Returns whether to try again."""
+        """Count a crash. Returns whether to try again."""
         self.deaths = 1 if self.reached > self.record else self.deaths + 1
         self.record = max(self.record, self.reached)
         self.after = time.monotonic() + PAUSES[min(self.deaths, len(PAUSES)) - 1]
@@ -445,19 +445,19 @@ def run_on(
         jobs: the most shards at a time; 0 leaves it to the engine.
     """
     context = replace(context, shared=True)
-    shelf = Checkpoints(StudyFolder(Path(context.results)), made_with(context))
-    shards = divide(cohorts, context.device, min(jobs or engine.slots(), engine.slots()), shelf.groups)
+    checkpoints = Checkpoints(StudyFolder(Path(context.results)), made_with(context))
+    shards = divide(cohorts, context.device, min(jobs or engine.slots(), engine.slots()), checkpoints.groups)
     waiting = deque(_ShardState(shard) for shard in shards)
     tasks: dict[int, _ShardState] = {}
     running: dict[Hashable, int] = {}
-    with _marked(shelf.store) as run:
+    with _marked(checkpoints.store) as run:
         try:
             while waiting or running:
                 for progress in _due(waiting, (jobs or _window(engine)) - len(running)):
                     things = (
                         {}
-                        if engine.shares(shared_folder_marker(shelf.store.path, run))
-                        else luggage(progress.shard, shelf)
+                        if engine.shares(shared_folder_marker(checkpoints.store.path, run))
+                        else task_files(progress.shard, checkpoints)
                     )
                     task = Task(len(tasks), run, progress.shard, context, _variables(), things)
                     tasks[task.number] = progress
@@ -522,7 +522,7 @@ def _end(progress: _ShardState, found: Ended, context: RunContext) -> Event:
     if not isinstance(found, Failure):
         return Event(shard, shard.work(), _settled(shard, context, found))
     if found.kind == "WorkerDied" and progress.die():
-        again = f"it goes on elsewhere (death {progress.deaths} of {TRIES} without getting further)"
+        again = f"it goes on elsewhere (crash {progress.deaths} of {TRIES} without getting further)"
         return Event(shard, progress.reached, remark=f"{shard.name}: {found.message}; {again}")
     return Event(shard, shard.work(), _settled(shard, context, fail(shard, context, found)))
 

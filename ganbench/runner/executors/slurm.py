@@ -172,7 +172,7 @@ class SlurmBackend(ClusterBackend):
         return found
 
     def result(self, job: Any) -> Ended:
-        """See ``ClusterBackend``. A job that was ended from outside has died."""
+        """See ``ClusterBackend``. A job that was ended from outside is ``WorkerDied``."""
         try:
             found: Ended = job.result()
         except submitit.core.utils.FailedJobError as error:  # an error of ours, not the job's end
