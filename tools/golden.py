@@ -23,7 +23,7 @@ STUDY = (
     "run", "--quick", "--objectives", "gan,wgan,wgan-gp,lecam", "--datasets", "ring,digits", "--compile", "off",
     "--device", "cpu",
 )  # fmt: skip
-CLAIM = ("reproduce", "--claims", "simple-critics-only-moments")
+CLAIM = ("reproduce", "--claims", "parallel-lines-js-flat-w-linear")
 
 
 def ganbench(*words: str) -> None:
