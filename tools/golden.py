@@ -45,7 +45,7 @@ def hashes(folder: Path) -> dict[str, str]:
     for name in TABLES:
         files = sorted(study.glob(f"trials/*/{name}.parquet"))
         found[name] = digest(pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
-    ganbench("export", str(study), "--out", str(export))
+    ganbench("export", str(study), "--format", "csv", "--out", str(export))
     found["export"] = digest(pd.read_csv(export))
     ganbench(*CLAIM, "--out", str(claim))
     found["verdicts"] = digest(pd.read_parquet(claim / "verdicts.parquet"))
