@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from torture import finish, start
 
-from ganbench.runner.executors import forkserver, local
+from ganbench.runner.executors import forkserver, worker
 from ganbench.runner.trainer import Trainer
 
 DEFAULT = ["--objectives", "gan,wgan", "--seeds", "5"]
@@ -47,7 +47,7 @@ def clocked(name: str, notes: Path) -> Callable[..., Any]:
 def main() -> None:
     """Print the share; exit code 1 where it is 3 % or more."""
     torch.set_num_threads(1)
-    local.context_for = lambda device: mp.get_context("fork")
+    worker.context_for = lambda device: mp.get_context("fork")
     forkserver.start_early = lambda device: None
     root = Path(tempfile.mkdtemp(prefix="ganbench-checkpoints-"))
     notes = root / "notes.txt"

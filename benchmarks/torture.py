@@ -39,7 +39,7 @@ import ganbench
 from ganbench.cli import app
 from ganbench.cli import run as command  # everything that a run needs is imported before the first fork
 from ganbench.runner import trainer
-from ganbench.runner.executors import forkserver, local, preload
+from ganbench.runner.executors import forkserver, preload, worker
 from ganbench.store import files as stored
 from ganbench.store.verify import inspect
 
@@ -330,7 +330,7 @@ def main() -> None:
     root, rng = options.keep or Path(tempfile.mkdtemp(prefix="ganbench-torture-")), random.Random(options.seed)
     root.mkdir(parents=True, exist_ok=True)
     os.environ |= {"XDG_CACHE_HOME": str(root / "cache"), "GANBENCH_CHECKPOINT_SECONDS": "0.2"}
-    local.context_for = lambda device: mp.get_context("fork")
+    worker.context_for = lambda device: mp.get_context("fork")
     forkserver.start_early = lambda device: None
     calm = root / "calm"
     run(root / "first")  # fills the caches

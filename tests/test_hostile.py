@@ -22,7 +22,7 @@ from ganbench.errors import DamageError, GanbenchError, ObstructedError, UsageEr
 from ganbench.report.figures.figure import FigureSpec, Panel
 from ganbench.report.html import FigureWriter, render_figure
 from ganbench.report.sections import load_report_data
-from ganbench.runner.executors.remote import accept
+from ganbench.runner.executors.task import accept
 from ganbench.spec import CohortSpec, Component, Protocol
 from ganbench.store import locks, results, schema, scratch
 from ganbench.store.checkpoint import Checkpoint, Checkpoints, delete_finished

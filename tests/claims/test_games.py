@@ -34,7 +34,7 @@ def test_historical_averaging_takes_the_spiral_in_and_without_weight_is_the_bare
 
 def test_the_first_step_with_historical_averaging_is_that_of_the_bare_game():
     """The mean of one point is that point, so its penalty pulls nowhere; the second step's is half a step back."""
-    import ganbench.claims.game_runs as module
+    from ganbench.claims import games as module
 
     y, x = np.array([1.0]), np.array([0.0])
     expected = [(1.0, 0.0), (1.0, -0.1)]

@@ -57,8 +57,9 @@ def test_the_scale_is_that_of_the_samples():
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_measurements_are_means_of_thirds(arm, monkeypatch):
-    import ganbench.claims.noised_training as module
     import numpy as np
+
+    from ganbench.claims import noise as module
 
     monkeypatch.setattr(module, "courses", lambda trained: np.array([[9.0], [2.0], [4.0], [1.0], [3.0], [2.0], [4.0]]))
     trained = type("Trained", (), {"seeds": (100,)})()

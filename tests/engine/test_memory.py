@@ -139,7 +139,7 @@ from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from test_memory import LONG, study_of
 from ganbench.runner.cohort_run import run_cohort
-from ganbench.runner.executors.local import _data
+from ganbench.runner.executors.worker import _data
 from ganbench.interfaces.executor import Callbacks
 
 warm, where = study_of(Path(sys.argv[1]) / "warm", 2, **{**LONG, "batch_size": 64})

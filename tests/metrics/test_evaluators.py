@@ -11,6 +11,7 @@ import pytest
 import torch
 from train_evaluators import (
     DIGITS_RECIPE,
+    SCRIPTS,
     Variation,
     accuracy,
     digits_split,
@@ -162,7 +163,8 @@ def test_weights_are_small_and_those_of_their_record(name):
     path, record = FOLDER / f"{name}.safetensors", read_record(name)
     assert path.stat().st_size < 1_000_000
     assert sha256(path) == record.sha256
-    assert (FOLDER / f"{record.script.rpartition('.')[2]}.py").exists()
+    assert record.script == f"tools/train_evaluators.py {name}"
+    assert name in SCRIPTS
 
 
 SPOILED = {

@@ -16,7 +16,8 @@ from small_studies import REGISTRY, study_of
 import ganbench
 from ganbench.interfaces.executor import Callbacks, Cancelled, Failure
 from ganbench.runner.cohort_run import fail, run_cohort
-from ganbench.runner.executors.local import available, split
+from ganbench.runner.executors.local import split
+from ganbench.runner.executors.worker import available
 from ganbench.spec import slug
 from ganbench.store.locks import acquire_trials
 from ganbench.store.verify import inspect

@@ -16,8 +16,8 @@ import ganbench
 from ganbench.errors import UsageError
 from ganbench.interfaces.executor import Event, Failure, RunContext
 from ganbench.plugins.loading import Plugin
-from ganbench.runner.executors import forkserver, local
-from ganbench.runner.executors.local import Worker
+from ganbench.runner.executors import forkserver, worker
+from ganbench.runner.executors.worker import Worker
 from ganbench.study import provenance
 
 ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
@@ -174,7 +174,7 @@ def test_a_distributions_hash_is_of_its_files_wherever_they_lie(distribution):
 
 def test_ganbenchs_hash_is_of_the_files_that_are_imported(distribution):
     files = dict(provenance._source_files("ganbench"))
-    assert {Path(ganbench.__file__).parent / "losses.py", Path(ganbench.__file__)} <= set(files.values())
+    assert {Path(ganbench.__file__).parent / "spec.py", Path(ganbench.__file__)} <= set(files.values())
     assert {"ganbench", "ganbench_objectives"} == {name.partition("/")[0] for name in files}
 
 
@@ -205,10 +205,10 @@ def at_work(monkeypatch, tmp_path):
 
     def work(execute, **where):
         monkeypatch.setattr("ganbench.runner.cohort_run.run_cohort", execute)
-        monkeypatch.setattr(local, "_listen", lambda notes: (threading.Event(), threading.Event()))
+        monkeypatch.setattr(worker, "_listen", lambda notes: (threading.Event(), threading.Event()))
         ours, theirs = Pipe(duplex=False)
         place = RunContext(str(tmp_path), str(tmp_path), "elsewhere", threads=1, **where)
-        local._work(SHARD, place, theirs, str(tmp_path / "notes"))
+        worker._work(SHARD, place, theirs, str(tmp_path / "notes"))
         sent = []
         while ours.poll():
             try:
@@ -224,7 +224,7 @@ def test_an_error_outside_of_training_reaches_the_log(at_work, monkeypatch):
     def execute(*_):
         raise RuntimeError("the state of precisions cannot be read")
 
-    monkeypatch.setattr(local, "Event", lambda *args: args)
+    monkeypatch.setattr(worker, "Event", lambda *args: args)
     (failure,) = at_work(execute)
     assert (failure.kind, failure.message) == ("RuntimeError", "the state of precisions cannot be read")
     assert "in execute" in failure.log

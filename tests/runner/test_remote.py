@@ -23,20 +23,11 @@ from ganbench.interfaces.executor import Callbacks, Cancelled, Failure
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.cohort_run import run_cohort
 from ganbench.runner.executors import remote
+from ganbench.runner.executors import task as task_module
 from ganbench.runner.executors.ray import Ray
-from ganbench.runner.executors.remote import (
-    Channel,
-    ClusterBackend,
-    Heartbeat,
-    Sender,
-    Task,
-    accept,
-    divide,
-    inside,
-    run_on,
-    work,
-)
+from ganbench.runner.executors.remote import divide, run_on
 from ganbench.runner.executors.slurm import Slurm
+from ganbench.runner.executors.task import Channel, ClusterBackend, Heartbeat, Sender, Task, accept, inside, work
 from ganbench.spec import CohortSpec, Component, Protocol
 from ganbench.store import locks
 from ganbench.store.files import read_bytes
@@ -168,7 +159,7 @@ def test_executors_are_listed_with_their_settings(call):
 
 def test_processes_that_only_watch_import_no_torch():
     code = (
-        "import sys, ganbench.runner.executors.ray, ganbench.runner.executors.slurm\n"
+        "import sys, ganbench.runner.executors.ray_worker, ganbench.runner.executors.slurm_job\n"
         "sys.exit(str({'torch', 'pandas', 'sklearn'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -443,7 +434,7 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read_is_sent_the_next_time(tm
         return read_bytes(file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(remote, "read_bytes", replaced)
+        patch.setattr(task_module, "read_bytes", replaced)
         sender.send()
     assert not [name for parcel in sent for name in parcel if name.startswith("checkpoints")]
     tensors.write_bytes(content)
