@@ -328,11 +328,18 @@ def with_checkpoint(store):
     return shelf, spec
 
 
+class PartOfX(Part):
+    """Of an experiment that is in no catalogue."""
+
+    def _experiment(self):
+        return SimpleNamespace(name="x", key=lambda profile: "0" * 12)
+
+
 def everything(store):
     """Writes and removes in every place where any command does; each step that is refused is skipped."""
     described = TRIALS[0]
     run = {"status": "failed", "last_step": 0, "wall_seconds": 1.0, "attempts": 1, "device": "cpu", "error": "x"}
-    part = Part(SimpleNamespace(name="x", key=lambda profile: "0" * 12), "part", Profile("quick", ()))
+    part = PartOfX("x", "part", Profile("quick", ()))
     plate = FigureSpec("plate", "t", "c", "a", (Panel("p", (lambda ax: ax.plot([0, 1]),)),))
 
     def locked():

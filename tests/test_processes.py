@@ -419,6 +419,7 @@ def watched_main(command):
     """A command with the watch on what it does itself."""
     exec(compile(WATCH, "watch", "exec"), {})
     sys.dont_write_bytecode = True
+    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # another test's
     tempfile.tempdir = None  # it is looked up again
     sys.argv = ["ganbench", *command]
     app.main()

@@ -352,7 +352,7 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
             out=str(tmp_path / out),
         )  # fmt: skip
         study = make_study(request, load_plugins(files=files), tmp_path)
-        context = RunContext(str(tmp_path / out), str(tmp_path), "cpu", threads=1, compile="off", plugins=files)
+        context = RunContext(str(tmp_path / out), str(tmp_path), "cpu", threads=1, plugins=files)
         study.store().open()
         study.store().begin({"trials": [trial.id for trial in study.trials()]})
         for cohort in study.cohorts:
