@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reported import write_study
 from toys import make_cohort, readings_of
 
 from ganbench.cli import app
@@ -45,6 +46,22 @@ def test_every_run_command_can_be_planned(command, tmp_path, monkeypatch, capsys
         app.main()
     assert not stop.value.code, capsys.readouterr().err
     assert "trials would run" in capsys.readouterr().out
+
+
+OTHERS = [line for line in LINES if line.startswith(("ganbench report", "ganbench compare", "ganbench export"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", OTHERS)
+def test_other_commands_do_what_they_say_with_a_stored_study(command, call, tmp_path):
+    for name in ("digits-dcgan", "before", "after"):
+        write_study(tmp_path / "results" / name, seeds=6)
+    code, out, err = call(*shlex.split(command)[1:])
+    assert code == 0, err
+    assert out
+    assert (tmp_path / "results" / "digits-dcgan" / "report" / "index.html").exists() == command.startswith(
+        "ganbench report"
+    )
 
 
 def test_the_objective_of_the_readme_trains_and_conforms(tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ganbench.errors import DataError, UsageError
 from ganbench.interfaces.dataset import Dataset
+from ganbench.interfaces.paths import expand_home
 
 if TYPE_CHECKING:
     from ganbench.interfaces.dataset import Population
@@ -67,7 +68,7 @@ class ImageFolder(Dataset):
                 f"image-folder needs a folder and a size of at least 1, but path is {self.path!r} and size is "
                 f"{self.size}: use --set image-folder.path=FOLDER"
             )
-        folder = Path(self.path).expanduser()
+        folder = Path(expand_home(self.path, "image-folder.path"))
         if not folder.is_dir():
             raise DataError(f"image-folder: {folder.absolute()} is not a folder: use --set image-folder.path=FOLDER")
         search = Search(readable_suffixes())

@@ -12,6 +12,7 @@ from typing import Any
 
 from ganbench.errors import DataError, PluginError, UnknownNameError, UsageError
 from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.interfaces.paths import expand_home
 from ganbench.plugins.isolation import guarded, is_own
 from ganbench.plugins.loading import digest_of
 from ganbench.plugins.registry import Catalogue
@@ -104,7 +105,7 @@ def _variant(
 
 def _absolute(path: Any) -> str:
     """A path that means the same in every current directory; none stays none."""
-    return str(Path(path).expanduser().absolute()) if path else ""
+    return str(Path(expand_home(str(path))).absolute()) if path else ""
 
 
 Places = Mapping[str, Mapping[str, str]]  # by the name of a dataset, its fields that say where the data lie now
