@@ -122,7 +122,7 @@ def test_pythons_own_folders_are_told_from_others(tmp_path):
 
 def test_workers_of_ray_look_where_this_process_does():
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ganbench.runner.executors.ray import _Job
+    from ganbench.runner.executors.ray_cluster import _Job
 
     job = _Job.here()
     assert job._runtime_env_has_working_dir()  # else Ray adds the current folder

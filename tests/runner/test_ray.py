@@ -164,13 +164,13 @@ def test_a_cluster_of_ones_own_is_closed_to_other_machines_and_users(alone, site
 
 @pytest.mark.slow
 def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
-    from ganbench.runner.executors import ray
+    from ganbench.runner.executors import ray_cluster
 
     def fail(**_):
         raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(ray.ray, "init", fail)
-    connection = ray.Connection("", 1, 0.0, "cuda")
+    monkeypatch.setattr(ray_cluster.ray, "init", fail)
+    connection = ray_cluster.Connection("", 1, 0.0, "cuda")
     with pytest.raises(UsageError, match="timed out during startup"):
         connection.wait()
     connection.close()

@@ -157,6 +157,15 @@ def test_executors_are_listed_with_their_settings(call):
     assert "Processes on this machine" in rows["local"]
 
 
+def test_executors_are_there_without_the_engines_that_they_need():
+    code = (
+        "import sys; sys.modules['ray'] = sys.modules['submitit'] = None\n"
+        "from ganbench.builtin import ganbench_executors; print([e.name for e in ganbench_executors()])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['local', 'ray', 'slurm']"
+
+
 def test_processes_that_only_watch_import_no_torch():
     code = (
         "import sys, ganbench.runner.executors.ray_worker, ganbench.runner.executors.slurm_job\n"

@@ -13,6 +13,6 @@ def start_early(request: Request) -> None:
     if request.executor == "local":
         forkserver.start_early(request.device)
     elif request.executor == "ray" and find_spec("ray") is not None:
-        from ganbench.runner.executors import ray
+        from ganbench.runner.executors import ray_cluster
 
-        ray.start_early(request.address, request.cpus_per_cohort or 1, request.gpus_per_cohort, request.device)
+        ray_cluster.start_early(request.address, request.cpus_per_cohort or 1, request.gpus_per_cohort, request.device)

@@ -11,9 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ray as ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinitySchedulingStrategy
-
 from ganbench import __version__
 from ganbench.runner.executors.forkserver import start
 from ganbench.runner.executors.task import Channel, Ended, Heartbeat, Parcel, Task, accept, work
