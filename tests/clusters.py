@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import psutil
+from places import ROOTS
 
 import ganbench
 
-ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 SMALL = ["--datasets", "ring", "--batch-size", "8", "--n-samples", "60", "--seeds", "2", "--device", "cpu"]
 
 

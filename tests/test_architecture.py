@@ -13,12 +13,12 @@ from pathlib import Path
 import ganbench_objectives
 import pytest
 from packaging.requirements import Requirement
+from places import ROOT
 
 import ganbench
 
 PACKAGE = Path(ganbench.__file__).parent
 PLUGINS = Path(ganbench_objectives.__file__).parent
-ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     [*PLUGINS.rglob("*.py"), *(ROOT / "plugins").glob("*/ganbench_*.py")]
 )  # with those of other distributions

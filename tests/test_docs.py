@@ -3,9 +3,9 @@
 import re
 import shlex
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 from reported import write_study
 from toys import make_cohort, readings_of
 
@@ -14,7 +14,6 @@ from ganbench.plugins.loading import read_plugin_files
 from ganbench.plugins.registry import load_plugins
 from ganbench.testing import check_objective
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

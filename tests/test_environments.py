@@ -9,9 +9,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
+from places import ROOTS
 from reported import OBJECTIVES, write_study
 
 import ganbench
@@ -23,7 +23,6 @@ from ganbench.study.config import make_request
 
 PLAN = ["run", "--plan", "--objectives", "gan", "--datasets", "ring", "--seeds", "1", "--steps", "20"]
 NOTEBOOK = "module://matplotlib_inline.backend_inline"
-ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 
 
 @pytest.fixture(scope="module")

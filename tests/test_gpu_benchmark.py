@@ -4,16 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import gpu  # noqa: E402
-import guarded  # noqa: E402
-import overlay  # noqa: E402
+import gpu
+import guarded
+import overlay
 
 PROGRAM = """
 import json, os, sys, time

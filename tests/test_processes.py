@@ -16,13 +16,13 @@ import forked
 import pytest
 from agreement import same, tables
 from once import once
+from places import ROOTS
 
 import ganbench
 from ganbench.cli import app
 from ganbench.store.verify import inspect
 
 SMALL = ["--datasets", "ring", "--steps", "150", "--evaluate-every", "75", "--n-samples", "60", "--batch-size", "8"]
-ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 
 
 @pytest.fixture

@@ -8,18 +8,16 @@ import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 
 import forked
 import psutil
 import pytest
 from once import once
+from places import ROOTS
 from reported import write_study
 
-import ganbench
 from ganbench.store.verify import inspect
 
-ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 RUN = (
     "run", "--objectives", "gan,wgan", "--datasets", "ring", "--steps", "100000", "--seeds", "2", "--no-probe",
     "--n-samples", "100", "--device", "cpu", "--out", "a",

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from places import ROOTS
 
 import ganbench
 from ganbench.errors import UsageError
@@ -20,7 +21,6 @@ from ganbench.runner.executors import forkserver, worker
 from ganbench.runner.executors.worker import Worker
 from ganbench.study import provenance
 
-ROOTS = [str(Path(ganbench.__file__).parents[1]), str(Path(ganbench.__file__).parents[1] / "plugins")]
 SHARD = SimpleNamespace(work=lambda: 7, name="a shard")
 
 
