@@ -188,30 +188,6 @@ def _interior(measurements: Measurements) -> RuleResult:
     return replace(counted, verdict=INTERIOR.judge_exact(inside / len(table)).verdict)
 
 
-OWN_CLAIMS = (
-    Claim(
-        number=22,
-        id="clip-constant-trade-off",
-        sentence="With a large clipping constant the critic's weights take long to reach their bound; with a small "
-        "one the gradients vanish.",
-        source="Arjovsky, Chintala & Bottou (2017), section 3",
-        protocol="ring (8 modes, sigma .02), wgan with clip .001, .01, .03, .1 and 1, MLP of three hidden layers of "
-        "128, batch 128, five critic updates a step, RMSprop 5e-4 for both players, 600 generator steps, 6 seeds "
-        "(full: 1,500; 10; also .003 and .3). At the bound: at least 90 % of the critic's weights and biases beyond "
-        ".95 of the constant, looked at after every generator step. Runs that never get there tie; as a first trial "
-        "on other seeds showed that many do not, the rule is decided only where every order among them would give the "
-        "same verdict. Gradient: norm over all generator parameters, mean of log10 over the last 100 steps. Sliced "
-        "W1: 2,500 samples, 100 directions. Deeper networks are left out for their cost.",
-        rules=(SLOW, VANISHING, INTERIOR),
-        caveat="Initial weights go up to .088 in a hidden layer of 128, so the first clipping itself puts nearly all "
-        "of them at a bound far below that. The critic's Lipschitz constant grows like the clipping constant to the "
-        "power of the layers, so gradients and estimates of different constants do not share a scale.",
-        experiments=(SWEEP,),
-        decide=decide_constant,
-    ),
-)
-
-
 # -- depth gradients ---------------------------------------------------------------------------------------------------
 
 EFFECT = "slope of log10 of the layers' gradient norms over the number of the layer, by seed"
@@ -250,7 +226,29 @@ def _judge(measurements: Measurements, arm: str, rule: Rule) -> RuleResult:
     return rule.judge([abs(s) for s in found] if rule is FLAT else found, note)
 
 
-DEPTH_CLAIMS = (
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+CLAIMS = (
+    Claim(
+        number=22,
+        id="clip-constant-trade-off",
+        sentence="With a large clipping constant the critic's weights take long to reach their bound; with a small "
+        "one the gradients vanish.",
+        source="Arjovsky, Chintala & Bottou (2017), section 3",
+        protocol="ring (8 modes, sigma .02), wgan with clip .001, .01, .03, .1 and 1, MLP of three hidden layers of "
+        "128, batch 128, five critic updates a step, RMSprop 5e-4 for both players, 600 generator steps, 6 seeds "
+        "(full: 1,500; 10; also .003 and .3). At the bound: at least 90 % of the critic's weights and biases beyond "
+        ".95 of the constant, looked at after every generator step. Runs that never get there tie; as a first trial "
+        "on other seeds showed that many do not, the rule is decided only where every order among them would give the "
+        "same verdict. Gradient: norm over all generator parameters, mean of log10 over the last 100 steps. Sliced "
+        "W1: 2,500 samples, 100 directions. Deeper networks are left out for their cost.",
+        rules=(SLOW, VANISHING, INTERIOR),
+        caveat="Initial weights go up to .088 in a hidden layer of 128, so the first clipping itself puts nearly all "
+        "of them at a bound far below that. The critic's Lipschitz constant grows like the clipping constant to the "
+        "power of the layers, so gradients and estimates of different constants do not share a scale.",
+        experiments=(SWEEP,),
+        decide=decide_constant,
+    ),
     Claim(
         number=23,
         id="clip-depth-gradients",
@@ -272,6 +270,3 @@ DEPTH_CLAIMS = (
         decide=decide_depth,
     ),
 )
-
-
-CLAIMS: tuple[Claim, ...] = (*OWN_CLAIMS, *DEPTH_CLAIMS)

@@ -99,66 +99,6 @@ CRITIC = (
     "Adam 1e-3 (betas .5 and .999). "
 )
 
-OWN_CLAIMS = (
-    Claim(
-        number=7,
-        id="mm-vanishes-disjoint",
-        sentence="Where real and generated samples lie apart, the gradient of E log(1 − D(G(z))) vanishes as the "
-        "critic gets better.",
-        source="Arjovsky & Bottou (2017), theorem 2.4 and figure 2",
-        protocol="Untrained generators: an MLP of two hidden layers of 128 with a latent of 2 on ring (8 modes, sigma "
-        ".02), and with a latent of 8 on ring64 (the ring, sigma .05, on a curved surface in 64 dimensions). "
-        + CRITIC
-        + NORM
-        + "The drop is counted from the peak, as at first the critic is random and its gradient small.",
-        rules=tuple(DISJOINT.values()),
-        caveat="How fast it vanishes depends on the critic's optimizer: in a pilot on other seeds the drop on ring was "
-        "2.8 orders with these betas, and 8.3 with a second beta of .9, which forgets the large gradients of the start "
-        "sooner; the thresholds stand from before. A vanishing norm does not stop a generator that Adam trains: see "
-        "d-strength-dilemma.",
-        experiments=(FROZEN_RING, FROZEN_SURFACE),
-        decide=decide_disjoint,
-    ),
-    Claim(
-        number=8,
-        id="mm-vanishes-trained-1-10-25",
-        sentence="The gradient of E log(1 − D(G(z))) vanishes as a fresh critic gets better also after 1, 10 and 25 "
-        "epochs of training.",
-        source="Arjovsky & Bottou (2017), figure 2",
-        protocol="ring64 and digits, MLP generator of two hidden layers of 128 with a latent of 8, trained by nsgan "
-        "for 300 and 900 steps (Adam 1e-3, betas .5 and .999, batch 128) and frozen. On digits that is 21 and 64 "
-        "epochs: the plan of 3, 30 and 75 was given up before any run, to share the generators of "
-        "perfect-discriminator. "
-        + CRITIC
-        + NORM
-        + "2,000 critic updates, where the paper has 4,000 for a DCGAN. Every generator has a rule of its own.",
-        rules=tuple(TRAINED.values()),
-        caveat="The paper's figure has a DCGAN with batch normalisation, and in the best case five orders of "
-        "magnitude. Batch normalisation in the frozen generator would change the result; there is none here.",
-        experiments=(FROZEN_SURFACE, FROZEN_PIXELS),
-        decide=decide_trained,
-    ),
-    Claim(
-        number=9,
-        id="vanishing-needs-non-overlap",
-        sentence="Where generated and real samples overlap in all dimensions, the minimax gradient does not vanish as "
-        "the critic gets better.",
-        source="contrapositive of Arjovsky & Bottou (2017), theorems 2.1 and 2.2; the negative control of the claims "
-        "on vanishing gradients",
-        protocol="ring (8 modes, sigma .02), MLP generator of two hidden layers of 128 with a latent of 2, trained by "
-        "nsgan for 400 steps (Adam 1e-3, betas .5 and .999, batch 128) and frozen. "
-        + CRITIC
-        + NORM
-        + "1,000 critic updates. "
-        "Judged only if the critic's mean held-out accuracy at the end is below .99, as there is no overlap otherwise.",
-        rules=(CONTROL,),
-        caveat="This is why the paper's figure 2 cannot be had from a trained generator in the plane. A critic that "
-        "can learn more, or longer, could still separate most of the two.",
-        experiments=(FROZEN_OVERLAP,),
-        decide=decide_control,
-    ),
-)
-
 
 # -- perfect critic ----------------------------------------------------------------------------------------------------
 
@@ -203,30 +143,6 @@ def decide(measurements: Measurements) -> list[RuleResult]:
         findings.append(ACCURATE[name].judge(values(measurements, "accuracy", arm, MIDDLE).to_list()))
         findings.append(decide_fast(FAST[name], first_hits(measurements, arm)))
     return findings
-
-
-PERFECT_CRITIC_CLAIMS = (
-    Claim(
-        number=6,
-        id="perfect-discriminator",
-        sentence="Against a frozen generator the critic's error goes to zero and its accuracy to one within few "
-        "updates, however long the generator was trained.",
-        source="Arjovsky & Bottou (2017), figure 1 and theorems 2.1 and 2.2",
-        protocol="Two datasets on which real samples fill no volume: ring64 (the ring, sigma .05, on a curved surface "
-        "in 64 dimensions) and digits (8x8 images, a quarter of them held out). MLP generator of two hidden layers of "
-        "128 with a latent of 8 (and tanh for images), trained by nsgan for 0, 300 and 900 steps (Adam 1e-3, betas .5 "
-        "and .999, batch 128), then frozen. A fresh critic of two hidden layers of 128, without batch normalisation, "
-        "learns by gan with the same Adam. Accuracy is read on 512 (digits: 449) real samples that it is not trained "
-        "on and as many fixed fake ones, after 0, 1, 2, 5, 10, 20, 50 ... updates, so a first hit is rounded up to the "
-        "next reading. 10 seeds (full: 20).",
-        rules=tuple(rule for name in NAMES for rule in (ACCURATE[name], FAST[name])),
-        caveat="In the plane, where generated and real samples overlap, this fails: see vanishing-needs-non-overlap. "
-        "The accuracy of the figure is that on training batches; a critic can learn a finite training set by heart, "
-        "hence the held-out samples here.",
-        experiments=(FROZEN_SURFACE, FROZEN_PIXELS),
-        decide=decide,
-    ),
-)
 
 
 # -- trick training ----------------------------------------------------------------------------------------------------
@@ -380,7 +296,87 @@ FROZEN = (
     "449). "
 )
 
-TRICK_CLAIMS = (
+
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+CLAIMS = (
+    Claim(
+        number=7,
+        id="mm-vanishes-disjoint",
+        sentence="Where real and generated samples lie apart, the gradient of E log(1 − D(G(z))) vanishes as the "
+        "critic gets better.",
+        source="Arjovsky & Bottou (2017), theorem 2.4 and figure 2",
+        protocol="Untrained generators: an MLP of two hidden layers of 128 with a latent of 2 on ring (8 modes, sigma "
+        ".02), and with a latent of 8 on ring64 (the ring, sigma .05, on a curved surface in 64 dimensions). "
+        + CRITIC
+        + NORM
+        + "The drop is counted from the peak, as at first the critic is random and its gradient small.",
+        rules=tuple(DISJOINT.values()),
+        caveat="How fast it vanishes depends on the critic's optimizer: in a pilot on other seeds the drop on ring was "
+        "2.8 orders with these betas, and 8.3 with a second beta of .9, which forgets the large gradients of the start "
+        "sooner; the thresholds stand from before. A vanishing norm does not stop a generator that Adam trains: see "
+        "d-strength-dilemma.",
+        experiments=(FROZEN_RING, FROZEN_SURFACE),
+        decide=decide_disjoint,
+    ),
+    Claim(
+        number=8,
+        id="mm-vanishes-trained-1-10-25",
+        sentence="The gradient of E log(1 − D(G(z))) vanishes as a fresh critic gets better also after 1, 10 and 25 "
+        "epochs of training.",
+        source="Arjovsky & Bottou (2017), figure 2",
+        protocol="ring64 and digits, MLP generator of two hidden layers of 128 with a latent of 8, trained by nsgan "
+        "for 300 and 900 steps (Adam 1e-3, betas .5 and .999, batch 128) and frozen. On digits that is 21 and 64 "
+        "epochs: the plan of 3, 30 and 75 was given up before any run, to share the generators of "
+        "perfect-discriminator. "
+        + CRITIC
+        + NORM
+        + "2,000 critic updates, where the paper has 4,000 for a DCGAN. Every generator has a rule of its own.",
+        rules=tuple(TRAINED.values()),
+        caveat="The paper's figure has a DCGAN with batch normalisation, and in the best case five orders of "
+        "magnitude. Batch normalisation in the frozen generator would change the result; there is none here.",
+        experiments=(FROZEN_SURFACE, FROZEN_PIXELS),
+        decide=decide_trained,
+    ),
+    Claim(
+        number=9,
+        id="vanishing-needs-non-overlap",
+        sentence="Where generated and real samples overlap in all dimensions, the minimax gradient does not vanish as "
+        "the critic gets better.",
+        source="contrapositive of Arjovsky & Bottou (2017), theorems 2.1 and 2.2; the negative control of the claims "
+        "on vanishing gradients",
+        protocol="ring (8 modes, sigma .02), MLP generator of two hidden layers of 128 with a latent of 2, trained by "
+        "nsgan for 400 steps (Adam 1e-3, betas .5 and .999, batch 128) and frozen. "
+        + CRITIC
+        + NORM
+        + "1,000 critic updates. "
+        "Judged only if the critic's mean held-out accuracy at the end is below .99, as there is no overlap otherwise.",
+        rules=(CONTROL,),
+        caveat="This is why the paper's figure 2 cannot be had from a trained generator in the plane. A critic that "
+        "can learn more, or longer, could still separate most of the two.",
+        experiments=(FROZEN_OVERLAP,),
+        decide=decide_control,
+    ),
+    Claim(
+        number=6,
+        id="perfect-discriminator",
+        sentence="Against a frozen generator the critic's error goes to zero and its accuracy to one within few "
+        "updates, however long the generator was trained.",
+        source="Arjovsky & Bottou (2017), figure 1 and theorems 2.1 and 2.2",
+        protocol="Two datasets on which real samples fill no volume: ring64 (the ring, sigma .05, on a curved surface "
+        "in 64 dimensions) and digits (8x8 images, a quarter of them held out). MLP generator of two hidden layers of "
+        "128 with a latent of 8 (and tanh for images), trained by nsgan for 0, 300 and 900 steps (Adam 1e-3, betas .5 "
+        "and .999, batch 128), then frozen. A fresh critic of two hidden layers of 128, without batch normalisation, "
+        "learns by gan with the same Adam. Accuracy is read on 512 (digits: 449) real samples that it is not trained "
+        "on and as many fixed fake ones, after 0, 1, 2, 5, 10, 20, 50 ... updates, so a first hit is rounded up to the "
+        "next reading. 10 seeds (full: 20).",
+        rules=tuple(rule for name in NAMES for rule in (ACCURATE[name], FAST[name])),
+        caveat="In the plane, where generated and real samples overlap, this fails: see vanishing-needs-non-overlap. "
+        "The accuracy of the figure is that on training batches; a critic can learn a finite training set by heart, "
+        "hence the held-out samples here.",
+        experiments=(FROZEN_SURFACE, FROZEN_PIXELS),
+        decide=decide,
+    ),
     Claim(
         number=10,
         id="ns-grows-and-is-noisy",
@@ -419,6 +415,3 @@ TRICK_CLAIMS = (
         decide=decide_strength,
     ),
 )
-
-
-CLAIMS: tuple[Claim, ...] = (*OWN_CLAIMS, *PERFECT_CRITIC_CLAIMS, *TRICK_CLAIMS)

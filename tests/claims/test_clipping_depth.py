@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
+from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.clipping import DEPTH_CLAIMS, NARROW, RULES, slopes
+from ganbench.claims.clipping import NARROW, RULES, slopes
 from ganbench.claims.deep_critics import ARMS, DEPTH, Arm, layer_gradients, measure
 from ganbench.claims.experiment import row
 from ganbench.networks.mlp import Mlp
 
-(CLAIM,) = DEPTH_CLAIMS
+(CLAIM,) = find_claims(["clip-depth-gradients"])
 
 
 def test_gradients_of_a_narrow_chain_follow_the_chain_rule():

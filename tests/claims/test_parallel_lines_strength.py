@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from ganbench.claims import parallel_lines
+from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.lab import cohort, objective, population
 from ganbench.claims.parallel_lines import (
     OPTIMIZERS,
     STARTS,
-    STRENGTH_CLAIMS,
     Line,
     ScalarGenerator,
     ScalarLine,
@@ -25,7 +25,7 @@ from ganbench.claims.parallel_lines import (
 )
 from ganbench.interfaces.objective import Optimizer
 
-DILEMMA, LEARNS = STRENGTH_CLAIMS
+DILEMMA, LEARNS = find_claims(["d-strength-dilemma", "ns-gan-learns-disjoint"])
 
 
 def test_the_real_line_is_at_zero_and_uniform():
