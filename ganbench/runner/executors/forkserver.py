@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import ORIGINAL_DIR, BaseProcess  # type: ignore[attr-defined]
@@ -61,14 +61,23 @@ def end_with_parent() -> None:
     """Let a process of a pool end with the process that started it; interrupts from the terminal are that one's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_after_parent, daemon=True).start()
+    watch_parent()
 
 
-def _end_after_parent() -> None:
-    parent = mp.parent_process()
-    if parent is not None:
+def watch_parent(before: Callable[[], object] = lambda: None) -> None:
+    """End this process when the one that started it has ended, also where that was killed.
+
+    Args:
+        before: is called first, in a thread of its own.
+    """
+
+    def watch(parent: BaseProcess) -> None:
         parent.join()
+        before()
         os._exit(1)
+
+    if (parent := mp.parent_process()) is not None:
+        threading.Thread(target=watch, args=(parent,), daemon=True).start()
 
 
 def search_path() -> list[str]:

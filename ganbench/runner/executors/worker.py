@@ -6,7 +6,6 @@ Nothing here imports PyTorch before the process has begun, as watching processes
 from __future__ import annotations
 
 import faulthandler
-import multiprocessing as mp
 import os
 import signal
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from ganbench.interfaces.executor import Callbacks, Cancelled, Event, Failure, RunContext, TrialResult
-from ganbench.runner.executors.forkserver import context_for
+from ganbench.runner.executors.forkserver import context_for, watch_parent
 from ganbench.spec import Shard
 
 # -- memory limit ------------------------------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ class Worker:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Processes import the main module a second time, unless it is called so: here Ray's, or somebody's script."""
+    """Processes import the main module a second time, unless it is called so: here Ray's, or a user's script."""
     main = sys.modules["__main__"]
     before, main.__spec__ = main.__spec__, ModuleSpec("__main__", None)
     try:
@@ -179,7 +178,7 @@ def end(workers: Sequence[Worker]) -> None:
 
 
 def _work(shard: Shard, context: RunContext, connection: Connection, notes: str) -> None:
-    from ganbench.runner.cohort_run import run_cohort  # which imports torch: whoever starts this process may do without
+    from ganbench.runner.cohort_run import run_cohort  # imports torch, which the starting process need not
     from ganbench.study.provenance import check_source_hashes
 
     stop, gone = _listen(Path(notes))
@@ -218,16 +217,12 @@ def _listen(notes: Path) -> tuple[threading.Event, threading.Event]:
     faulthandler.enable(file)
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, file)
-    threading.Thread(target=_watch_parent, args=(stop, gone), daemon=True).start()
-    return stop, gone
 
-
-def _watch_parent(stop: threading.Event, gone: threading.Event) -> None:
-    """A process whose parent was killed ends after its block, and after some seconds at the latest."""
-    parent = mp.parent_process()
-    if parent is not None:
-        parent.join()
+    def end_after_block() -> None:
+        """End after the block, and after some seconds at the latest."""
         gone.set()
         stop.set()
         time.sleep(GRACE)
-        os._exit(1)
+
+    watch_parent(end_after_block)
+    return stop, gone
