@@ -360,14 +360,16 @@ def reproduce(
     out: Annotated[str | None, Option(help="Results folder [default: results/reproduce-PROFILE].")] = None,
 ) -> None:
     """Test the claims of the literature: measure what is missing, judge by rules that were fixed before."""
-    where = {"jobs": jobs, "device": device, "executor": executor, "address": address, "out": out}
+    given = {
+        "jobs": jobs, "device": device, "executor": executor, "address": address, "cpus_per_cohort": cpus_per_cohort,
+        "trial_timeout": trial_timeout, "out": out,
+    }  # fmt: skip
     from ganbench.study.config import make_request, read_seeds
 
     names = [name.strip() for name in claims.split(",") if name.strip()] if claims else []
     if claims is not None and not names:
         raise UsageError("--claims is empty; name at least one, or leave it out for all")
     replications = read_seeds(seeds) if seeds else ()
-    given = {**where, "cpus_per_cohort": cpus_per_cohort, "trial_timeout": trial_timeout}
     request = make_request(None, given, quick=False)
     from ganbench.cli.reproduce import reproduce as reproduce_claims
 

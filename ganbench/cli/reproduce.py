@@ -46,7 +46,7 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], reques
     registry = load_plugins()
     executor = choose(request, registry)
     executor.check()
-    device_of_claims(executor, request)
+    _require_cpu(executor, request)
     store = StudyFolder(folder)
     store.check()
     store.open()
@@ -74,7 +74,7 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], reques
     return not errors
 
 
-def device_of_claims(executor: Executor, request: Request) -> None:
+def _require_cpu(executor: Executor, request: Request) -> None:
     """Raises UsageError for another device than the processor, on which the claims' numbers were fixed."""
     if (executor.device(request.device) or "cpu") != "cpu" or request.device not in ("auto", "cpu"):
         raise UsageError(f"--device {request.device}: experiments of claims run on the CPU; leave it out")
@@ -90,13 +90,13 @@ def _measure(missing: Sequence[run.Part], executor: Executor, context: RunContex
             if event.remark:
                 echo_err(event.remark)
             since = begun.setdefault(event.shard.identity(), time.monotonic())
+            assert isinstance(event.shard, run.Part)
             for outcome in event.outcomes:
                 ended += 1
                 said = f"failed: {outcome.error}" if outcome.error else f"{time.monotonic() - since:.0f} s"
                 echo_err(f"{ended} of {len(missing)}: {event.shard.name}: {said}")
                 if outcome.error:
-                    experiment, _, part = event.shard.name.partition(" · ")
-                    errors[experiment] = f"{part}: {outcome.error}"
+                    errors[event.shard.experiment] = f"{event.shard.part}: {outcome.error}"
     return errors
 
 
