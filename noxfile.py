@@ -148,7 +148,7 @@ def smoke(session: nox.Session) -> None:
 @nox.session
 @_frugal
 def plugins(session: nox.Session) -> None:
-    """Distributions as strangers build and install them: wheels, their own tests, a run with a tracker."""
+    """Distributions as third parties build and install them: wheels, their own tests, a run with a tracker."""
     names = ("ganbench-spectral", "ganbench-tensorboard")
     wheels = Path(session.create_tmp()) / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
@@ -162,9 +162,9 @@ def plugins(session: nox.Session) -> None:
     with session.chdir(session.create_tmp()):
         shutil.rmtree("results", ignore_errors=True)
         wanted = ("--objectives", "wgan-sn", "--datasets", "ring", "--architectures", "mlp-sn")
-        session.run("ganbench", "run", "--quick", "--steps", "40", "--no-probe", *wanted, "--out", "results/strangers")
+        session.run("ganbench", "run", "--quick", "--steps", "40", "--no-probe", *wanted, "--out", "results/plugins")
         session.run("python", "-c", TRACKED)
-        session.run("ganbench", "verify", "results/strangers")
+        session.run("ganbench", "verify", "results/plugins")
         session.run("ganbench", "plugins")
 
 
@@ -173,10 +173,10 @@ TRACKED = """
 import ganbench, importlib.metadata as metadata
 from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-results = ganbench.load("results/strangers")
+results = ganbench.load("results/plugins")
 assert set(results.trials.status) == {"completed"}, results.trials.status
 for trial, steps in results.steps.groupby("trial"):
-    events = EventAccumulator(str(Path("results/strangers/trackers/tensorboard") / trial), {"scalars": 0}).Reload()
+    events = EventAccumulator(str(Path("results/plugins/trackers/tensorboard") / trial), {"scalars": 0}).Reload()
     read = [event.value for event in events.Scalars("steps/generator_grad_norm")]
     assert read == steps.generator_grad_norm.astype("float32").tolist(), trial
 tops = {file.parts[0] for file in metadata.files("ganbench")} - {".."}

@@ -46,7 +46,7 @@ class Programs:
         generator, critic: the players, for the layout of their gradients.
         compiled: whether recorded programs are compiled; that changes rounding.
         precision: ``bf16`` computes products in bfloat16.
-        captured: whether somebody captures all this, so that recording it is of no use, and must not happen meanwhile.
+        captured: whether the caller captures all steps in a CUDA graph; functions must then not be traced.
 
     Attributes:
         vectorises: whether vmap can run the objective.

@@ -18,7 +18,7 @@ def largest(fits: Callable[[int], bool], least: int, most: int) -> int:
     """The largest number in [least, most) that fits, by bisection; ``least`` is taken to fit, and ``most`` not to.
 
     Args:
-        fits: whether so many do; whoever has room for some has room for fewer.
+        fits: whether so many do; where there is room for some, there is room for fewer.
         least: at least 1.
         most: above ``least``.
     """

@@ -83,14 +83,14 @@ class Cancelled(Exception):  # noqa: N818, it is no error
 
 @dataclass(frozen=True)
 class Callbacks:
-    """The line between a cohort and whoever runs it.
+    """Callbacks from a running cohort to the process that runs it.
 
     Attributes:
         report: told how far it is.
         say: told one sentence, for the user.
         stopped: asked whether to end; is true from some moment on.
         working: told when waiting for other runs is over and work begins.
-        pausing: asked, where it is stopped, whether somebody wants that; else the process that runs it is gone.
+        pausing: asked, where it is stopped, whether that was requested; False where the process that runs it is gone.
     """
 
     report: Report

@@ -203,7 +203,7 @@ def _execute(spec: CohortSpec, context: RunContext, contact: Callbacks) -> list[
             with acquire_trials(StudyFolder(Path(context.results)), left.trials(), contact.pause, contact.say) as held:
                 contact.working()
                 done = _settle(left.with_seeds(trial.seed for trial in held), context, contact)
-        except StorageError as error:  # without room there is no row; whoever runs this says why
+        except StorageError as error:  # on a full disk there is no row; the caller reports why
             done = {t.seed: TrialResult(t, "failed", str(Failure.of(error))) for t in left.trials()}
         outcomes += list(done.values())
         left = left.with_seeds(seed for seed in left.seeds if seed not in done)

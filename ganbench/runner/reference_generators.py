@@ -59,7 +59,7 @@ class References:
     ) -> dict[int, list[Weights]]:
         """For each age the weights of every seed's generator.
 
-        What is missing or damaged is trained, once, whoever asks first.
+        What is missing or damaged is trained, once, by the first process that asks.
 
         Args:
             seeds: one generator each.

@@ -29,7 +29,7 @@ class Trainer:
         spec: what is trained.
         checkpoints: where to look for a beginning, and to leave one.
         every: seconds between checkpoints, at least.
-        contact: to whoever runs it.
+        contact: callbacks to the process that runs it.
         record: what has been measured; it stands even where the training raises.
         cohort: the players; None until they have been made.
         earlier: seconds that earlier processes have spent on it.
@@ -100,7 +100,7 @@ class Trainer:
         began = time.perf_counter()
         try:
             self.checkpoints.write(self.spec, Checkpoint(self.record, snapshot(self.cohort), self.wall_seconds()))
-        except StorageError as error:  # the training does not need it; whoever looks on is told
+        except StorageError as error:  # the training does not need it; the user is told
             self.contact.say(f"{self.spec.name}: no checkpoint could be left: {error}")
         self._written = time.perf_counter()
         self._cost = self._written - began

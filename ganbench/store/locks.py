@@ -172,9 +172,9 @@ class _Waiting:
 
 # -- attempts ----------------------------------------------------------------------------------------------------------
 
-# Every process that begins a trial adds a line to a file beside the trial's lock, which it holds meanwhile. One that
-# is asked to end takes its line back, as it has only paused; one whose parent is gone does not. Whoever stores the
-# trial's end removes the file.
+# A process that begins a trial holds its lock and adds a line to a file beside it. If it is asked to end, it removes
+# the line, since the trial is only paused; if its parent is gone, it does not. The process that stores the end of the
+# trial removes the file.
 MOST_ATTEMPTS = 10_000  # notes that are kept
 
 

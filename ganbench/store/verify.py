@@ -130,7 +130,7 @@ def inspect(path: Path) -> list[Issue]:
     findings += [*rebuilt(path), *_measurements(path, study)]
     for entry in sorted(path.glob("*")):
         if entry.name not in PARTS + APART:
-            findings.append(_stranger(entry))
+            findings.append(_untracked(entry))
         elif entry.is_symlink():
             findings.append(Issue("foreign", entry, "is a link"))
     return findings
@@ -170,7 +170,7 @@ def _absent(path: Path, study: Mapping[str, Any]) -> Iterator[Issue]:
 
 def _trial(folder: Path) -> Iterator[Issue]:
     if folder.is_symlink() or not folder.is_dir():
-        yield _stranger(folder)
+        yield _untracked(folder)
         return
     try:
         run = read_run(folder)
@@ -186,10 +186,10 @@ def _trial(folder: Path) -> Iterator[Issue]:
         yield Issue("unfinished", folder / "run.json", "tables were being added when the process ended")
     for entry in sorted(folder.iterdir()):
         if entry.name != "run.json" and not accepted(run, entry.name):
-            yield _stranger(entry)
+            yield _untracked(entry)
 
 
-def _stranger(entry: Path) -> Issue:
+def _untracked(entry: Path) -> Issue:
     if entry.name.endswith(".part"):
         return Issue("unfinished", entry, "was being written when the process ended")
     return Issue("foreign", entry, "is a link" if entry.is_symlink() else "is not ganbench's")
@@ -198,7 +198,7 @@ def _stranger(entry: Path) -> Issue:
 def _checkpoints(path: Path) -> Iterator[Issue]:
     for folder in _entries(path / "checkpoints"):
         if folder.is_symlink():
-            yield _stranger(folder)
+            yield _untracked(folder)
             continue
         from ganbench.store.checkpoint import RECORD, check_checkpoint  # which imports torch
 
@@ -219,7 +219,7 @@ def _measurements(path: Path, study: Mapping[str, Any] | None) -> Iterator[Issue
         yield Issue("damaged", verdicts, "has no checksum")
     for folder in _entries(path / "experiments"):
         if folder.is_symlink() or not folder.is_dir():
-            yield _stranger(folder)
+            yield _untracked(folder)
         else:
             yield from _recorded(folder, MEASUREMENT)
 
@@ -242,7 +242,7 @@ def _recorded(folder: Path, own: re.Pattern[str]) -> Iterator[Issue]:
         if entry.name not in known and own.fullmatch(entry.name):
             yield Issue("unfinished", entry, "has no record, or a damaged one")
         elif entry.name not in known and not entry.name.endswith((".lock", ".lease")):
-            yield _stranger(entry)
+            yield _untracked(entry)
 
 
 def _entries(folder: Path) -> list[Path]:
