@@ -48,7 +48,7 @@ GROUPS = (  # of parts that may share a process, with its program; each group be
     (MEASURES, ("claims",)),
 )
 CASES = ("ring/mlp", "digits/dcgan", "1x28x28/dcgan", "3x32x32/dcgan")
-WAYS = {"eager": "eager", "recorded": "recorded", "as run": "CUDA graph", "reduce-overhead": "reduce-overhead"}
+WAYS = {"eager": "eager", "traced": "traced", "as run": "CUDA graph", "reduce-overhead": "reduce-overhead"}
 CLAIMS = {  # number: the generators that its rules read, and the critic updates after which they do
     7: (("ring-0", "ring64-0"), 1000),
     9: (("ring-400",), 1000),

@@ -29,13 +29,12 @@ from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.frozen_generator import ADAM, BATCH, CASES, NONE, Case, arms
 from ganbench.claims.lab import cohort, objective, population, training
-from ganbench.engine.cohort import Cohort, Programs, TrainingConfig
-from ganbench.engine.cuda_graph import Capture
+from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.loop import LogChunk, train
 from ganbench.engine.memory import release
 from ganbench.engine.probe import Weights, probe
 from ganbench.engine.readings import READINGS
-from ganbench.engine.tracing import Replayed, TracedFunction
+from ganbench.engine.tracing import TracedFunction, trace
 from ganbench.plugins.isolation import set_precision
 from ganbench.plugins.registry import load_plugins
 from ganbench.spec import ProbeProtocol
@@ -148,57 +147,47 @@ def _timed(running: Iterator[LogChunk], seeds: int, spend: float) -> tuple[float
 
 
 class Uncaptured(Cohort):
-    """A cohort whose steps are not captured; its passes are recorded."""
+    """A cohort whose steps are not captured; its functions are traced."""
 
-    def _make_programs(self, captured: bool) -> Programs:
-        return super()._make_programs(captured=False)
-
-    def _capture_updates(self, capture: Capture | None) -> None:
-        super()._capture_updates(None)
+    def __init__(self, setting: TrainingConfig, seeds: tuple[int, ...]) -> None:
+        super().__init__(setting, seeds, capture=None)
 
 
 class Eager(Uncaptured):
     """A cohort that runs every operation as it is written, through ``vmap`` and ``grad``, in every step."""
 
-    def _make_programs(self, captured: bool) -> Programs:
-        return Cohort._make_programs(self, captured=True)  # as what is captured is: recorded by nobody else
+    def _trace(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
 
 
 class Reduced(Uncaptured):
-    """A cohort whose passes are compiled by ``torch.compile(mode="reduce-overhead")``, which captures them itself."""
+    """A cohort whose functions are compiled by ``torch.compile(mode="reduce-overhead")``, which captures them itself.
 
-    def _make_programs(self, captured: bool) -> Programs:
-        made = super()._make_programs(captured)
-        return ReducedPrograms(made.passes, self.generator, self.critic, compiled=True)
+    Raises:
+        RuntimeError: a function cannot be traced.
+    """
+
+    def _trace(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        self.traced[name] = TracedFunction(function, name, _reduced, "traced", 0)
+
+        def run(*args: Any) -> Any:
+            result = self.traced[name](*args)
+            if None in self.traced[name].made.values():
+                raise RuntimeError(f"{name} cannot be traced")
+            return result
+
+        return run
 
 
-class ReducedPrograms(Programs):
-    """Programs that are compiled in that mode."""
-
-    def _quickly(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
-        if name not in self.recorded:
-            self.recorded[name] = ReducedReplayed(run, name, compiled=True)
-        return self.recorded[name]
-
-
-class ReducedReplayed(Replayed):
-    """A recorded program, compiled in that mode; what it gives is copied, as the next call writes over it."""
-
-    def _try(self, leaves: list[Any], tree: Any) -> Callable[..., Any] | None:
-        program = TracedFunction._try(self, leaves, tree)
-        if program is None:
-            raise RuntimeError(f"{self._name} cannot be recorded")
-        quick = torch.compile(program, mode="reduce-overhead", dynamic=False, fullgraph=True)
-
-        def copied(*given: Any) -> Any:
-            return torch.utils._pytree.tree_map(torch.clone, quick(*given))
-
-        return copied
+def _reduced(function: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
+    """A traced program, compiled in that mode; what it gives is copied, as the next call writes over it."""
+    quick = torch.compile(trace(function, leaves), mode="reduce-overhead", dynamic=False, fullgraph=True)
+    return lambda *given: torch.utils._pytree.tree_map(torch.clone, quick(*given))
 
 
 WAYS: dict[str, Callable[[TrainingConfig, tuple[int, ...]], Cohort]] = {
     "as run": Cohort,  # on CUDA in a graph
-    "recorded": Uncaptured,
+    "traced": Uncaptured,
     "eager": Eager,
     "reduce-overhead": Reduced,
 }

@@ -15,17 +15,16 @@ from torch import Tensor
 
 from ganbench.datasets.images import Images, ImageTable
 from ganbench.engine import tracing
-from ganbench.engine.cohort import CPU, Cohort, Programs, TrainingConfig
-from ganbench.engine.cuda_graph import capture_for
-from ganbench.engine.functional import StepInputs
+from ganbench.engine.cohort import CPU, STEP_DIMS, Cohort, TrainingConfig
+from ganbench.engine.functional import StepInputs, vmap_seeds
 from ganbench.engine.loop import train
-from ganbench.engine.readings import CRITIC_READINGS, GENERATOR_READINGS
+from ganbench.engine.readings import CriticReadings, GeneratorReadings
 from ganbench.interfaces.metric import Evaluator
 from ganbench.metrics.suite import IdentityEvaluator
 from ganbench.plugins.registry import PluginRegistry, load_plugins
 from ganbench.runner.executors.local import cores, partition_seeds
 
-tracing.CALLS_BEFORE_RECORDING = 1  # so that a round of warming up reaches what a run reaches
+tracing.CALLS_BEFORE_TRACING = 1  # so that a round of warming up reaches what a run reaches
 DATA = Path(os.environ.get("GANBENCH_DATA", "."))
 FEWEST = 4  # seeds that are divided among processes, since a single one costs as much as two
 
@@ -69,31 +68,20 @@ def trained(cohort: Cohort, block: int) -> Iterator[None]:
         yield
 
 
-class Silent(Programs):
-    """Programs without readings: what those cost is the difference."""
+class Silent(Cohort):
+    """A cohort without readings: what those cost is the difference."""
 
-    def _critic_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
-        gradients = self._for_all(lambda part: self.passes.critic_gradients(part)[0], arguments)
-        return self._critic.flatten(gradients), _nothing(arguments, CRITIC_READINGS)
+    def _critic_gradient(self, inputs: StepInputs) -> tuple[Tensor, Tensor]:
+        gradients = vmap_seeds(lambda own: self.game.critic_gradients(own)[0], self.loops, STEP_DIMS)(inputs)
+        return self.critic.flatten(gradients), _nothing(inputs, CriticReadings._fields)
 
-    def _generator_gradient(self, arguments: StepInputs) -> tuple[Tensor, Tensor]:
-        gradients = self._for_all(lambda part: self.passes.generator_gradients(part)[0], arguments)
-        return self._generator.flatten(gradients), _nothing(arguments, GENERATOR_READINGS)
-
-
-def _nothing(arguments: StepInputs, readings: tuple[str, ...]) -> Tensor:
-    return arguments.latent.new_zeros(len(arguments.latent), len(readings))
+    def _generator_gradient(self, inputs: StepInputs) -> tuple[Tensor, Tensor]:
+        gradients = vmap_seeds(lambda own: self.game.generator_gradients(own)[0], self.loops, STEP_DIMS)(inputs)
+        return self.generator.flatten(gradients), _nothing(inputs, GeneratorReadings._fields)
 
 
-def silenced(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
-    """A cohort without readings."""
-    cohort = Cohort(setting, seeds)
-    captured = capture_for(setting.device) is not None
-    players = cohort.generator, cohort.critic
-    silent = Silent(cohort.programs.passes, *players, compiled=setting.compiled, captured=captured)
-    silent.vectorises, silent.large = cohort.programs.vectorises, cohort.programs.large
-    cohort.programs = silent
-    return cohort
+def _nothing(inputs: StepInputs, readings: tuple[str, ...]) -> Tensor:
+    return inputs.latent.new_zeros(len(inputs.latent), len(readings))
 
 
 class Crew:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import plain
 import torch
-from sides import FEWEST, Crew, setting_of, silenced, trained
+from sides import FEWEST, Crew, Silent, setting_of, trained
 
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.functional import flops
@@ -101,7 +101,7 @@ def measure(
     sides: dict[tuple[int, str], Iterator[None] | Crew] = {}
     for k, cohort in cohorts.items():
         sides[k, "inside"] = trained(cohort, block)
-        sides[k, "silent"] = trained(silenced(setting, tuple(range(k))), block)
+        sides[k, "silent"] = trained(Silent(setting, tuple(range(k))), block)
         for way in ("apart", "compiled") if k >= FEWEST and device.type == "cpu" else ():
             sides[k, way] = Crew(case, objective, batch, k, block, compiled=way == "compiled")
     loop(2)

@@ -33,7 +33,7 @@ def capture_for(device: torch.device) -> Capture | None:
     return cuda_graph if device.type == "cuda" else None
 
 
-class Captured(TracedFunction):
+def captured(function: Callable[..., Tensor], name: str, capture: Capture) -> TracedFunction:
     """A function of tensors, or trees of them, that is captured when it has been called a few times.
 
     Args:
@@ -43,13 +43,9 @@ class Captured(TracedFunction):
         capture: does it.
     """
 
-    def __init__(self, function: Callable[..., Tensor], name: str, capture: Capture) -> None:
-        super().__init__(function, name, "captured", WARM_UPS)
-        self._capture = capture
-
-    def _make(self, function: Callable[..., Tensor], leaves: list[Tensor]) -> Callable[..., Tensor]:
+    def make(of_leaves: Callable[..., Tensor], leaves: list[Tensor]) -> Callable[..., Tensor]:
         inputs = [leaf.clone() for leaf in leaves]
-        replay, result = self._capture(lambda: function(*inputs))
+        replay, result = capture(lambda: of_leaves(*inputs))
 
         def replayed(*given: Tensor) -> Tensor:
             torch._foreach_copy_(inputs, given)
@@ -57,3 +53,5 @@ class Captured(TracedFunction):
             return result.clone()
 
         return replayed
+
+    return TracedFunction(function, name, make, "captured", WARM_UPS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,50 +19,12 @@ from ganbench.engine.player import FunctionalCritic
 from ganbench.engine.readings import accuracy, to_float64
 from ganbench.errors import ObjectiveError
 from ganbench.interfaces.draw import Draw, ForbidRandomness, RandomSpec, RecordingDraw, ReplayingDraw
-from ganbench.interfaces.objective import Objective
+from ganbench.interfaces.objective import Objective, constraint_of
 
-# -- vectorisation over seeds ------------------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    from ganbench.interfaces.objective import Constraint
 
-
-def min_cohort_size(sample_shape: tuple[int, ...]) -> int:
-    """The seeds that a vectorised program is padded to, so that a seed's numbers do not depend on the other seeds.
-
-    Kernels of few and of many seeds differ in rounding: of one, and for images of several channels of two.
-    """
-    return 3 if len(sample_shape) == 3 and sample_shape[0] > 1 else 2
-
-
-def vmap_seeds(function: Callable[..., Any], loop: bool = False) -> Callable[..., Any]:
-    """``function`` with a leading seed axis on every tensor of its arguments and results.
-
-    Args:
-        function: takes and returns tensors, or trees of them, of one seed.
-        loop: run the seeds one after the other instead of through ``torch.func.vmap``.
-    """
-    return _looped(function) if loop else torch.func.vmap(function, randomness="error")
-
-
-def map_sequentially(function: Callable[..., Any], tree: Any) -> Any:
-    """What a function of several seeds gives, computed for one seed after the other.
-
-    Args:
-        function: of a tree of tensors that all have a leading seed axis, as those have that it gives.
-        tree: its argument.
-    """
-    n_seeds = len(pytree.tree_leaves(tree)[0])
-    results = [function(pytree.tree_map(lambda leaf, k=k: leaf[k : k + 1], tree)) for k in range(n_seeds)]
-    return pytree.tree_map(lambda *leaves: torch.cat(leaves), *results)
-
-
-def _looped(function: Callable[..., Any]) -> Callable[..., Any]:
-    def alone(args: Any) -> Any:
-        result = function(*pytree.tree_map(lambda leaf: leaf[0], args))
-        return pytree.tree_map(lambda leaf: leaf[None], result)
-
-    return lambda *args: map_sequentially(alone, args)
-
-
-# -- losses and gradients of one seed ----------------------------------------------------------------------------------
+# -- inputs of a step --------------------------------------------------------------------------------------------------
 
 Weights = Mapping[str, Tensor]
 
@@ -73,7 +37,7 @@ class StepClock(NamedTuple):
 
 
 class StepInputs(NamedTuple):
-    """All that a pass needs. For a cohort every tensor but the clock's has a leading seed axis."""
+    """All inputs of a step's functions. For a cohort every tensor but the clock's has a leading seed axis."""
 
     generator: Weights
     critic: Weights
@@ -87,20 +51,89 @@ class StepInputs(NamedTuple):
         """The draw of one seed at this step."""
         return ReplayingDraw(*self.clock, self.state, self.generator, numbers=self.numbers)
 
-    def apart(self) -> tuple[dict[str, Any], StepClock]:
-        """What has a seed axis, and what is shared."""
-        parts = self._asdict()
-        return parts, parts.pop("clock")
 
-    def of_seed(self, k: int) -> StepInputs:
-        """The arguments of one seed of a cohort."""
-        parts, clock = self.apart()
-        return StepInputs(**pytree.tree_map(lambda leaf: leaf[k], parts), clock=clock)
+class ConstraintInputs(NamedTuple):
+    """Inputs of an objective's constraint."""
+
+    critic: Weights
+    state: dict[str, Tensor]
+    clock: StepClock
+
+
+# -- vectorisation over seeds ------------------------------------------------------------------------------------------
+
+
+def min_cohort_size(sample_shape: tuple[int, ...]) -> int:
+    """The seeds that a vectorised program is padded to, so that a seed's numbers do not depend on the other seeds.
+
+    Kernels of few and of many seeds differ in rounding: of one, and for images of several channels of two.
+    """
+    return 3 if len(sample_shape) == 3 and sample_shape[0] > 1 else 2
+
+
+def vmap_seeds(function: Callable[..., Any], loop: bool = False, in_dims: Any = 0) -> Callable[..., Any]:
+    """``function`` with a leading seed axis on every tensor of its arguments and results, clocks excepted.
+
+    Args:
+        function: takes and returns tensors, or trees of them, of one seed.
+        loop: run the seeds one after the other instead of through ``torch.func.vmap``.
+        in_dims: as ``torch.func.vmap`` has it, where an argument holds a clock.
+    """
+    if not loop:
+        return torch.func.vmap(function, in_dims, randomness="error")
+
+    def of_one(*args: Any) -> Any:
+        result = function(*select_seed(args, 0))
+        return pytree.tree_map(lambda leaf: leaf[None], result)
+
+    return map_sequentially(of_one)
+
+
+def map_sequentially(function: Callable[..., Any], n_seeds: int | None = None) -> Callable[..., Any]:
+    """A function of cohorts of one seed each, as one of a cohort that runs them one after the other.
+
+    Args:
+        function: of trees of tensors that all have a leading seed axis, clocks excepted, as those have that it gives.
+        n_seeds: computed ones; further rows are padding and become copies of the last. None computes all.
+    """
+
+    def run(*args: Any) -> Any:
+        n_rows = _rows(args)
+        n = min(n_seeds or n_rows, n_rows)
+        results = [function(*_map_seeded(operator.itemgetter(slice(k, k + 1)), args)) for k in range(n)]
+        results += results[-1:] * (n_rows - n)
+        return pytree.tree_map(lambda *leaves: torch.cat(leaves), *results)
+
+    return run
+
+
+def select_seed(tree: Any, k: int) -> Any:
+    """The part of one seed, without a seed axis."""
+    return _map_seeded(operator.itemgetter(k), tree)
+
+
+def _map_seeded(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
+    """A tree with a function applied to every tensor that has a seed axis."""
+    return pytree.tree_map(lambda leaf: leaf if _is_clock(leaf) else function(leaf), tree, is_leaf=_is_clock)
+
+
+def _is_clock(node: Any) -> bool:
+    return isinstance(node, StepClock)
+
+
+def _rows(args: Any) -> int:
+    leaves = (leaf for leaf in pytree.tree_leaves(args, is_leaf=_is_clock) if not _is_clock(leaf))
+    return len(next(leaves))
+
+
+# -- losses and gradients of one seed ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Passes:
-    """What happens in a step, for one seed. Pure: weights go in, gradients and readings come out.
+class Game:
+    """An objective between two networks: the functions of a step, for one seed.
+
+    They are pure: weights go in, gradients and readings come out.
 
     Attributes:
         objective: gives the losses.
@@ -118,10 +151,10 @@ class Passes:
         samples: Tensor = functional_call(self.generator, dict(weights), (latent,))
         return samples
 
-    def critic_gradients(self, arguments: StepInputs) -> tuple[Weights, Tensor]:
+    def critic_gradients(self, inputs: StepInputs) -> tuple[Weights, Tensor]:
         """Gradients of the critic's loss by its weights, and (loss, score real, score fake, accuracy, estimate)."""
-        real, draw, objective = arguments.real, arguments.draw(), self.objective
-        fake = self.generate(arguments.generator, arguments.latent)
+        real, draw, objective = inputs.real, inputs.draw(), self.objective
+        fake = self.generate(inputs.generator, inputs.latent)
 
         def loss(weights: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
             critic = FunctionalCritic(self.critic, weights)
@@ -132,42 +165,57 @@ class Passes:
             right = accuracy(a, b, objective.classifier)
             return value, (a.mean(), b.mean(), right, objective.estimate(critic, real, fake))
 
-        gradients, (value, readings) = grad_and_value(loss, has_aux=True)(arguments.critic)
+        gradients, (value, readings) = grad_and_value(loss, has_aux=True)(inputs.critic)
         return gradients, to_float64(torch.stack([value, *readings]))
 
-    def generator_gradients(self, arguments: StepInputs) -> tuple[Weights, Tensor]:
+    def generator_gradients(self, inputs: StepInputs) -> tuple[Weights, Tensor]:
         """Gradients of the generator's loss by its weights, the critic frozen, and the loss."""
 
         def loss(weights: Weights) -> Tensor:
-            draw = arguments._replace(generator=weights).draw()  # a loss may be a function of the weights themselves
-            fake = self.generate(weights, arguments.latent)
-            critic = FunctionalCritic(self.critic, arguments.critic)
-            return self.objective.generator_loss(critic, arguments.real, fake, draw)
+            draw = inputs._replace(generator=weights).draw()  # a loss may be a function of the weights themselves
+            fake = self.generate(weights, inputs.latent)
+            critic = FunctionalCritic(self.critic, inputs.critic)
+            return self.objective.generator_loss(critic, inputs.real, fake, draw)
 
-        gradients, value = grad_and_value(loss)(arguments.generator)
+        gradients, value = grad_and_value(loss)(inputs.generator)
         return gradients, value
 
-    def next_state(self, arguments: StepInputs) -> dict[str, Tensor]:
+    @cached_property
+    def constraint(self) -> Constraint | None:
+        """The objective's constraint on the critic's weights; None where it has none."""
+        return constraint_of(self.objective)
+
+    def constrained(self, inputs: ConstraintInputs) -> Weights:
+        """The critic's weights as the objective's constraint allows them at this clock and state."""
+        assert self.constraint is not None
+        return self.constraint(inputs.critic, Draw(*inputs.clock, inputs.state))
+
+    @property
+    def changes_state(self) -> bool:
+        """Whether the objective's state changes with generator updates."""
+        return type(self.objective).update_state is not Objective.update_state
+
+    def next_state(self, inputs: StepInputs) -> dict[str, Tensor]:
         """The objective's state after a generator update."""
-        fake = self.generate(arguments.generator, arguments.latent)
-        critic = FunctionalCritic(self.critic, arguments.critic)
-        return self.objective.update_state(critic, arguments.real, fake, arguments.draw())
+        fake = self.generate(inputs.generator, inputs.latent)
+        critic = FunctionalCritic(self.critic, inputs.critic)
+        return self.objective.update_state(critic, inputs.real, fake, inputs.draw())
 
-    def first_state(self, arguments: StepInputs) -> dict[str, Tensor]:
+    def first_state(self, inputs: StepInputs) -> dict[str, Tensor]:
         """The objective's state before the first step."""
-        return self.objective.init_state(FunctionalCritic(self.critic, arguments.critic), arguments.draw())
+        return self.objective.init_state(FunctionalCritic(self.critic, inputs.critic), inputs.draw())
 
-    def rehearse(self, loss: str, arguments: StepInputs) -> list[RandomSpec]:
+    def record_draws(self, loss: str, inputs: StepInputs) -> list[RandomSpec]:
         """Run one loss outside any transform and learn what it draws.
 
         Raises:
             ObjectiveError: the loss breaks its contract; the message says how and what to do.
         """
         name = f"{self.objective.name}.{loss}"
-        real, fake = arguments.real, self.generate(arguments.generator, arguments.latent)
-        draw = RecordingDraw(*arguments.clock, arguments.state, arguments.generator, real.device)
+        real, fake = inputs.real, self.generate(inputs.generator, inputs.latent)
+        draw = RecordingDraw(*inputs.clock, inputs.state, inputs.generator, real.device)
         versions = (real._version, fake._version)
-        critic = FunctionalCritic(self.critic, arguments.critic)
+        critic = FunctionalCritic(self.critic, inputs.critic)
         with ForbidRandomness():  # type: ignore[no-untyped-call]
             value: Any = getattr(self.objective, loss)(critic, real, fake, draw)
         if not isinstance(value, Tensor) or value.shape != ():

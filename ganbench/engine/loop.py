@@ -1,4 +1,4 @@
-"""The loop: blocks of steps, readings gathered on the device, one transfer a segment."""
+"""The loop: blocks of steps, readings gathered on the device, one transfer a chunk."""
 
 from __future__ import annotations
 
@@ -43,25 +43,34 @@ def train(cohort: Cohort, stops: set[int], after: LogChunk | None = None) -> Ite
     Args:
         cohort: what is trained, in the state that it had after ``after``.
         stops: further steps to yield at.
-        after: the last segment of an earlier run, which ended with a block; training goes on behind it.
+        after: the last chunk of an earlier run, which ended with a block; training goes on behind it.
     """
     steps, length = cohort.setting.steps, cohort.feed.length
-    done, updates, elapsed = (after.last, after.critic_updates[-1], after.seconds[-1]) if after else (0, 0, 0.0)
+    done, updates, elapsed = (after.last, int(after.critic_updates[-1]), after.seconds[-1]) if after else (0, 0, 0.0)
     assert done % length == 0 or done == steps, "training goes on where a block begins"
     following: _Block | None = None
     for start in range(done + 1, steps + 1, length):
         began = time.perf_counter()
-        plan = following or _Block(cohort, (start - 1) // length, start)
+        block = following or _Block(cohort, (start - 1) // length, start)
         following = None
-        for first, end in _stretches(start, min(start + length - 1, steps), stops):
-            rows, counts, fault = _steps(cohort, plan, first, end, int(updates))
-            if cohort.runs_behind and end == start + length - 1 < steps:
-                following = plan.following()
+        for first, last in _stretches(start, min(start + length - 1, steps), stops):
+            rows: list[Tensor] = []
+            counts: list[int] = []
+            fault = None
+            try:
+                for step in range(first, last + 1):
+                    batches, clock = block.critic_batches(step), block.clocks[step - start]
+                    rows.append(cohort.step(batches, block.generator[step - start], clock))
+                    updates += len(batches)
+                    counts.append(updates)
+            except Exception as error:  # a third party's loss may raise anything; the steps before it were taken
+                fault = error
+            if cohort.runs_behind and last == start + length - 1 < steps:
+                following = block.following()
             if rows:
-                now, n = time.perf_counter(), len(rows)
-                seconds = elapsed + (now - began) * np.arange(1, n + 1) / n
-                elapsed, updates = seconds[-1], counts[-1]
-                yield LogChunk(first, first + n - 1, _gather(cohort, rows), np.array(counts), seconds)
+                seconds = elapsed + (time.perf_counter() - began) * np.arange(1, len(rows) + 1) / len(rows)
+                elapsed = seconds[-1]
+                yield LogChunk(first, first + len(rows) - 1, _gather(cohort, rows), np.array(counts), seconds)
             if fault:
                 raise fault
             began = time.perf_counter()
@@ -81,13 +90,18 @@ class _Block:
         """The next block, drawn as far as this one was."""
         block = _Block(self._cohort, self._block + 1, self.start + self._cohort.feed.length)
         for update in self._critic:
-            block.critic(update, block.start)
+            block._draw(update)
         return block
 
-    def critic(self, update: int, step: int) -> Batch:
+    def critic_batches(self, step: int) -> list[Batch]:
+        """The batches of a step's critic updates, in order."""
+        updates = range(self._cohort.setting.objective.critic_steps(step))
+        return [self._draw(update)[step - self.start] for update in updates]
+
+    def _draw(self, update: int) -> list[Batch]:
         if update not in self._critic:
             self._critic[update] = self._cohort.feed.critic(self._block, update)
-        return self._critic[update][step - self.start]
+        return self._critic[update]
 
 
 def _stretches(start: int, last: int, stops: set[int]) -> Iterator[tuple[int, int]]:
@@ -97,35 +111,10 @@ def _stretches(start: int, last: int, stops: set[int]) -> Iterator[tuple[int, in
         start = end + 1
 
 
-def _steps(
-    cohort: Cohort, plan: _Block, first: int, last: int, updates: int
-) -> tuple[list[Tensor], list[int], Exception | None]:
-    """Readings of steps ``first`` to ``last``, the critic updates that there have been, and what cut it short."""
-    rows: list[Tensor] = []
-    counts: list[int] = []
-    try:
-        for step in range(first, last + 1):
-            row, n = _step(cohort, plan, step)
-            updates += n
-            rows.append(row)
-            counts.append(updates)
-    except Exception as fault:  # a third party's loss may raise anything; the steps before it were taken
-        return rows, counts, fault
-    return rows, counts, None
-
-
 def _gather(cohort: Cohort, rows: list[Tensor]) -> NDArray[np.float64]:
     readings = torch.stack(rows)[:, : len(cohort.seeds)].cpu().double().numpy()
     assert readings.shape == (len(rows), len(cohort.seeds), len(READINGS))
     return readings
-
-
-def _step(cohort: Cohort, plan: _Block, step: int) -> tuple[Tensor, int]:
-    """One generator step: its readings, (seeds, readings), on the device, and how many critic updates it took."""
-    clock = plan.clocks[step - plan.start]
-    n = cohort.setting.objective.critic_steps(step)
-    critic = [plan.critic(update, step) for update in range(n)]
-    return cohort.step(critic, plan.generator[step - plan.start], clock), n
 
 
 def first_divergence(readings: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -51,6 +51,21 @@ class Player:
         self.flat.grad = gradient
         self.optimizer.step()
 
+    def moments(self) -> dict[str, Tensor]:
+        """The optimizer's running averages and its step count; nothing before its first step."""
+        state = self.optimizer.state_dict()["state"].get(0, {})  # of one parameter, the flat one
+        return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+    def load_moments(self, moments: Mapping[str, Tensor]) -> None:
+        """Set what ``moments`` gave. None sets those of an optimizer that has moved to zero, where they began."""
+        own = self.moments()
+        if own and not moments:
+            for value in own.values():
+                value.zero_()
+            return
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": {0: dict(moments)} if moments else {}, "param_groups": groups})
+
 
 def make_player(
     build: Callable[[], nn.Module],

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganbench.engine.batches import Batch
-from ganbench.engine.cohort import Cohort, TrainingConfig
-from ganbench.engine.readings import CRITIC_READINGS, to_float64
+from ganbench.engine.cohort import Cohort, TrainingConfig, restore, snapshot
+from ganbench.engine.readings import CriticReadings, GeneratorReadings, to_float64
 from ganbench.interfaces.objective import Objective
 from ganbench.spec import ProbeProtocol
 
@@ -80,13 +80,13 @@ def probe(
     """
     population, held_out = setting.population.hold_out(FIXED_BATCH)
     setting = replace(setting, population=population, steps=protocol.critic_steps)
-    programs = None
+    cohort = Cohort(setting, seeds)
+    start = snapshot(cohort)
+    cohorts = [cohort, *(_watcher(cohort, objective) for objective in watchers)]
+    batches = [_fixed_batches(each, held_out, noise) for each in cohorts]
     for number, age in enumerate(protocol.generator_steps):
-        cohort = Cohort(setting, seeds, programs=programs)
-        programs = cohort.programs
+        restore(cohort, start, seeds)
         _freeze(cohort, generators[age])
-        cohorts = [cohort, *(_watcher(cohort, objective) for objective in watchers)]
-        batches = [_fixed_batches(each, held_out, noise) for each in cohorts]
         for step in _train_critic(cohort, protocol):
             if step in protocol.moments():
                 noisy = noise.wanted(step, protocol)
@@ -150,13 +150,15 @@ def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: NoiseSampling) -> _F
 
 def _read(cohort: Cohort, fixed: _Fixed, age: int, step: int, noisy: bool) -> ProbeReading:
     clock = cohort.clock(0)
-    _, critic = cohort.critic_gradient(cohort.arguments(fixed.critic, clock)._replace(real=fixed.real))
-    _, generator = cohort.generator_gradient(cohort.arguments(fixed.generator, clock)._replace(real=fixed.real))
-    gradients = (cohort.generator_gradient(cohort.arguments(batch, clock))[0] for batch in fixed.minibatches)
-    noise = gradient_noise(map(to_float64, gradients)) if noisy else torch.full_like(generator[:, 1], torch.nan)
-    n = len(cohort.seeds)
-    columns = [generator[:n, 1], noise[:n], critic[:n, CRITIC_READINGS.index("critic_accuracy")], critic[:n, 0]]
-    return ProbeReading(age, step, *(c.double().cpu().numpy() for c in columns))
+    _, critic = cohort.critic_gradient(cohort.inputs(fixed.critic, clock)._replace(real=fixed.real))
+    _, generator = cohort.generator_gradient(cohort.inputs(fixed.generator, clock)._replace(real=fixed.real))
+    gradients = (cohort.generator_gradient(cohort.inputs(batch, clock))[0] for batch in fixed.minibatches)
+    of_critic, of_generator = CriticReadings(*critic.unbind(1)), GeneratorReadings(*generator.unbind(1))
+    noise = torch.full_like(of_generator.generator_grad_norm, torch.nan)
+    if noisy:
+        noise = gradient_noise(map(to_float64, gradients))
+    columns = of_generator.generator_grad_norm, noise, of_critic.critic_accuracy, of_critic.critic_loss
+    return ProbeReading(age, step, *(c[: len(cohort.seeds)].double().cpu().numpy() for c in columns))
 
 
 def gradient_noise(gradients: Iterator[Tensor]) -> Tensor:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-# The order of the columns in the tensor that a cohort fills at every step.
-CRITIC_READINGS = ("critic_loss", "critic_grad_norm", "score_real", "score_fake", "critic_accuracy", "estimate")
-GENERATOR_READINGS = ("generator_loss", "generator_grad_norm")
-READINGS = CRITIC_READINGS + GENERATOR_READINGS
+
+class CriticReadings(NamedTuple):
+    """Readings of a critic update, one a seed. The names and their order are those of the steps table."""
+
+    critic_loss: Tensor
+    critic_grad_norm: Tensor
+    score_real: Tensor
+    score_fake: Tensor
+    critic_accuracy: Tensor
+    estimate: Tensor
+
+
+class GeneratorReadings(NamedTuple):
+    """Readings of a generator update, one a seed."""
+
+    generator_loss: Tensor
+    generator_grad_norm: Tensor
+
+
+READINGS = CriticReadings._fields + GeneratorReadings._fields
 
 # A seed has diverged when one of these is not finite. An estimate may be anything the objective likes.
 VITAL = tuple(i for i, name in enumerate(READINGS) if name != "estimate")

@@ -1,4 +1,4 @@
-"""Record a function of tensors once as a graph, prune it, and optionally compile it."""
+"""Trace a function of tensors once to a graph, prune it, and optionally compile it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ OPTIONS: dict[str, Any] = {"cpp.threads": 1, "compile_threads": 1}
 
 
 def compile_program(program: Callable[..., Any]) -> Callable[..., Any]:
-    """A recorded program, compiled when it is first called, for these shapes alone.
+    """A traced program, compiled when it is first called, for these shapes alone.
 
     On a processor this needs a C++ compiler; what it writes is kept in the folder that TORCHINDUCTOR_CACHE_DIR names,
     by default one in the system's temporary folder, so that compiling the same program again is quicker.
@@ -119,25 +119,37 @@ def require_compiler() -> None:
 
 # -- traced functions --------------------------------------------------------------------------------------------------
 
+CALLS_BEFORE_TRACING = 32  # tracing takes as long as about a hundred calls save
+
+Make = Callable[[Callable[..., Any], list[Any]], Callable[..., Any]]  # of a function of leaves, and leaves
+
 
 class TracedFunction:
-    """What recording and capturing have in common. What cannot be done is said once and runs as it is written.
+    """A function of tensors with a quicker form for each set of shapes. What has none is warned of once and runs as is.
 
     Args:
         function: of tensors, or trees of them.
         name: what a warning calls it.
-        done: what is done to it, in a word, for the warning.
-        patience: how many calls are waited for.
+        make: gives the quicker form of a function of the arguments' leaves.
+        verb: what ``make`` does to it, as a participle, for the warning.
+        patience: calls before it is made.
+        then: applied to what ``make`` gave; what this raises is raised.
 
     Attributes:
-        patience: the same; it may be lowered.
         made: the quicker forms by shapes, functions of the arguments' leaves; None where there can be none.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, done: str, patience: int) -> None:
-        self._function = function
-        self._name, self._done = name, done
-        self.patience = patience
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        make: Make,
+        verb: str,
+        patience: int,
+        then: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda made: made,
+    ) -> None:
+        self._function, self._make, self._then = function, make, then
+        self._name, self._verb, self._patience = name, verb, patience
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self.made: dict[tuple[Any, ...], Callable[..., Any] | None] = {}
 
@@ -147,54 +159,43 @@ class TracedFunction:
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if shapes not in self.made:
             self._calls[shapes] += 1
-            if self._calls[shapes] <= self.patience:
+            if self._calls[shapes] <= self._patience:
                 return self._function(*args)
             self.made[shapes] = self._try(leaves, tree)
         quick = self.made[shapes]
         return self._function(*args) if quick is None else quick(*leaves)
 
     def _try(self, leaves: list[Any], tree: pytree.TreeSpec) -> Callable[..., Any] | None:
-        def function(*given: Any) -> Any:
+        def of_leaves(*given: Any) -> Any:
             return self._function(*pytree.tree_unflatten(given, tree))
 
         try:
-            return self._make(function, leaves)
+            made = self._make(of_leaves, leaves)
         except Exception as error:  # whatever cannot be followed, such as waiting for a value; the function still runs
             reason = str(error).partition("\n")[0]
-            said = f"{self._name} cannot be {self._done} and runs slower, with the same numbers: {reason}"
-            warnings.warn(said, stacklevel=4)
+            message = f"{self._name} cannot be {self._verb} and runs slower, with the same numbers: {reason}"
+            warnings.warn(message, stacklevel=4)
             return None
-
-    def _make(self, function: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
-        """The quicker form of a function of leaves."""
-        raise NotImplementedError
+        return self._then(made)
 
 
-# -- tracing -----------------------------------------------------------------------------------------------------------
-
-CALLS_BEFORE_RECORDING = 32  # recording takes as long as about a hundred calls save
-
-
-class Replayed(TracedFunction):
-    """A pure function of tensors that is recorded when it has been called often, for each set of shapes.
+def traced(function: Callable[..., Any], name: str, compiled: bool = False) -> TracedFunction:
+    """A pure function of tensors that is traced when it has been called often, for each set of shapes.
 
     Args:
         function: takes and returns tensors, or trees of them, and looks at nothing else. What Python does in it (a
-            counter, a branch) happens while recording and not in a replay.
+            counter, a branch) happens while it is traced and never again.
         name: what a warning calls it.
-        compiled: whether what is recorded is compiled, too; it is recorded at the first call then, since a compiled
+        compiled: whether the traced program is compiled, too; it is traced at the first call then, since a compiled
             program rounds differently.
     """
+    if compiled:
+        return TracedFunction(function, name, trace, "traced", 0, compile_program)
+    return TracedFunction(function, name, trace, "traced", CALLS_BEFORE_TRACING)
 
-    def __init__(self, function: Callable[..., Any], name: str, compiled: bool = False) -> None:
-        super().__init__(function, name, "recorded", 0 if compiled else CALLS_BEFORE_RECORDING)
-        self._compiled = compiled
 
-    def _try(self, leaves: list[Any], tree: pytree.TreeSpec) -> Callable[..., Any] | None:
-        program = super()._try(leaves, tree)
-        return compile_program(program) if program and self._compiled else program
+def trace(function: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
+    """A function's program for tensors of these shapes, pruned."""
+    from torch.fx.experimental.proxy_tensor import make_fx
 
-    def _make(self, function: Callable[..., Any], leaves: list[Any]) -> Callable[..., Any]:
-        from torch.fx.experimental.proxy_tensor import make_fx
-
-        return prune(make_fx(function)(*leaves))
+    return prune(make_fx(function)(*leaves))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import grad
 
 from ganbench.engine.cohort import Cohort, TrainingConfig
-from ganbench.engine.functional import StepInputs
+from ganbench.engine.functional import StepInputs, select_seed
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
@@ -42,7 +42,7 @@ def learn_landscape(
             batches = feed.critic(step // feed.length, 0)
         cohort.update_critic(batches[step % feed.length], clock)
     fixed = cohort.make_feed(BATCH, prefix="landscape-fixed-").generator(0)[0]
-    return _read(cohort, cohort.arguments(fixed, clock).of_seed(0))
+    return _read(cohort, select_seed(cohort.inputs(fixed, clock), 0))
 
 
 def _freeze(cohort: Cohort, weights: Mapping[str, Tensor]) -> None:

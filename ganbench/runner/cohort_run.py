@@ -262,7 +262,7 @@ def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) 
     except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
         failure = Failure.of(error)
     parts: list[tuple[int, ...]] = []
-    if failure and trainer.cohort is not None and not trainer.cohort.programs.vectorises:
+    if failure and trainer.cohort is not None and not trainer.cohort.vectorises:
         parts = [(seed,) for seed in spec.seeds]  # one seed's data may have caused it: the others are not to suffer
     elif failure and failure.kind == EXHAUSTED and setting and examiner and len(spec.seeds) > setting.least_seeds():
         trainer.cohort = None  # and so its memory

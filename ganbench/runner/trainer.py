@@ -115,7 +115,7 @@ def build_cohort(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
         Exception: whatever the objective raises.
     """
     plain = Cohort(replace(setting, compiled=False), seeds)  # raises what is the objective's fault, not the compiler's
-    if not (setting.compiled and plain.programs.recordable):
+    if not (setting.compiled and plain.traceable):
         return plain
     if setting.device.type == "cpu":
         require_compiler()

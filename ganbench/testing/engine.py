@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from ganbench.engine.cohort import Cohort, TrainingConfig
-from ganbench.engine.functional import Passes, StepInputs, vmap_seeds
+from ganbench.engine.cohort import STEP_DIMS, Cohort, TrainingConfig
+from ganbench.engine.functional import Game, StepInputs, vmap_seeds
 from ganbench.engine.loop import train
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.draw import Draw
@@ -35,18 +35,17 @@ def vmap(subject: Candidate) -> Iterator[Finding]:
     if not subject.instance.vectorised:
         yield Unchecked("vmap", "vectorised is False: seeds run one after the other")
         return
-    passes = CASE.passes(subject.instance)
-    for loss, function in _functions(passes).items():
-        both = [_arguments(dataclasses.replace(CASE, seed=seed), passes, loss) for seed in (0, 1)]
-        parts = pytree.tree_map(lambda *leaves: torch.stack(leaves), *(_bare(a) for a in both))
-        run = _on_parts(function, CASE)
+    game = CASE.game(subject.instance)
+    for loss, function in _functions(game).items():
+        both = [_arguments(dataclasses.replace(CASE, seed=seed), game, loss) for seed in (0, 1)]
+        stacked = pytree.tree_map(lambda *leaves: torch.stack(leaves), *both)._replace(clock=CASE.clock())
         try:
-            together = vmap_seeds(run)(parts)
+            together = vmap_seeds(function, in_dims=STEP_DIMS)(stacked)
         except Exception as error:  # whatever vmap cannot do
             reason = f"{loss} cannot be vectorised over seeds ({_first_line(error)})"
             yield Defect("vmap", reason, f"use {PLAIN}; or declare it: vectorised = False")
             continue
-        if not _alike(together, vmap_seeds(run, loop=True)(parts)):
+        if not _alike(together, vmap_seeds(function, loop=True)(stacked)):
             yield Defect("vmap", f"{loss} gives other numbers vectorised than seed by seed", f"use {PLAIN}")
 
 
@@ -55,9 +54,9 @@ def recorded(subject: Candidate) -> Iterator[Finding]:
     if not (subject.instance.traceable and subject.instance.vectorised):
         yield Unchecked("recorded", "traceable is False: every step runs as it is written")
         return
-    passes = CASE.passes(subject.instance)
-    for loss, function in _functions(passes).items():
-        first, other = (_arguments(case, passes, loss) for case in (CASE, END))
+    game = CASE.game(subject.instance)
+    for loss, function in _functions(game).items():
+        first, other = (_arguments(case, game, loss) for case in (CASE, END))
         try:
             program = make_fx(_without_signature(function))(first)
         except Exception as error:
@@ -78,9 +77,9 @@ def _without_signature(function: Any) -> Any:
     return lambda *given: function(*given)  # make_fx then goes by what it is given
 
 
-def _functions(passes: Passes) -> dict[str, Any]:
-    found: dict[str, Any] = {"critic_loss": passes.critic_gradients, "generator_loss": passes.generator_gradients}
-    constraint = constraint_of(passes.objective)
+def _functions(game: Game) -> dict[str, Any]:
+    found: dict[str, Any] = {"critic_loss": game.critic_gradients, "generator_loss": game.generator_gradients}
+    constraint = constraint_of(game.objective)
     if constraint is not None:
         found["constrain"] = lambda arguments: dict(constraint(arguments.critic, _draw(arguments)))
     return found
@@ -91,18 +90,8 @@ def _draw(arguments: StepInputs) -> Draw:
     return Draw(*arguments.clock, arguments.state)
 
 
-def _arguments(case: Case, passes: Passes, name: str) -> StepInputs:
-    return case.arguments(passes, name if name in LOSSES else LOSSES[0])
-
-
-def _bare(arguments: StepInputs) -> dict[str, Any]:
-    parts = arguments._asdict()
-    parts.pop("clock")
-    return parts
-
-
-def _on_parts(function: Any, case: Case) -> Any:
-    return lambda parts: function(StepInputs(**parts, clock=case.clock()))
+def _arguments(case: Case, game: Game, name: str) -> StepInputs:
+    return case.arguments(game, name if name in LOSSES else LOSSES[0])
 
 
 def _alike(got: Any, wanted: Any) -> bool:
@@ -115,11 +104,11 @@ def _alike(got: Any, wanted: Any) -> bool:
 
 def estimate(subject: Candidate) -> Iterator[Defect]:
     """The estimate is a scalar tensor."""
-    passes = CASE.passes(subject.instance)
-    arguments = CASE.arguments(passes)
+    game = CASE.game(subject.instance)
+    arguments = CASE.arguments(game)
     critic, fake = (
-        FunctionalCritic(passes.critic, arguments.critic),
-        passes.generate(arguments.generator, arguments.latent),
+        FunctionalCritic(game.critic, arguments.critic),
+        game.generate(arguments.generator, arguments.latent),
     )
     value = subject.instance.estimate(critic, arguments.real, fake)
     if not isinstance(value, Tensor) or value.shape != ():
@@ -134,7 +123,7 @@ def constrain(subject: Candidate) -> Iterator[Finding]:
         yield Unchecked("constrain", "it has no constraint")
         return
     for case in (CASE, END):
-        arguments = case.arguments(case.passes(subject.instance))
+        arguments = case.arguments(case.game(subject.instance))
         before = {name: w.clone() for name, w in arguments.critic.items()}
         after = constraint(arguments.critic, _draw(arguments))
         if any(not torch.equal(w, before[name]) for name, w in arguments.critic.items()):
@@ -151,10 +140,10 @@ def state(subject: Candidate) -> Iterator[Finding]:
     if not (subject.overrides("init_state") or subject.overrides("update_state")):
         yield Unchecked("state", "it keeps no state")
         return
-    passes = CASE.passes(subject.instance)
-    arguments = CASE.arguments(passes, "generator_loss")
+    game = CASE.game(subject.instance)
+    arguments = CASE.arguments(game, "generator_loss")
     for _ in range(3):
-        after = passes.next_state(arguments)
+        after = game.next_state(arguments)
         found = list(_same_tensors("state", arguments.state, after))
         if found:
             yield from found

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from ganbench.engine.functional import Passes, StepInputs, Weights
+from ganbench.engine.functional import Game, StepInputs, Weights
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.draw import RandomSpec, RecordingDraw
 from ganbench.rng import generator as stream
@@ -73,14 +73,14 @@ STEP, RELATIVE, DIRECTIONS = 1e-5, 1e-4, 5
 Pass = Callable[[StepInputs], tuple[Weights, Tensor]]
 
 
-def _passes(passes: Passes) -> dict[str, Pass]:
+def _passes(game: Game) -> dict[str, Pass]:
     """By player: its gradients and its loss."""
 
     def critic(arguments: StepInputs) -> tuple[Weights, Tensor]:
-        gradients, readings = passes.critic_gradients(arguments)
+        gradients, readings = game.critic_gradients(arguments)
         return gradients, readings[0]
 
-    return {"critic": critic, "generator": passes.generator_gradients}
+    return {"critic": critic, "generator": game.generator_gradients}
 
 
 WANTED = {"critic": "compute it from critic(real) and critic(fake)", "generator": "compute it from critic(fake)"}
@@ -88,25 +88,25 @@ WANTED = {"critic": "compute it from critic(real) and critic(fake)", "generator"
 
 def players(subject: Candidate) -> Iterator[Defect]:
     """Each loss has a finite gradient by its own player's weights, and the critic's none by the generator's."""
-    passes = CASE.passes(subject.instance)
-    for player, run in _passes(passes).items():
-        gradients, _ = run(CASE.arguments(passes, f"{player}_loss"))
+    game = CASE.game(subject.instance)
+    for player, run in _passes(game).items():
+        gradients, _ = run(CASE.arguments(game, f"{player}_loss"))
         if not all(g.isfinite().all() for g in gradients.values()):
             fix = "add a small constant below roots and away from the corners of norms"
             yield Defect("players", f"{player}_loss has a gradient that is not finite", fix)
         elif not any(g.any() for g in gradients.values()):
             reason = f"{player}_loss has no gradient by the {player}'s weights"
             yield Defect("players", reason, f"{WANTED[player]}, without .detach(), .item() or torch.no_grad()")
-    if _reaches_generator(subject, passes):
+    if _reaches_generator(subject, game):
         reason = "critic_loss has a gradient by the generator's weights"
         yield Defect("players", reason, "leave draw.generator_weights to generator_loss")
 
 
-def _reaches_generator(subject: Candidate, passes: Passes) -> bool:
-    arguments = CASE.arguments(passes)
+def _reaches_generator(subject: Candidate, game: Game) -> bool:
+    arguments = CASE.arguments(game)
     shown = {name: w.clone().requires_grad_() for name, w in arguments.generator.items()}
-    fake = passes.generate(arguments.generator, arguments.latent)
-    critic, draw = FunctionalCritic(passes.critic, arguments.critic), arguments._replace(generator=shown).draw()
+    fake = game.generate(arguments.generator, arguments.latent)
+    critic, draw = FunctionalCritic(game.critic, arguments.critic), arguments._replace(generator=shown).draw()
     value = subject.instance.critic_loss(critic, arguments.real, fake, draw)
     if not value.requires_grad:
         return False
@@ -116,9 +116,9 @@ def _reaches_generator(subject: Candidate, passes: Passes) -> bool:
 
 def differences(subject: Candidate) -> Iterator[Defect]:
     """Gradients equal central differences of the loss in double precision, along most of some random directions."""
-    passes = CASE.passes(subject.instance)
-    for player, run in _passes(passes).items():
-        arguments = CASE.arguments(passes, f"{player}_loss")
+    game = CASE.game(subject.instance)
+    for player, run in _passes(game).items():
+        arguments = CASE.arguments(game, f"{player}_loss")
         pairs = [_slopes(run, arguments, player, k) for k in range(DIRECTIONS)]
         wrong = [(a, b) for a, b in pairs if abs(a - b) > RELATIVE * max(abs(a), abs(b), 1e-6)]
         if len(wrong) > DIRECTIONS // 2:  # a corner of a loss may lie on the way of one or two
@@ -167,8 +167,8 @@ def scalar(subject: Candidate) -> Iterator[Defect]:
 
 
 def _value(subject: Candidate, loss: str, case: Case) -> Tensor:
-    passes = case.passes(subject.instance)
-    return value_of(subject.instance, passes, loss, case.arguments(passes, loss)).detach()
+    game = case.game(subject.instance)
+    return value_of(subject.instance, game, loss, case.arguments(game, loss)).detach()
 
 
 def precision(subject: Candidate) -> Iterator[Defect]:
@@ -183,10 +183,10 @@ def precision(subject: Candidate) -> Iterator[Defect]:
 def repeatable(subject: Candidate) -> Iterator[Defect]:
     """The same seed gives the same numbers, and the random numbers of Python and NumPy stay untouched."""
     case = Case()
-    passes = case.passes(subject.instance)
+    game = case.game(subject.instance)
     for loss in LOSSES:
-        arguments, before = case.arguments(passes, loss), foreign_randomness()
-        first, again = (value_of(subject.instance, passes, loss, arguments).item() for _ in range(2))
+        arguments, before = case.arguments(game, loss), foreign_randomness()
+        first, again = (value_of(subject.instance, game, loss, arguments).item() for _ in range(2))
         touched = [name for name, found in foreign_randomness().items() if found != before[name]]
         if touched:
             fix = "draw from draw.normal_like(x) or draw.uniform(*shape)"
@@ -205,11 +205,11 @@ def foreign_randomness() -> dict[str, object]:
 def inputs(subject: Candidate) -> Iterator[Defect]:
     """Losses change none of their arguments."""
     case = Case()
-    passes = case.passes(subject.instance)
+    game = case.game(subject.instance)
     for loss in LOSSES:
-        used = case.arguments(passes, loss)
-        fresh = case.begun(passes)._replace(numbers=[n.clone() for n in used.numbers])
-        value_of(subject.instance, passes, loss, used)
+        used = case.arguments(game, loss)
+        fresh = case.begun(game)._replace(numbers=[n.clone() for n in used.numbers])
+        value_of(subject.instance, game, loss, used)
         for part, what in CHANGED.items():
             pairs = zip(*(pytree.tree_leaves(getattr(a, part)) for a in (used, fresh)), strict=True)
             if not all(torch.equal(a, b) for a, b in pairs):
@@ -227,10 +227,10 @@ CHANGED = {
 def draws(subject: Candidate) -> Iterator[Defect]:
     """A loss draws the same shapes at every step, for they are drawn ahead, and numbers of its own for each sample."""
     early = Case()
-    passes = early.passes(subject.instance)
+    game = early.game(subject.instance)
     for loss in LOSSES:
-        arguments = early.arguments(passes, loss)
-        first, last = (passes.rehearse(loss, arguments._replace(clock=case.clock())) for case in (early, LATE))
+        arguments = early.arguments(game, loss)
+        first, last = (game.record_draws(loss, arguments._replace(clock=case.clock())) for case in (early, LATE))
         if first != last:
             reason = f"{loss} draws {_shapes(first)} at the first step and {_shapes(last)} at the last"
             yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted")
@@ -242,8 +242,8 @@ def draws(subject: Candidate) -> Iterator[Defect]:
 def _shared(subject: Candidate, loss: str, specs: Sequence[RandomSpec]) -> list[RandomSpec]:
     """The draws that do not grow with the batch."""
     smaller = Case(batch=5)
-    passes = smaller.passes(subject.instance)
-    others = passes.rehearse(loss, smaller.begun(passes))
+    game = smaller.game(subject.instance)
+    others = game.record_draws(loss, smaller.begun(game))
     return [spec for spec, other in zip(specs, others, strict=False) if spec == other]
 
 
@@ -254,10 +254,10 @@ def _shapes(specs: Sequence[RandomSpec]) -> str:
 def devices(subject: Candidate) -> Iterator[Defect]:
     """Losses make no tensor on a device of their own."""
     case = Case(device="meta")
-    passes: Passes = case.passes(subject.instance)
+    game: Game = case.game(subject.instance)
     for loss in LOSSES:
         try:
-            value_of(subject.instance, passes, loss, case.arguments(passes, loss))
+            value_of(subject.instance, game, loss, case.arguments(game, loss))
         except RuntimeError as error:
             if "device" in str(error):
                 reason = f"{loss} mixes a tensor on the CPU with samples that lie elsewhere"
@@ -275,14 +275,14 @@ def batches(subject: Candidate) -> Iterator[Finding]:
         yield Unchecked("batches", "couples_samples is True")
         return
     once = Case(dtype=DOUBLE)
-    passes = once.passes(subject.instance)
+    game = once.game(subject.instance)
     for loss in LOSSES:
-        arguments = once.arguments(passes, loss)
-        doubled = _doubled(passes, loss, arguments)
+        arguments = once.arguments(game, loss)
+        doubled = _doubled(game, loss, arguments)
         if doubled is None:
             yield Unchecked("batches", f"{loss} draws other shapes for a batch of another size")
             continue
-        one, two = (_level(subject, passes, loss, a) for a in (arguments, doubled))
+        one, two = (_level(subject, game, loss, a) for a in (arguments, doubled))
         if _close(one.value, two.value):
             continue
         found = f"it is {one.value:.4g} for {once.batch} samples and {two.value:.4g} for the same ones twice over"
@@ -299,8 +299,8 @@ def axes(subject: Candidate) -> Iterator[Finding]:
         levels = []
         for shape in (COLOUR, (3 * 8 * 8,)):
             case = Case(shape, 5, DOUBLE)
-            passes = case.passes(subject.instance)
-            levels.append(_level(subject, passes, loss, case.arguments(passes, loss)))
+            game = case.game(subject.instance)
+            levels.append(_level(subject, game, loss, case.arguments(game, loss)))
         images, vectors = levels
         if _close(images.value, vectors.value) or not images.penalised:
             continue
@@ -354,11 +354,11 @@ class _LevelCritic(FunctionalCritic):
         return super().__call__(x.detach()) + 0 * x.flatten(1).sum(1)
 
 
-def _level(subject: Candidate, passes: Passes, loss: str, arguments: StepInputs) -> _Level:
-    fake = passes.generate(arguments.generator, arguments.latent)
-    critic = _LevelCritic(passes.critic, arguments.critic)
+def _level(subject: Candidate, game: Game, loss: str, arguments: StepInputs) -> _Level:
+    fake = game.generate(arguments.generator, arguments.latent)
+    critic = _LevelCritic(game.critic, arguments.critic)
     without: Tensor = getattr(subject.instance, loss)(critic, arguments.real, fake, arguments.draw())
-    value = value_of(subject.instance, passes, loss, arguments)
+    value = value_of(subject.instance, game, loss, arguments)
     return _Level(value.item(), without.item(), critic.differentiated)
 
 
@@ -366,11 +366,11 @@ def _close(a: float, b: float) -> bool:
     return abs(a - b) <= 1e-9 * max(1.0, abs(a), abs(b))
 
 
-def _doubled(passes: Passes, loss: str, arguments: StepInputs) -> StepInputs | None:
+def _doubled(game: Game, loss: str, arguments: StepInputs) -> StepInputs | None:
     """Every sample twice, with its random numbers; None where these fit no batch of that size."""
     real, latent = (torch.cat([x, x]) for x in (arguments.real, arguments.latent))
     doubled = arguments._replace(real=real, latent=latent)
-    specs = passes.rehearse(loss, doubled)
+    specs = game.record_draws(loss, doubled)
     numbers = []
     for number, spec in zip(arguments.numbers, specs, strict=False):
         whole = number if tuple(number.shape) == spec.shape else torch.cat([number, number]) if number.ndim else number

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.engine.functional import Passes, StepClock, StepInputs, Weights
+from ganbench.engine.functional import Game, StepClock, StepInputs, Weights
 from ganbench.engine.player import FunctionalCritic
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.interfaces.dataset import Population
@@ -119,29 +119,29 @@ class Case:
         packed = f", a critic on packs of {self.m}" if self.m > 1 else ""
         return f"a batch of {self.batch} {kind} of shape {self.shape}{packed}"
 
-    def passes(self, objective: Objective) -> Passes:
+    def game(self, objective: Objective) -> Game:
         """What one step computes, on networks without weights."""
         networks = ToyNetworks(m=self.m)
         with torch.device("meta"):
-            return Passes(objective, networks.generator(self.shape), networks.critic(self.shape), joint=self.m == 1)
+            return Game(objective, networks.generator(self.shape), networks.critic(self.shape), joint=self.m == 1)
 
     def clock(self) -> StepClock:
         """Where in the run it is."""
         step = torch.tensor(self.step, device=self.device)
         return StepClock(step, torch.tensor(self.progress, dtype=self.dtype, device=self.device))
 
-    def begun(self, passes: Passes) -> StepInputs:
+    def begun(self, game: Game) -> StepInputs:
         """Weights, samples, latents and state: new tensors with the same numbers at each call."""
-        weights = self._weights(passes.generator, "generator"), self._weights(passes.critic, "critic")
+        weights = self._weights(game.generator, "generator"), self._weights(game.critic, "critic")
         real = self._normal("real", self.batch, *self.shape) + 1
         latent = self._normal("latent", self.batch, ToyNetworks.latent)
         bare = StepInputs(*weights, real, latent, [], {}, self.clock())
-        return bare._replace(state=passes.first_state(bare))
+        return bare._replace(state=game.first_state(bare))
 
-    def arguments(self, passes: Passes, loss: str = "critic_loss") -> StepInputs:
+    def arguments(self, game: Game, loss: str = "critic_loss") -> StepInputs:
         """The same, with the numbers that ``loss`` draws."""
-        begun = self.begun(passes)
-        return begun._replace(numbers=self.numbers(passes.rehearse(loss, begun)))
+        begun = self.begun(game)
+        return begun._replace(numbers=self.numbers(game.record_draws(loss, begun)))
 
     def numbers(self, specs: list[RandomSpec]) -> list[Tensor]:
         """What draws of these specs give."""
@@ -155,10 +155,10 @@ class Case:
         return torch.randn(shape, generator=stream(self.seed, f"toy-{purpose}")).to(self.device, self.dtype)
 
 
-def value_of(objective: Objective, passes: Passes, loss: str, arguments: StepInputs) -> Tensor:
+def value_of(objective: Objective, game: Game, loss: str, arguments: StepInputs) -> Tensor:
     """One loss, outside any transform; gradients flow to whatever of ``arguments`` requires them."""
-    fake = passes.generate(arguments.generator, arguments.latent)
-    critic = FunctionalCritic(passes.critic, arguments.critic)
+    fake = game.generate(arguments.generator, arguments.latent)
+    critic = FunctionalCritic(game.critic, arguments.critic)
     value: Tensor = getattr(objective, loss)(critic, arguments.real, fake, arguments.draw())
     return value
 

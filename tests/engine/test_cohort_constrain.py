@@ -10,7 +10,7 @@ from ganbench_objectives.wgan import WassersteinClip
 from toys import make_cohort, readings_of
 
 from ganbench import Optimizer
-from ganbench.engine import cohort as programs
+from ganbench.engine import cohort as engine
 from ganbench.engine import tracing
 from ganbench.engine.loop import train
 from ganbench.errors import ObjectiveError
@@ -59,14 +59,14 @@ def bounds_of(objective, seeds):
     for segment in train(cohort, set(range(1, STEPS + 1))):
         found.append(cohort.critic.flat.abs().amax(dim=1)[: len(seeds)].numpy())
         readings.append(segment.readings)
-    return np.array(found), np.concatenate(readings), [n for n, p in cohort.programs.recorded.items() if p.made]
+    return np.array(found), np.concatenate(readings), [n for n, p in cohort.traced.items() if p.made]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)], ids=["alone", "together"])
 @pytest.mark.parametrize("cls", [Decayed, Untraced, SeedBySeed])
 def test_a_decayed_clip_has_the_value_of_the_clock_and_the_state(monkeypatch, cls, seeds):
-    monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
+    monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", 2)
     found, _, recorded = bounds_of(cls(), seeds)
     assert ("constrain" in recorded) == (cls is Decayed)
     by_hand = [0.5 * 0.8, 0.5 * 0.6 / 2, 0.5 * 0.4 / 4, 0.5 * 0.2 / 8, 0.0]
@@ -78,9 +78,9 @@ def test_a_decayed_clip_has_the_value_of_the_clock_and_the_state(monkeypatch, cl
 def test_a_decayed_clip_has_the_same_numbers_however_it_runs(monkeypatch, change):
     expected, readings, _ = bounds_of(Decayed(), (0, 1, 2))
     if change == "recorded":
-        monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
+        monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", 2)
     if change == "large":
-        monkeypatch.setattr(programs, "FULL", 1.0)
+        monkeypatch.setattr(engine, "SEQUENTIAL_FLOPS", 1.0)
     found, others, _ = bounds_of(SeedBySeed() if change == "seed by seed" else Decayed(), (0, 1, 2))
     assert np.array_equal(found, expected)
     if change == "recorded":

@@ -12,9 +12,9 @@ from ganbench_objectives.wgan_gp import WassersteinPenalty
 from tiers import spread
 from toys import Gaussian, counting, make_cohort, readings_of
 
-from ganbench.engine import cohort as programs
+from ganbench.engine import cohort as engine
 from ganbench.engine import tracing
-from ganbench.engine.cohort import first_inputs
+from ganbench.engine.functional import flops, select_seed
 from ganbench.networks import Dcgan, Mlp, Upconv
 
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
@@ -36,13 +36,13 @@ IMAGES = {"population": Noise(), "architecture": Dcgan(), "batch_size": 64}
 @pytest.fixture
 def turns(monkeypatch):
     """Everything is large enough."""
-    monkeypatch.setattr(programs, "FULL", 1.0)
+    monkeypatch.setattr(engine, "SEQUENTIAL_FLOPS", 1.0)
 
 
 def vectorised(monkeypatch, objective, *args, **setting):
     """The same without turns."""
     with monkeypatch.context() as patch:
-        patch.setattr(programs, "FULL", 1e99)
+        patch.setattr(engine, "SEQUENTIAL_FLOPS", 1e99)
         return make_cohort(objective, *args, **setting)
 
 
@@ -98,9 +98,10 @@ def test_small_passes_do_not_take_turns_and_the_device_and_the_batch_decide_with
 
 def test_the_choice_does_not_hang_on_company(monkeypatch):
     one = make_cohort(Minimax(), (0,))
-    work = one.programs.operations(one.programs.passes.critic_gradients, first_inputs(one)[0])
+    inputs = select_seed(one.first_inputs()[0], 0)
+    work = flops(lambda: one.game.critic_gradients(inputs))
     for least, wanted in ((work, True), (work + 1, False)):
-        monkeypatch.setattr(programs, "FULL", least)
+        monkeypatch.setattr(engine, "SEQUENTIAL_FLOPS", least)
         assert {make_cohort(Minimax(), seeds).loops for seeds in ((0,), (4, 5), tuple(range(9)))} == {wanted}
 
 
@@ -118,11 +119,11 @@ def test_a_pass_is_recorded_once_for_all_seeds(monkeypatch, turns):
     """With the same numbers to the bit, and no warning."""
     runs = []
     for calls in (2, 10**9):
-        monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", calls)
+        monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", calls)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             cohort = make_cohort(WassersteinPenalty(), tuple(range(4)))
             runs.append(readings_of(cohort))
-        made = {name: len(program.made) for name, program in cohort.programs.recorded.items()}
+        made = {name: len(program.made) for name, program in cohort.traced.items()}
         assert made == dict.fromkeys(("critic_gradient", "generator_gradient"), int(calls == 2))
     assert torch.equal(*runs)

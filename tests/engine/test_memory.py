@@ -59,7 +59,7 @@ class Small(Cohort):
     room = 3
     made: list[int] = []  # noqa: RUF012, one for the test
 
-    def __init__(self, setting, seeds, capture=None):
+    def __init__(self, setting, seeds, capture="auto"):
         Small.made.append(len(seeds))
         if len(seeds) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
@@ -92,16 +92,16 @@ def test_what_does_not_fit_takes_turns(small_device, tmp_path):
 class FullLater(Cohort):
     """A device whose room for three seeds is full in the first step."""
 
-    def step(self, critic, generator, clock):
+    def _step(self, critic, generator, clock):
         if len(self.seeds) > Small.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
-        return super().step(critic, generator, clock)
+        return super()._step(critic, generator, clock)
 
 
 @pytest.mark.slow
 def test_seeds_in_turn_are_shared_out_like_others(monkeypatch, tmp_path):
     """Their passes are large, which says nothing about the memory that all of them have together."""
-    monkeypatch.setattr("ganbench.engine.cohort.FULL", 1.0)
+    monkeypatch.setattr("ganbench.engine.cohort.SEQUENTIAL_FLOPS", 1.0)
     monkeypatch.setattr("ganbench.runner.trainer.Cohort", FullLater)
     monkeypatch.setattr(memory, "Cohort", FullLater)
     said = []

@@ -15,7 +15,7 @@ from toys import counting, make_cohort, readings_of
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring
 from ganbench.engine import tracing
-from ganbench.engine.tracing import Replayed
+from ganbench.engine.tracing import TracedFunction, traced
 from ganbench.networks import Dcgan, DcganPlain, Mlp
 
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
@@ -25,9 +25,9 @@ def both_ways(monkeypatch, objective, **setting):
     """The same run twice: recorded from the third call on, and never."""
     runs = []
     for calls in (2, 10**9):
-        monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", calls)
+        monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", calls)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what cannot be recorded is a warning
+            warnings.simplefilter("error")  # what cannot be traced is a warning
             cohort = make_cohort(objective, **setting)
             runs.append((readings_of(cohort), cohort))
     return runs
@@ -35,9 +35,9 @@ def both_ways(monkeypatch, objective, **setting):
 
 def assert_same(recorded, plain):
     (readings, cohort), (expected, other) = recorded, plain
-    assert all(isinstance(p, Replayed) for p in cohort.programs.recorded.values())
-    assert all(p.made for p in cohort.programs.recorded.values())
-    assert not any(p.made for p in other.programs.recorded.values())
+    assert all(isinstance(p, TracedFunction) for p in cohort.traced.values())
+    assert all(p.made for p in cohort.traced.values())
+    assert not any(p.made for p in other.traced.values())
     assert torch.equal(readings, expected)
     assert torch.equal(cohort.generator.flat, other.generator.flat)
     assert torch.equal(cohort.critic.flat, other.critic.flat)
@@ -66,7 +66,7 @@ def test_images_have_the_same_numbers_recorded(monkeypatch, pair):
 
 @pytest.mark.slow
 def test_a_seed_alone_has_the_numbers_it_has_in_company_recorded(monkeypatch):
-    monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
+    monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", 2)
     alone, among = (readings_of(make_cohort(WassersteinClip(), seeds)) for seeds in ((3,), tuple(range(5))))
     assert torch.equal(alone[:, 0], among[:, 3])
 
@@ -85,18 +85,18 @@ def test_schedules_and_draws_go_on_in_a_recording(monkeypatch):
 
 
 def test_a_loss_that_promises_nothing_is_never_recorded(monkeypatch):
-    monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
+    monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", 2)
     calls = []
     cohort = make_cohort(counting(calls), steps=20)
     before = len(calls)
     readings_of(cohort)
     assert len(calls) - before == 20
-    assert cohort.programs.recorded == {}
+    assert cohort.traced == {}
 
 
 @pytest.mark.slow
 def test_a_branch_on_a_value_is_not_recorded_but_said(monkeypatch):
-    monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
+    monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", 2)
 
     @dataclass(frozen=True)
     class Branching(Minimax):
@@ -105,7 +105,7 @@ def test_a_branch_on_a_value_is_not_recorded_but_said(monkeypatch):
 
     cohort = make_cohort(Branching(), steps=20)
     with pytest.warns(
-        UserWarning, match="gan: critic_gradient cannot be recorded and runs slower, with the same numbers"
+        UserWarning, match="gan: critic_gradient cannot be traced and runs slower, with the same numbers"
     ):
         recorded = readings_of(cohort)
     plain = readings_of(make_cohort(Minimax(), steps=20))
@@ -114,8 +114,8 @@ def test_a_branch_on_a_value_is_not_recorded_but_said(monkeypatch):
 
 
 def test_every_set_of_shapes_has_a_recording_of_its_own(monkeypatch):
-    monkeypatch.setattr(tracing, "CALLS_BEFORE_RECORDING", 2)
-    double = Replayed(lambda x: x.reshape(-1) * 2, "double")
+    monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", 2)
+    double = traced(lambda x: x.reshape(-1) * 2, "double")
     for n in (3, 5, 3, 5, 3, 5, 3, 5):
         assert double(torch.ones(n, 2)).tolist() == [2.0] * (2 * n)
     assert len(double.made) == 2

@@ -128,7 +128,7 @@ def gradient_added_by_averaging(player, weight):
     for name in ("critic", "generator"):
         getattr(plain, name).flat.copy_(getattr(cohort, name).flat)
     batch = getattr(cohort.feed, player)(0, *((0,) if player == "critic" else ()))[3]
-    added = [getattr(c, f"{player}_gradient")(c.arguments(batch, c.clock(4)))[0] for c in (cohort, plain)]
+    added = [getattr(c, f"{player}_gradient")(c.inputs(batch, c.clock(4)))[0] for c in (cohort, plain)]
     weights = getattr(cohort, player).weights
     away = getattr(cohort, player).flatten({n: w - cohort.state[f"{player}.{n}"] for n, w in weights.items()})
     return added[0] - added[1], away

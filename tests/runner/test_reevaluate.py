@@ -93,7 +93,7 @@ def test_so_it_does_with_generators_of_other_networks_and_of_objectives_that_vma
 
 @pytest.mark.slow
 def test_so_it_does_where_seeds_took_turns(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganbench.engine.cohort.FULL", 1.0)
+    monkeypatch.setattr("ganbench.engine.cohort.SEQUENTIAL_FLOPS", 1.0)
     store = train(tmp_path / "study", datasets=("digits",), architectures=("dcgan", "mlp"))
     run = [json.loads(p.read_text()) for p in store.path.glob("trials/*/run.json")]
     assert not any(r["vectorised"] for r in run)
