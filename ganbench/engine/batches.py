@@ -27,7 +27,7 @@ def send(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None)
     """
     converted = tensor if dtype is None else tensor.to(dtype)
     if device.type == "cuda":
-        converted = converted.pin_memory()
+        converted = converted.pin_memory()  # a copy from pageable memory makes the host wait for the device
     return converted.to(device, non_blocking=True)
 
 
@@ -35,6 +35,8 @@ def send(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None)
 
 T = TypeVar("T")
 
+# Batches are drawn and moved a block at a time: a call per step would cost more than the numbers themselves, and every
+# block has random streams of its own, so that a resumed run starts at a block without replaying what came before.
 LONGEST_BLOCK = 64
 BLOCK_BYTES = 64 * 2**20  # one seed's real batches of one block stay below this
 

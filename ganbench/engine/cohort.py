@@ -154,7 +154,7 @@ class Cohort:
         return StepInputs(*weights, real, batch.latent, batch.numbers, self.state, clock)
 
     def _step(self, critic: list[Batch], generator: Batch, clock: StepClock) -> Tensor:
-        for batch in critic:
+        for batch in critic:  # the uncaptured form: a capture must not hold another one
             readings = self._update_critic(batch, clock)
         return torch.cat([readings, self.update_generator(generator, clock)], dim=1)
 
@@ -169,7 +169,7 @@ class Cohort:
     def update_generator(self, batch: Batch, clock: StepClock) -> Tensor:
         """One generator update, with the critic frozen. Returns its readings, (K, 2), still on the device."""
         inputs = self.inputs(batch, clock)
-        gradient, readings = self.generator_gradient(inputs)
+        gradient, readings = self.generator_gradient(inputs)  # read before the update: the loss that moved the weights
         self.generator.update(gradient)
         if self.game.changes_state:
             self._write_state(self._next_state(inputs))
@@ -183,6 +183,7 @@ class Cohort:
             if self.loops:
                 samples: Tensor = generate({name: weight[:n] for name, weight in weights.items()}, latents)
                 return samples
+            # Padding rows get latents too: a program of fewer seeds would round differently.
             latents = torch.cat([latents, latents[-1:].expand(len(self._padded) - n, -1, -1)])
             samples = generate(weights, latents)
         return samples[:n]
@@ -264,6 +265,8 @@ class Cohort:
         """The critic's flattened gradient, (K, size), and its readings, (K, 6)."""
         with self._autocast():
             gradients, readings = vmap_seeds(self.game.critic_gradients, self.loops, STEP_DIMS)(inputs)
+        # The norm is taken here, inside the traced function and in float64, from the very gradient that the optimizer
+        # gets: there is no second backward pass, and squares of gradients below 1e-23 do not underflow.
         gradient = self.critic.flatten(gradients)
         return gradient, torch.cat([readings[:, :1], gradient_norm(gradient)[:, None], readings[:, 1:]], dim=1)
 
@@ -306,6 +309,7 @@ class Cohort:
         return generator, critic
 
     def _first_state(self) -> dict[str, Tensor]:
+        # Seed by seed and outside vmap, since an initial state may be built by any Python, such as from a shape.
         nothing = torch.empty(len(self._padded), 0)
         inputs = StepInputs(self.generator.weights, self.critic.weights, nothing, nothing, [], {}, self.clock(1))
         states = [self.game.first_state(select_seed(inputs, k)) for k in range(len(self._padded))]

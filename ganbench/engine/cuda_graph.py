@@ -48,9 +48,9 @@ def captured(function: Callable[..., Tensor], name: str, capture: Capture) -> Tr
         replay, result = capture(lambda: of_leaves(*inputs))
 
         def replayed(*given: Tensor) -> Tensor:
-            torch._foreach_copy_(inputs, given)
+            torch._foreach_copy_(inputs, given)  # one kernel for all inputs
             replay()
-            return result.clone()
+            return result.clone()  # the next replay writes over it
 
         return replayed
 

@@ -158,10 +158,10 @@ class Game:
 
         def loss(weights: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
             critic = FunctionalCritic(self.critic, weights)
-            if self.joint:
+            if self.joint:  # not where scores depend on the batch: packing, batch normalisation, minibatch features
                 critic.score_jointly(real, fake)
             value = objective.critic_loss(critic, real, fake, draw)
-            a, b = critic(real), critic(fake)
+            a, b = critic(real), critic(fake)  # remembered by the critic: no further pass
             right = accuracy(a, b, objective.classifier)
             return value, (a.mean(), b.mean(), right, objective.estimate(critic, real, fake))
 
@@ -216,6 +216,8 @@ class Game:
         draw = RecordingDraw(*inputs.clock, inputs.state, inputs.generator, real.device)
         versions = (real._version, fake._version)
         critic = FunctionalCritic(self.critic, inputs.critic)
+        # Under vmap a call of torch.randn would give all seeds one stream, and a trace would freeze its numbers. So a
+        # loss asks for random numbers through the draw; here it is learnt which, and anything else is an error.
         with ForbidRandomness():  # type: ignore[no-untyped-call]
             value: Any = getattr(self.objective, loss)(critic, real, fake, draw)
         if not isinstance(value, Tensor) or value.shape != ():

@@ -65,9 +65,12 @@ def train(cohort: Cohort, stops: set[int], after: LogChunk | None = None) -> Ite
                     counts.append(updates)
             except Exception as error:  # a third party's loss may raise anything; the steps before it were taken
                 fault = error
+            # A GPU is still busy with the steps that were launched: the next block is drawn meanwhile. On a CPU this
+            # would only keep two blocks in memory.
             if cohort.runs_behind and last == start + length - 1 < steps:
                 following = block.following()
             if rows:
+                # Steps of one stretch share its time evenly: a clock at every step would make the device wait.
                 seconds = elapsed + (time.perf_counter() - began) * np.arange(1, len(rows) + 1) / len(rows)
                 elapsed = seconds[-1]
                 yield LogChunk(first, first + len(rows) - 1, _gather(cohort, rows), np.array(counts), seconds)

@@ -31,6 +31,8 @@ class Player:
         optimizer: works on ``flat``; being elementwise, it cannot mix seeds.
     """
 
+    # All weights of all seeds lie in one tensor, so an optimizer's step is one elementwise kernel whatever the network.
+    # The named views share its memory: what the optimizer writes, the networks see.
     network: nn.Module
     flat: Tensor
     weights: dict[str, Tensor]
@@ -80,6 +82,8 @@ def make_player(
     Raises:
         ValueError: if the network carries buffers, which would be state outside its weights.
     """
+    # Each seed's network is built by itself under its own stream, so that its initial weights do not depend on the
+    # others, nor on how many random numbers another objective has used.
     networks = [_initialised(build, stream(seed, purpose)) for seed in seeds]
     if any(True for _ in networks[0].buffers()):
         raise ValueError(
@@ -142,6 +146,8 @@ class FunctionalCritic:
         self._known.append((x, scores))
         return scores
 
+    # Samples are known by identity: a loss that scores a changed copy gets a pass of its own. One pass over twice the
+    # batch is quicker than two, and readings after the loss cost no pass at all.
     def score_jointly(self, real: Tensor, fake: Tensor) -> None:
         """Score two batches in one pass: the same numbers wherever a sample's score does not depend on its batch."""
         scores = functional_call(self.network, dict(self.weights), (torch.cat([real, fake]),))

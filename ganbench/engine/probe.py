@@ -80,6 +80,7 @@ def probe(
     """
     population, held_out = setting.population.hold_out(FIXED_BATCH)
     setting = replace(setting, population=population, steps=protocol.critic_steps)
+    # One cohort serves all ages: its functions are traced once, and each age begins from the same fresh critic.
     cohort = Cohort(setting, seeds)
     start = snapshot(cohort)
     cohorts = [cohort, *(_watcher(cohort, objective) for objective in watchers)]

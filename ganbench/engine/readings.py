@@ -43,6 +43,7 @@ def gradient_norm(gradient: Tensor) -> Tensor:
     Args:
         gradient: flattened gradients, one row a seed: (seeds, size).
     """
+    # The padding between parameters in a row is zeros and adds nothing.
     norm: Tensor = torch.linalg.vector_norm(to_float64(gradient), dim=1)
     return norm
 

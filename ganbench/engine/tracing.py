@@ -35,6 +35,8 @@ VIEWS = frozenset(
 )
 
 
+# Operations that undo themselves. vmap and grad leave pairs of them: a batched product transposes what autograd has
+# transposed before.
 INVOLUTIONS = frozenset({aten.neg.default, aten.transpose.int})
 
 
@@ -43,6 +45,8 @@ def prune(program: fx.GraphModule) -> fx.GraphModule:
 
     A program that writes into a tensor is left as it is, since then the order of things matters.
     """
+    # Only rewrites that cannot change a bit: equal expressions are computed once, and a view that is its argument is
+    # replaced by it. Nothing is reassociated or fused, so a traced run equals an eager one exactly.
     nodes = [node for node in program.graph.nodes if node.op == "call_function"]
     if any(_writes(node) for node in nodes):
         return program
@@ -119,6 +123,8 @@ def require_compiler() -> None:
 
 # -- traced functions --------------------------------------------------------------------------------------------------
 
+# What tracing saves is the time of Python: of vmap's and autograd's dispatch, a large part of a step of small networks.
+# The kernels are the same, so the numbers are.
 CALLS_BEFORE_TRACING = 32  # tracing takes as long as about a hundred calls save
 
 Make = Callable[[Callable[..., Any], list[Any]], Callable[..., Any]]  # of a function of leaves, and leaves
@@ -155,6 +161,7 @@ class TracedFunction:
 
     def __call__(self, *args: Any) -> Any:
         """What the function gives, and does."""
+        # Shapes and types are the key, as a graph holds for these alone; strides follow from how inputs are made.
         leaves, tree = pytree.tree_flatten(args)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if shapes not in self.made:

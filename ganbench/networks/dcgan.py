@@ -9,7 +9,13 @@ from torch import nn
 
 from ganbench.errors import UsageError
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
-from ganbench.networks.layers import BatchNorm, Down, Flatten, Unflatten, Up
+from ganbench.networks.layers import (
+    BatchNorm,
+    ChannelsLastFlatten,
+    ChannelsLastUnflatten,
+    StridedConv2d,
+    StridedConvTranspose2d,
+)
 
 # -- image sizes -------------------------------------------------------------------------------------------------------
 
@@ -58,17 +64,17 @@ class Dcgan(Architecture):
         layers = _project(self.latent, filters[0], side >> len(filters))
         layers += [BatchNorm(filters[0]), nn.ReLU()]
         for coarse, fine in pairwise(filters):
-            layers += [Up(coarse, fine, bias=False), BatchNorm(fine), nn.ReLU()]
-        return nn.Sequential(*layers, Up(filters[-1], channels), nn.Tanh())
+            layers += [StridedConvTranspose2d(coarse, fine, bias=False), BatchNorm(fine), nn.ReLU()]
+        return nn.Sequential(*layers, StridedConvTranspose2d(filters[-1], channels), nn.Tanh())
 
     def critic(self, sample_shape: tuple[int, ...]) -> CriticNetwork:
         """Images (batch, channels, side, side) to raw scores (batch,)."""
         self.check(sample_shape)
         channels, side, _ = sample_shape
         filters = [channels, *_filters(self.width, side)]
-        layers = [layer for i, o in pairwise(filters) for layer in (Down(i, o), nn.LeakyReLU(0.2))]
+        layers = [layer for i, o in pairwise(filters) for layer in (StridedConv2d(i, o), nn.LeakyReLU(0.2))]
         base = side >> (len(filters) - 1)
-        critic = CriticNetwork(nn.Sequential(*layers, Flatten()), filters[-1] * base**2)
+        critic = CriticNetwork(nn.Sequential(*layers, ChannelsLastFlatten()), filters[-1] * base**2)
         _start_small(critic.head)
         return critic
 
@@ -97,8 +103,8 @@ class DcganPlain(Dcgan):
         filters = _filters(self.width, side)
         layers = [*_project(self.latent, filters[0], side >> len(filters)), nn.ReLU()]
         for _ in filters[1:]:
-            layers += [Up(filters[0], filters[0]), nn.ReLU()]
-        return nn.Sequential(*layers, Up(filters[0], channels), nn.Tanh())
+            layers += [StridedConvTranspose2d(filters[0], filters[0]), nn.ReLU()]
+        return nn.Sequential(*layers, StridedConvTranspose2d(filters[0], channels), nn.Tanh())
 
 
 def _filters(width: int, side: int) -> list[int]:
@@ -111,7 +117,7 @@ def _filters(width: int, side: int) -> list[int]:
 
 def _project(latent: int, channels: int, side: int) -> list[nn.Module]:
     """The linear layer from a latent to the coarsest image."""
-    return [_start_small(nn.Linear(latent, channels * side**2)), Unflatten(channels, side)]
+    return [_start_small(nn.Linear(latent, channels * side**2)), ChannelsLastUnflatten(channels, side)]
 
 
 def _start_small(linear: nn.Linear) -> nn.Linear:

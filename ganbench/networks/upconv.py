@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.networks.dcgan import check_image
-from ganbench.networks.layers import BatchNorm, Flatten, Unflatten
+from ganbench.networks.layers import BatchNorm, ChannelsLastFlatten, ChannelsLastUnflatten
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ class Upconv(Architecture):
         """Latents (batch, latent) to images (batch, channels, side, side) in [-1, 1]."""
         self.check(sample_shape)
         channels, side, _ = sample_shape
-        layers: list[nn.Module] = [nn.Linear(self.latent, 256 * (side // 4) ** 2), Unflatten(256, side // 4), nn.ReLU()]
+        layers: list[nn.Module] = [
+            nn.Linear(self.latent, 256 * (side // 4) ** 2),
+            ChannelsLastUnflatten(256, side // 4),
+            nn.ReLU(),
+        ]
         for coarse, fine in pairwise((256, 128, 64)):
             layers += [nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(coarse, fine, 3, padding=1), nn.ReLU()]
         return nn.Sequential(*layers, nn.Conv2d(64, channels, 1), SignedSigmoid())
@@ -41,7 +45,7 @@ class Upconv(Architecture):
         for inputs, outputs in pairwise((channels, 16, 32, 64)):
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), BatchNorm(outputs)]
             layers += [nn.ReLU(), nn.MaxPool2d(2)]
-        return CriticNetwork(nn.Sequential(*layers, Flatten()), 64 * (side // 8) ** 2)
+        return CriticNetwork(nn.Sequential(*layers, ChannelsLastFlatten()), 64 * (side // 8) ** 2)
 
     def check(self, sample_shape: tuple[int, ...]) -> None:
         """Square images of at least 8 pixels whose side is a multiple of 4.

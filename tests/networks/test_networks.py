@@ -12,7 +12,16 @@ from torch.nn.functional import batch_norm, conv2d, conv_transpose2d
 
 from ganbench.errors import UsageError
 from ganbench.networks import ARCHITECTURES, Dcgan, DcganPlain, Mlp, Mlp512, Upconv
-from ganbench.networks.layers import BatchNorm, Down, Flatten, Unflatten, Up, double, halve, tap_selection
+from ganbench.networks.layers import (
+    BatchNorm,
+    ChannelsLastFlatten,
+    ChannelsLastUnflatten,
+    StridedConv2d,
+    StridedConvTranspose2d,
+    double,
+    halve,
+    tap_selection,
+)
 
 VECTORS = [(2,), (64,)]
 IMAGES = [(1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 28, 28), (3, 32, 32), (3, 64, 64)]  # of every dataset there is
@@ -92,13 +101,13 @@ def test_numbers_of_parameters_are_those_counted_by_hand(make, shape, by_hand):
 )
 def test_dcgan_is_sized_to_the_data(side, filters):
     body = Dcgan().critic((1, side, side)).body
-    assert [layer.weight.shape[3] for layer in body if isinstance(layer, Down)] == filters
+    assert [layer.weight.shape[3] for layer in body if isinstance(layer, StridedConv2d)] == filters
 
 
 def test_mlp_512_keeps_dcgans_critic_for_images():
     critic, dcgan = Mlp512().critic((1, 8, 8)), Dcgan().critic((1, 8, 8))
     assert {n: p.shape for n, p in critic.named_parameters()} == {n: p.shape for n, p in dcgan.named_parameters()}
-    assert not any(isinstance(layer, Down) for layer in Mlp512().critic((64,)).body)
+    assert not any(isinstance(layer, StridedConv2d) for layer in Mlp512().critic((64,)).body)
 
 
 def test_initial_weights_are_dcgans():
@@ -124,11 +133,15 @@ def test_samples_are_coupled_where_an_architecture_says_so():
     assert not {"mlp", "mlp-512", "dcgan", "dcgan-plain"} & {a.name for a in ARCHITECTURES if a.couples_samples}
 
 
-# Down and Up against torch, both as a matrix product (sides of 8 and less) and as a convolution.
+# StridedConv2d and Up against torch, both as a matrix product (sides of 8 and less) and as a convolution.
 
 LAYERS = {
-    "down": (Down, conv2d, [(8, 1, 32), (8, 3, 4), (4, 32, 64), (2, 5, 6), (16, 3, 4), (8, 32, 64)]),
-    "up": (Up, conv_transpose2d, [(1, 5, 6), (2, 64, 32), (4, 32, 1), (4, 3, 5), (8, 3, 4), (4, 64, 32)]),
+    "down": (StridedConv2d, conv2d, [(8, 1, 32), (8, 3, 4), (4, 32, 64), (2, 5, 6), (16, 3, 4), (8, 32, 64)]),
+    "up": (
+        StridedConvTranspose2d,
+        conv_transpose2d,
+        [(1, 5, 6), (2, 64, 32), (4, 32, 1), (4, 3, 5), (8, 3, 4), (4, 64, 32)],
+    ),
 }
 CASES = [(name, *sizes) for name, (_, _, all_sizes) in LAYERS.items() for sizes in all_sizes]
 
@@ -226,7 +239,7 @@ def test_selection_holds_every_tap_once_for_every_pixel_inside():
 
 
 def test_selection_made_inside_a_transform_is_a_plain_tensor():
-    layer, x = Down(1, 2), torch.randn(2, 3, 1, 6, 6)  # a side that nothing else here uses
+    layer, x = StridedConv2d(1, 2), torch.randn(2, 3, 1, 6, 6)  # a side that nothing else here uses
     weights = stack_module_state([layer, layer])[0]
     vmap(grad(lambda w, x: functional_call(layer, w, (x,)).sum()))(weights, x)
     kept = tap_selection(3, torch.float32, torch.device("cpu"))
@@ -264,10 +277,10 @@ def test_batch_norm_equals_torchs_with_gradients(layout):
 
 def test_flatten_and_unflatten_are_inverse_and_copy_nothing():
     rows = torch.arange(2 * 3 * 3 * 4.0).view(2, 36)
-    images = Unflatten(4, 3)(rows)
+    images = ChannelsLastUnflatten(4, 3)(rows)
     assert images.shape == (2, 4, 3, 3)
     assert images[0, 1, 0, 2] == rows[0, 2 * 4 + 1]  # row 0, pixel 2, channel 1
-    again = Flatten()(images)
+    again = ChannelsLastFlatten()(images)
     assert torch.equal(again, rows)
     assert again.data_ptr() == rows.data_ptr()
 
