@@ -20,6 +20,7 @@ from ganbench.store.records import Record, validated
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from torch import Tensor
 
 
@@ -241,11 +242,17 @@ def arrow_types() -> dict[str, Any]:
 def parquet_bytes(table: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
     """A table as parquet, with its columns' types (an empty one has them too) and the schema's version."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     types = arrow_types()
     fields = [pa.field(name, types[kind]) for name, kind in columns.items()]
-    arrow = pa.Table.from_pandas(table, pa.schema(fields), preserve_index=False)
+    return arrow_bytes(pa.Table.from_pandas(table, pa.schema(fields), preserve_index=False), columns)
+
+
+def arrow_bytes(arrow: pa.Table, columns: Mapping[str, str]) -> bytes:
+    """As ``parquet_bytes``, of a table that Arrow has already."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"ganbench_schema": b"%d" % schema.VERSION})
     sink = pa.BufferOutputStream()
     split = {name: "BYTE_STREAM_SPLIT" for name, kind in columns.items() if kind == "float64"}

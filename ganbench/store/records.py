@@ -7,7 +7,8 @@ Fields that are not described are kept. Fields with a default may be absent, as 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,7 +29,8 @@ def _encodable(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    if any(unicodedata.category(letter) in INVISIBLE or letter in TURNING for letter in text):
+    hidden = (unicodedata.category(letter) in INVISIBLE or letter in TURNING for letter in text)
+    if not text.isprintable() and any(hidden):  # all of them are not printable
         raise ValueError("control characters")
     return text
 
@@ -192,6 +194,14 @@ class Checkpoint(Record):
     files: dict[FileName, Text] = Field(min_length=1, max_length=1)
 
 
+class Combined(Record):
+    """``combined/index.json``: under which ``run.json`` the rows of each trial were copied."""
+
+    made_with: Text
+    columns: dict[Text, dict[Text, Text]]
+    trials: dict[Text, Text]
+
+
 class Floor(Record):
     """A floor in the user's cache."""
 
@@ -215,7 +225,7 @@ def validated(path: Path, kind: type[Part], record: Mapping[str, Any]) -> dict[s
         kind.model_validate(record)
     except (ValidationError, RecursionError) as error:
         raise DamageError(f"{path} is damaged ({_reason(error)}); the command that made it makes it again") from None
-    return {**_defaults(kind), **record}
+    return {**{name: record[name] if name in record else default() for name, default in _defaults(kind)}, **record}
 
 
 def check_schema(path: Path, record: Mapping[str, Any]) -> None:
@@ -228,9 +238,11 @@ def check_schema(path: Path, record: Mapping[str, Any]) -> None:
         )
 
 
-def _defaults(kind: type[Part]) -> dict[str, Any]:
+@cache
+def _defaults(kind: type[Part]) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    """The fields that a record may lack, and what makes their defaults."""
     own = {name: field for name, field in kind.model_fields.items() if name not in Record.model_fields}
-    return {name: field.get_default() for name, field in own.items() if not field.is_required()}
+    return tuple((name, field.get_default) for name, field in own.items() if not field.is_required())
 
 
 def _reason(error: ValidationError | RecursionError) -> str:

@@ -8,21 +8,21 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ganbench.errors import DamageError, UsageError
 from ganbench.interfaces.metric import NOT_COMPUTED, split_protocol
 from ganbench.store import records, schema
-from ganbench.store.files import SEAL, accepted, arrow_types, checksum, parse, read_bytes, read_record
+from ganbench.store.combined import LEAST, Combined, is_worth_writing, read_combined, write_combined
+from ganbench.store.files import SEAL, accepted, checksum, parse, read_bytes, read_record
+from ganbench.store.parquet import LABELS, Owners, arrow_schema, arrow_table, check_owners, filled, with_labels_in_order
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 ASKED = ("trial", "dataset", "architecture", "objective", "seed", "settings")  # columns that trial.json determines
-LABELS = ("trial", "dataset", "architecture", "objective", "metric", "protocol")  # few different texts in many rows
 THREADS = 4  # that read files
-Owners: TypeAlias = Mapping[Path, tuple[str, int]]  # by folder, the trial and the seed that its rows are of
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,12 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
     asked = {folder: read_trial(folder, run) for folder, run in runs.items()}
     rows = [_row(asked[folder], run) for folder, run in runs.items()]
     owners = {folder: _owner(found) for folder, found in asked.items()}
+    copied = read_combined(path, runs, owners) if len(runs) >= LEAST else Combined()
+    arrow = {name: _read_arrow(runs, name, columns, owners, copied) for name, columns in schema.TABLES.items()}
+    if is_worth_writing(path, runs, copied) and (trials is None or list(runs) == finished_folders(path)):
+        write_combined(path, runs, arrow)
     tables = {
-        name: read_tables(runs, name, columns, owners, categorical and name != "evaluations")
+        name: _frame(arrow.pop(name), columns, categorical and name != "evaluations")
         for name, columns in schema.TABLES.items()
     }
     return Results(_trials_table(path, rows), **tables, floors=read_floors(path))
@@ -236,15 +240,11 @@ def check_version(path: Path) -> None:
     read_asked(path)  # a changed bit does not make a newer version
 
 
-# -- parquet -----------------------------------------------------------------------------------------------------------
+# -- tables ------------------------------------------------------------------------------------------------------------
 
 
 def read_tables(
-    places: Mapping[Path, Mapping[str, Any]],
-    name: str,
-    columns: Mapping[str, str],
-    owners: Owners | None = None,
-    categorical: bool = False,
+    places: Mapping[Path, Mapping[str, Any]], name: str, columns: Mapping[str, str], owners: Owners | None = None
 ) -> pd.DataFrame:
     """One table out of all the files of one name, each checked against the record beside it.
 
@@ -253,97 +253,47 @@ def read_tables(
         name: of the table: ``steps`` is read from ``steps.parquet``.
         columns: with their types. One that a file lacks is filled; others than these are left out.
         owners: by folder, the trial and the seed that all its rows have to be of.
-        categorical: whether labels are categories.
 
     Raises:
         DamageError: a file is not what was written, is no such table, or holds another trial's rows.
     """
-    import pandas as pd
+    return _frame(_read_arrow(places, name, columns, owners, Combined()), columns)
+
+
+def _read_arrow(
+    places: Mapping[Path, Mapping[str, Any]],
+    name: str,
+    columns: Mapping[str, str],
+    owners: Owners | None,
+    copied: Combined,
+) -> pa.Table:
+    """As ``read_tables``; files of folders in ``copied`` are checked, and their rows taken from there."""
     import pyarrow as pa
 
-    wanted = _arrow_schema(columns)
+    wanted = arrow_schema(columns)
 
     def read(folder: Path) -> pa.Table | None:
         content = read_file(folder, places[folder], f"{name}.parquet")
-        return None if content is None else _arrow_table(folder / f"{name}.parquet", content, wanted)
+        if content is None or folder in copied.folders:
+            return None
+        return arrow_table(folder / f"{name}.parquet", content, wanted)
 
     with ThreadPoolExecutor(THREADS) as pool:  # decoding leaves Python's lock alone
         found = {folder: part for folder, part in zip(places, pool.map(read, places), strict=True) if part is not None}
-    table = pa.concat_tables(found.values()).unify_dictionaries() if found else wanted.empty_table()
-    counts = {folder: part.num_rows for folder, part in found.items()}
-    found.clear()
-    if owners is not None:
-        _check_owners(table, counts, owners, f"{name}.parquet")
-    frame: pd.DataFrame = _filled(table, columns).to_pandas(split_blocks=True, self_destruct=True)
+    if owners is not None and found:
+        counts = {folder: part.num_rows for folder, part in found.items()}
+        check_owners(pa.concat_tables(found.values()), counts, owners, f"{name}.parquet")
+    table = pa.concat_tables(copied.joined(name, places, found) or [wanted.empty_table()])
+    return filled(with_labels_in_order(table) if copied.folders else table.unify_dictionaries(), columns)
+
+
+def _frame(table: pa.Table, columns: Mapping[str, str], categorical: bool = False) -> pd.DataFrame:
+    """A table as pandas has it; it is used up. Labels are categories where ``categorical`` is set."""
+    import pandas as pd
+
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     if not categorical:
         return typed(frame, columns)
     labels = [column for column in LABELS if column in columns]
     # the categories of no rows are of another type than those of some, and the two would not go together
     return frame if len(frame) else frame.astype(dict.fromkeys(labels, pd.CategoricalDtype(pd.Index([], dtype="str"))))
-
-
-def _arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
-    import pyarrow as pa
-
-    label, types = pa.dictionary(pa.int32(), pa.string()), arrow_types()
-    return pa.schema([(name, label if name in LABELS else types[kind]) for name, kind in columns.items()])
-
-
-def _arrow_table(path: Path, content: bytes, wanted: pa.Schema) -> pa.Table:
-    """The rows of a parquet file; columns that it lacks are empty. Raises DamageError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def rows(labels: Sequence[str]) -> pa.Table:
-        return pq.ParquetFile(pa.BufferReader(content), read_dictionary=labels).read(use_threads=False)
-
-    try:
-        try:
-            table = rows([name for name in LABELS if name in wanted.names])
-        except KeyError:  # it lacks a label
-            table = rows([])
-        table = table.replace_schema_metadata(None)
-        return table if table.schema.equals(wanted) else _fitted(table, wanted)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DamageError(f"{path} is no table that ganbench writes ({reason}); run the study again") from error
-
-
-def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """A table of an older or a newer version with the wanted columns, in their order and of their types."""
-    import pyarrow as pa
-
-    columns = []
-    for field in wanted:
-        if field.name not in table.column_names:
-            columns.append(pa.nulls(table.num_rows, field.type))
-        elif pa.types.is_dictionary(field.type):
-            columns.append(table[field.name].cast(pa.string()).dictionary_encode())
-        else:
-            columns.append(table[field.name].cast(field.type))
-    return pa.Table.from_arrays(columns, schema=wanted)
-
-
-def _filled(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
-    """A table without gaps in columns that can have none in pandas."""
-    import pyarrow.compute as pc
-
-    for place, (name, kind) in enumerate(columns.items()):
-        if table[name].null_count and kind != "float64":
-            column = pc.fill_null(table[name].cast(arrow_types()[kind]), schema.EMPTY[kind])
-            table = table.set_column(place, name, column.dictionary_encode() if name in LABELS else column)
-    return table
-
-
-def _check_owners(table: pa.Table, counts: Mapping[Path, int], owners: Owners, name: str) -> None:
-    """Raises DamageError where a file holds rows of another trial than that of its folder."""
-    import numpy as np
-
-    rows, wanted = list(counts.values()), [owners[folder] for folder in counts]
-    trials = np.repeat(np.array([trial for trial, _ in wanted], dtype=object), rows)
-    seeds = np.repeat(np.array([seed for _, seed in wanted], dtype=np.int64), rows)
-    wrong = table["trial"].cast("string").to_numpy() != trials
-    wrong |= table["seed"].to_numpy() != seeds
-    if wrong.any():
-        folder = list(counts)[int(np.searchsorted(np.cumsum(rows), int(wrong.argmax()), side="right"))]
-        raise DamageError(f"{folder / name} holds rows of another trial; run the study again to mend it")
