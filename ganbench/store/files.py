@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import platform
@@ -91,7 +92,7 @@ def require_plain(path: Path, below: Path) -> None:
             raise ObstructedError(f"{path} is {_kind(mode)}, and a file belongs there: remove it, then repeat")
 
 
-def read_bytes(path: Path) -> bytes | None:
+def read_bytes(path: Path | str) -> bytes | None:
     """A file's content, or None where there is none.
 
     Raises:
@@ -100,16 +101,16 @@ def read_bytes(path: Path) -> bytes | None:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
+        with io.FileIO(descriptor) as file:  # without a buffer: small files are many
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return file.read()
+                return file.readall()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DamageError(f"{path} cannot be read ({error.strerror}); remove it and run again") from error
+        raise DamageError(f"{Path(path)} cannot be read ({error.strerror}); remove it and run again") from error
     except ValueError as error:
-        raise UsageError(f"{path} is no path: {error}; name another one") from error
-    raise DamageError(f"{path} is no ordinary file; remove it and run again")
+        raise UsageError(f"{Path(path)} is no path: {error}; name another one") from error
+    raise DamageError(f"{Path(path)} is no ordinary file; remove it and run again")
 
 
 # -- open folders ------------------------------------------------------------------------------------------------------
@@ -355,7 +356,7 @@ def replace_files(
 
 def accepted(record: Mapping[str, Any], name: str) -> set[str]:
     """The checksums that a record accepts of one of its files; none where it knows no such file."""
-    found = {record.get(part, {}).get(name) for part in ("files", "pending")}
+    found = (record[part].get(name) for part in ("files", "pending") if part in record)
     return {text for text in found if isinstance(text, str)}
 
 

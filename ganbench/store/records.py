@@ -7,7 +7,8 @@ Fields that are not described are kept. Fields with a default may be absent, as 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -225,7 +226,7 @@ def validated(path: Path, kind: type[Part], record: Mapping[str, Any]) -> dict[s
         kind.model_validate(record)
     except (ValidationError, RecursionError) as error:
         raise DamageError(f"{path} is damaged ({_reason(error)}); the command that made it makes it again") from None
-    return {**{name: record[name] if name in record else default() for name, default in _defaults(kind)}, **record}
+    return {**{name: copy(default) for name, default in _defaults(kind).items()}, **record}
 
 
 def check_schema(path: Path, record: Mapping[str, Any]) -> None:
@@ -239,10 +240,9 @@ def check_schema(path: Path, record: Mapping[str, Any]) -> None:
 
 
 @cache
-def _defaults(kind: type[Part]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    """The fields that a record may lack, and what makes their defaults."""
+def _defaults(kind: type[Part]) -> dict[str, Any]:
     own = {name: field for name, field in kind.model_fields.items() if name not in Record.model_fields}
-    return tuple((name, field.get_default) for name, field in own.items() if not field.is_required())
+    return {name: field.get_default() for name, field in own.items() if not field.is_required()}
 
 
 def _reason(error: ValidationError | RecursionError) -> str:
