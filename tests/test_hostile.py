@@ -4,6 +4,7 @@ import json
 import math
 import random
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -260,7 +261,7 @@ def test_studies_of_which_one_has_tables_that_another_lacks_make_one_report(tmp_
 def test_reading_a_study_opens_every_file_once(study, monkeypatch):
     opened = []
     for module in ("ganbench.store.results", "ganbench.store.files"):
-        monkeypatch.setattr(f"{module}.read_bytes", lambda path: opened.append(path) or read_bytes(path))
+        monkeypatch.setattr(f"{module}.read_bytes", lambda path: opened.append(Path(path)) or read_bytes(path))
     ganbench.load(study.path)
     below = [path for path in opened if path.parent.parent.name == "trials"]
     assert len(below) == len(set(below)) == 2 * (2 + len(schema.TABLES))

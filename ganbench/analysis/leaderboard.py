@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ganbench.analysis.scores import last_evaluations, metrics_of, protocol_of, scores
@@ -56,12 +57,28 @@ def leaderboard(results: Results, directions: Mapping[str, str], metrics: Sequen
     rows: list[dict[str, Any]] = []
     for section in sections(results.trials):
         last = last_evaluations(results, list(section.trials["trial"]))
-        own = [_row(section, trials, results, last, directions, shown) for trials in section.objectives()]
+        protocols = {metric: protocol_of(last, metric) for metric in shown}
         leading = metrics_of(last, {m: directions[m] for m in shown})[:1]
-        for row, trials in zip(own, section.objectives(), strict=True):
-            row[NOTE] = learning_note(results, trials, leading[0], directions[leading[0]]) if leading else ""
+        own = []
+        for part in _by_objective(results, section.objectives()):
+            row = _row(section, part, protocols, directions)
+            row[NOTE] = learning_note(part, part.trials, leading[0], directions[leading[0]]) if leading else ""
+            own.append(row)
         rows += sorted(own, key=lambda row: _rank(row, leading, directions))
     return pd.DataFrame(rows, columns=columns(shown))
+
+
+def _by_objective(results: Results, groups: Sequence[pd.DataFrame]) -> Iterator[Results]:
+    """For each group of trials a study that has them alone, with their steps and evaluations."""
+    names = pd.Index(np.concatenate([trials["trial"] for trials in groups]))
+    group_of = np.repeat(np.arange(len(groups)), [len(trials) for trials in groups])
+    owners = {}
+    for name in ("steps", "evaluations"):
+        found = names.get_indexer(getattr(results, name)["trial"])  # once for all groups: tables are long
+        owners[name] = np.where(found < 0, -1, group_of[found])
+    for k, trials in enumerate(groups):
+        own = {name: getattr(results, name)[owner == k] for name, owner in owners.items()}
+        yield replace(results, trials=trials, **own)
 
 
 @dataclass(frozen=True)
@@ -106,20 +123,22 @@ def _shared(settings: str) -> str:
 
 
 def _row(
-    group: TrialGroup,
-    trials: pd.DataFrame,
-    results: Results,
-    last: pd.DataFrame,
-    directions: Mapping[str, str],
-    metrics: Sequence[str],
+    group: TrialGroup, results: Results, protocols: Mapping[str, str], directions: Mapping[str, str]
 ) -> dict[str, Any]:
-    """One objective's row."""
+    """One objective's row.
+
+    Args:
+        group: that the objective is compared in.
+        results: with the trials of the objective alone.
+        protocols: of each metric to show, in their order; empty where no value is known.
+        directions: as in ``leaderboard``.
+    """
+    trials, last = results.trials, last_evaluations(results, list(results.trials["trial"]))
     keys = (group.dataset, group.architecture, group.variant, group.steps, str(trials["objective"].iloc[0]))
     row: dict[str, Any] = dict(zip(KEYS, keys, strict=True))
     row |= {"seeds": len(trials), **{s: int((trials["status"] == s).sum()) for s in STATUSES}}
-    row[GRADIENT] = float(results.steps.loc[results.steps["trial"].isin(trials["trial"]), GRADIENT].median())
-    for metric in metrics:
-        protocol = protocol_of(last, metric)
+    row[GRADIENT] = float(results.steps[GRADIENT].median())
+    for metric, protocol in protocols.items():
         row |= {f"{metric}_protocol": protocol, f"{metric}_n": 0, f"{metric}_method": "", f"{metric}_best_method": ""}
         if protocol:
             ends = scores(last, trials, protocol, directions[metric]).dropna()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganbench.errors import DamageError, UsageError
 from ganbench.interfaces.metric import NOT_COMPUTED, split_protocol
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 ASKED = ("trial", "dataset", "architecture", "objective", "seed", "settings")  # columns that trial.json determines
 THREADS = 4  # that read files
+BATCH = 64  # files that a thread reads before it is given others, as that takes no less time than a small file does
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -278,13 +281,21 @@ def _read_arrow(
             return None
         return arrow_table(folder / f"{name}.parquet", content, wanted)
 
-    with ThreadPoolExecutor(THREADS) as pool:  # decoding leaves Python's lock alone
-        found = {folder: part for folder, part in zip(places, pool.map(read, places), strict=True) if part is not None}
+    found = {f: part for f, part in zip(places, _in_threads(read, list(places)), strict=True) if part is not None}
     if owners is not None and found:
         counts = {folder: part.num_rows for folder, part in found.items()}
         check_owners(pa.concat_tables(found.values()), counts, owners, f"{name}.parquet")
     table = pa.concat_tables(copied.joined(name, places, found) or [wanted.empty_table()])
     return filled(with_labels_in_order(table) if copied.folders else table.unify_dictionaries(), columns)
+
+
+def _in_threads(function: Callable[[A], B], values: Sequence[A]) -> Iterator[B]:
+    """``map`` in several threads: decoding and waiting for a disk leave Python's lock alone."""
+    size = max(1, min(BATCH, len(values) // THREADS))
+    batches = [values[start : start + size] for start in range(0, len(values), size)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for found in pool.map(lambda batch: [function(value) for value in batch], batches):
+            yield from found
 
 
 def _frame(table: pa.Table, columns: Mapping[str, str], categorical: bool = False) -> pd.DataFrame:
