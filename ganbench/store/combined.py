@@ -74,6 +74,8 @@ class Combined:
         return parts
 
 
+NOTHING = Combined()
+
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
@@ -88,11 +90,11 @@ def read_combined(path: Path, runs: Runs, owners: Owners) -> Combined:
     try:
         index = read_index(path)
         if index is None or is_outdated(index):
-            return Combined()
+            return NOTHING
         folders = [folder for folder, run in runs.items() if _seal(run) == index["trials"].get(folder.name, "")]
         found = {name: _rows_of(folders, _read(path, index, file), owners, file) for file, name in FILES.items()}
     except UsageError:
-        return Combined()
+        return NOTHING
     tables = {name: table for name, (table, _) in found.items()}
     return Combined(frozenset(folders), tables, {name: counts for name, (_, counts) in found.items()})
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOG = "error.log"
-FOLDERS = ("trials", "checkpoints", "references", "experiments", "logs", ".locks", ".jobs")
+FOLDERS = ("trials", "combined", "checkpoints", "references", "experiments", "logs", ".locks", ".jobs")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ganbench.errors import DamageError, UsageError
 from ganbench.interfaces.metric import NOT_COMPUTED, split_protocol
 from ganbench.store import records, schema
-from ganbench.store.combined import LEAST, Combined, is_worth_writing, read_combined, write_combined
+from ganbench.store.combined import LEAST, NOTHING, Combined, is_worth_writing, read_combined, write_combined
 from ganbench.store.files import SEAL, accepted, checksum, parse, read_bytes, read_record
 from ganbench.store.parquet import LABELS, Owners, arrow_schema, arrow_table, check_owners, filled, with_labels_in_order
 
@@ -141,8 +141,8 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
     asked = {folder: read_trial(folder, run) for folder, run in runs.items()}
     rows = [_row(asked[folder], run) for folder, run in runs.items()]
     owners = {folder: _owner(found) for folder, found in asked.items()}
-    copied = read_combined(path, runs, owners) if len(runs) >= LEAST else Combined()
-    arrow = {name: _read_arrow(runs, name, columns, owners, copied) for name, columns in schema.TABLES.items()}
+    copied = read_combined(path, runs, owners) if len(runs) >= LEAST else NOTHING
+    arrow = {name: read_arrow(runs, name, columns, owners, copied) for name, columns in schema.TABLES.items()}
     if is_worth_writing(path, runs, copied) and (trials is None or list(runs) == finished_folders(path)):
         write_combined(path, runs, arrow)
     tables = {
@@ -260,17 +260,20 @@ def read_tables(
     Raises:
         DamageError: a file is not what was written, is no such table, or holds another trial's rows.
     """
-    return _frame(_read_arrow(places, name, columns, owners, Combined()), columns)
+    return _frame(read_arrow(places, name, columns, owners), columns)
 
 
-def _read_arrow(
+def read_arrow(
     places: Mapping[Path, Mapping[str, Any]],
     name: str,
     columns: Mapping[str, str],
-    owners: Owners | None,
-    copied: Combined,
+    owners: Owners | None = None,
+    copied: Combined = NOTHING,
 ) -> pa.Table:
-    """As ``read_tables``; files of folders in ``copied`` are checked, and their rows taken from there."""
+    """As ``read_tables``, a table of Arrow's.
+
+    ``copied`` has rows that need not be decoded again; the files that they are a copy of are checked all the same.
+    """
     import pyarrow as pa
 
     wanted = arrow_schema(columns)
@@ -292,6 +295,9 @@ def _read_arrow(
 def _in_threads(function: Callable[[A], B], values: Sequence[A]) -> Iterator[B]:
     """``map`` in several threads: decoding and waiting for a disk leave Python's lock alone."""
     size = max(1, min(BATCH, len(values) // THREADS))
+    if size == len(values):
+        yield from map(function, values)
+        return
     batches = [values[start : start + size] for start in range(0, len(values), size)]
     with ThreadPoolExecutor(THREADS) as pool:
         for found in pool.map(lambda batch: [function(value) for value in batch], batches):

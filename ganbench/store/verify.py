@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganbench.errors import DamageError
 from ganbench.spec import ProbeProtocol, Trial, canonical
-from ganbench.store import schema
+from ganbench.store import combined, schema
+from ganbench.store.combined import NOTHING
 from ganbench.store.files import accepted, accepted_names, read_record
 from ganbench.store.folder import OWN, StudyFolder
-from ganbench.store.results import read_asked, read_file, read_run, read_tables, read_trial
+from ganbench.store.results import read_arrow, read_asked, read_file, read_run, read_trial
 
 REQUIRED = ("trial.json", "steps.parquet", "evaluations.parquet")
 PARTS = (
-    "study.json", "floors.parquet", "verdicts.parquet", "trials", "checkpoints", "references", "experiments", "logs",
-    ".locks", ".jobs",
+    "study.json", "floors.parquet", "verdicts.parquet", "trials", "combined", "checkpoints", "references",
+    "experiments", "logs", ".locks", ".jobs",
 )  # fmt: skip
 APART = ("report", "trackers")  # what others keep here; no checksums are known of it
 REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
@@ -69,14 +70,15 @@ def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Issue]:
     names = set(REQUIRED) | set(run.get("files", {}))
     if run.get("status") == "completed":
         names.add("generator.safetensors")
+    asked = _asked(folder, run)
     for name in sorted(names):
         if name not in OWN or (folder / name).is_symlink():
             yield Issue("damaged", folder / name, "leads out of the trial's folder, or is no file of a trial")
         elif (finding := _check(folder, run, name)) is not None:
             yield finding
-        elif name == "trial.json" and _address(folder, run) != folder.name:
+        elif name == "trial.json" and (asked is None or _address(asked) != folder.name):
             yield Issue("damaged", folder / name, "describes another trial than its folder is named after")
-        elif name.endswith(".parquet") and not _are_rows_of(folder, run, name):
+        elif name.endswith(".parquet") and asked is not None and not _are_rows_of(folder, run, name, asked["seed"]):
             yield Issue("damaged", folder / name, "holds rows of another trial, or is no such table")
 
 
@@ -94,25 +96,25 @@ def _check(folder: Path, record: Mapping[str, Any], name: str) -> Issue | None:
     return None
 
 
-def _address(folder: Path, run: Mapping[str, Any]) -> str:
-    """The address of the trial that a folder describes; empty where it describes none."""
+def _asked(folder: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was asked of a trial; None where its description is damaged, which is an issue of its own."""
     try:
-        found = read_trial(folder, run)
+        return read_trial(folder, run)
     except DamageError:
-        return ""
-    labels = found["dataset"], found["architecture"], found["objective"]
-    return Trial(*labels, found["seed"], canonical(found["settings"])).id
+        return None
 
 
-def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str) -> bool:
+def _address(asked: Mapping[str, Any]) -> str:
+    """The address of the trial that a folder describes."""
+    labels = asked["dataset"], asked["architecture"], asked["objective"]
+    return Trial(*labels, asked["seed"], canonical(asked["settings"])).id
+
+
+def _are_rows_of(folder: Path, run: Mapping[str, Any], name: str, seed: int) -> bool:
     """Whether all rows of a table are of the folder's trial and seed."""
     try:
-        owner = folder.name, int(read_trial(folder, run)["seed"])
-    except DamageError:  # a finding of its own
-        return True
-    try:
         keys = {column: schema.STEPS[column] for column in ("trial", "seed")}
-        read_tables({folder: run}, name.removesuffix(".parquet"), keys, {folder: owner})
+        read_arrow({folder: run}, name.removesuffix(".parquet"), keys, {folder: (folder.name, seed)})
     except DamageError:
         return False
     return True
@@ -125,9 +127,12 @@ def inspect(path: Path) -> list[Issue]:
     """Everything that is not as it should be in a results folder; empty where all is whole and finished."""
     study, findings = _study(path)
     findings += _absent(path, study or {})
+    whole = []
     for folder in sorted((path / "trials").glob("*")):
-        findings += _trial(folder)
-    findings += [*rebuilt(path), *_measurements(path, study)]
+        found = list(_trial(folder))
+        findings += found
+        whole += [folder] if all(finding.kind == "foreign" and finding.path != folder for finding in found) else []
+    findings += [*rebuilt(path), *_copied_rows(path, whole), *_measurements(path, study)]
     for entry in sorted(path.glob("*")):
         if entry.name not in PARTS + APART:
             findings.append(_untracked(entry))
@@ -156,9 +161,9 @@ def _beside(folder: Path, record: Mapping[str, Any]) -> list[Issue]:
 
 
 def rebuilt(path: Path) -> list[Issue]:
-    """What is the matter with floors, checkpoints and references: parts that a run makes again where it needs them."""
+    """What is the matter with floors, combined tables, checkpoints and references: all is made again where needed."""
     study, _ = _study(path)
-    return [*_beside(path, study or {}), *_checkpoints(path), *_references(path)]
+    return [*_beside(path, study or {}), *_combined(path), *_checkpoints(path), *_references(path)]
 
 
 def _absent(path: Path, study: Mapping[str, Any]) -> Iterator[Issue]:
@@ -193,6 +198,34 @@ def _untracked(entry: Path) -> Issue:
     if entry.name.endswith(".part"):
         return Issue("unfinished", entry, "was being written when the process ended")
     return Issue("foreign", entry, "is a link" if entry.is_symlink() else "is not ganbench's")
+
+
+def _combined(path: Path) -> Iterator[Issue]:
+    """Files of the combined tables that are not what was written; a copy that is only out of date is not used."""
+    folder = path / combined.FOLDER
+    try:
+        index = combined.read_index(path) or {}
+    except DamageError as error:
+        index = {}
+        yield Issue("damaged", folder / combined.INDEX, _reason(error, folder / combined.INDEX))
+    yield from _beside(folder, index)
+    for entry in _entries(folder):
+        if entry.name not in (combined.INDEX, *combined.FILES):
+            yield _untracked(entry)
+        elif entry.name != combined.INDEX and not accepted(index, entry.name):
+            yield Issue("damaged", entry, "has no checksum")
+
+
+def _copied_rows(path: Path, folders: Sequence[Path]) -> Iterator[Issue]:
+    """Combined tables with other rows than the trials' own files, which their checksums cannot show."""
+    runs = {folder: read_run(folder) or {} for folder in folders}
+    owners = {folder: (folder.name, int(read_trial(folder, run)["seed"])) for folder, run in runs.items()}
+    copied = combined.read_combined(path, runs, owners)
+    runs = {folder: runs[folder] for folder in runs if folder in copied.folders}
+    for file, name in combined.FILES.items() if runs else ():
+        own, other = (read_arrow(runs, name, schema.TABLES[name], owners, part) for part in (NOTHING, copied))
+        if not own.to_pandas().equals(other.to_pandas()):  # in which NaN is equal to NaN
+            yield Issue("damaged", path / combined.FOLDER / file, "has other rows than the trials' own files")
 
 
 def _checkpoints(path: Path) -> Iterator[Issue]:
@@ -251,7 +284,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def delete_corrupt(store: StudyFolder, say: Callable[[str], None]) -> None:
-    """Remove damaged floors, checkpoints and references, and what a killed process left half written beside them.
+    """Remove what a run makes again where it is damaged, and what a killed process left half written beside it.
 
     Args:
         store: the results folder.
