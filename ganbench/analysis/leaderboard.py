@@ -57,11 +57,11 @@ def leaderboard(results: Results, directions: Mapping[str, str], metrics: Sequen
     rows: list[dict[str, Any]] = []
     for section in sections(results.trials):
         last = last_evaluations(results, list(section.trials["trial"]))
-        protocols = {metric: protocol_of(last, metric) for metric in shown}
+        values = [_metric_values(metric, section.trials, results, last, directions[metric]) for metric in shown]
         leading = metrics_of(last, {m: directions[m] for m in shown})[:1]
         own = []
         for part in _by_objective(results, section.objectives()):
-            row = _row(section, part, protocols, directions)
+            row = _row(section, part, values)
             row[NOTE] = learning_note(part, part.trials, leading[0], directions[leading[0]]) if leading else ""
             own.append(row)
         rows += sorted(own, key=lambda row: _rank(row, leading, directions))
@@ -69,16 +69,39 @@ def leaderboard(results: Results, directions: Mapping[str, str], metrics: Sequen
 
 
 def _by_objective(results: Results, groups: Sequence[pd.DataFrame]) -> Iterator[Results]:
-    """For each group of trials a study that has them alone, with their steps and evaluations."""
+    """For each group of trials a study of them alone: their evaluations, and of their steps what a row needs."""
     names = pd.Index(np.concatenate([trials["trial"] for trials in groups]))
     group_of = np.repeat(np.arange(len(groups)), [len(trials) for trials in groups])
-    owners = {}
-    for name in ("steps", "evaluations"):
-        found = names.get_indexer(getattr(results, name)["trial"])  # once for all groups: tables are long
-        owners[name] = np.where(found < 0, -1, group_of[found])
+    tables = {"steps": results.steps[["trial", GRADIENT]], "evaluations": results.evaluations}
+    places = {name: names.get_indexer(table["trial"]) for name, table in tables.items()}  # once: tables are long
+    owners = {name: np.where(found < 0, -1, group_of[found]) for name, found in places.items()}
     for k, trials in enumerate(groups):
-        own = {name: getattr(results, name)[owner == k] for name, owner in owners.items()}
-        yield replace(results, trials=trials, **own)
+        yield replace(results, trials=trials, **{name: table[owners[name] == k] for name, table in tables.items()})
+
+
+@dataclass(frozen=True)
+class MetricValues:
+    """What trials scored by a metric.
+
+    Attributes:
+        metric: its name.
+        protocol: that most last values have; empty where there is no value.
+        ends, bests: by trial, the last value and the best over time; see ``scores``.
+    """
+
+    metric: str
+    protocol: str
+    ends: pd.Series[float]
+    bests: pd.Series[float]
+
+
+def _metric_values(
+    metric: str, trials: pd.DataFrame, results: Results, last: pd.DataFrame, direction: str
+) -> MetricValues:
+    """What all trials of a section scored; ``last`` are its evaluations of last steps."""
+    protocol = protocol_of(last, metric)
+    found = [scores(table, trials, protocol, direction) for table in (last, results.evaluations)]
+    return MetricValues(metric, protocol, *found)
 
 
 @dataclass(frozen=True)
@@ -122,27 +145,19 @@ def _shared(settings: str) -> str:
     return canonical({name: value for name, value in json.loads(settings or "{}").items() if name != "objective"})
 
 
-def _row(
-    group: TrialGroup, results: Results, protocols: Mapping[str, str], directions: Mapping[str, str]
-) -> dict[str, Any]:
-    """One objective's row.
-
-    Args:
-        group: that the objective is compared in.
-        results: with the trials of the objective alone.
-        protocols: of each metric to show, in their order; empty where no value is known.
-        directions: as in ``leaderboard``.
-    """
-    trials, last = results.trials, last_evaluations(results, list(results.trials["trial"]))
+def _row(group: TrialGroup, results: Results, values: Sequence[MetricValues]) -> dict[str, Any]:
+    """One objective's row; ``results`` has its trials alone, ``values`` those of the whole group."""
+    trials = results.trials
     keys = (group.dataset, group.architecture, group.variant, group.steps, str(trials["objective"].iloc[0]))
     row: dict[str, Any] = dict(zip(KEYS, keys, strict=True))
     row |= {"seeds": len(trials), **{s: int((trials["status"] == s).sum()) for s in STATUSES}}
     row[GRADIENT] = float(results.steps[GRADIENT].median())
-    for metric, protocol in protocols.items():
-        row |= {f"{metric}_protocol": protocol, f"{metric}_n": 0, f"{metric}_method": "", f"{metric}_best_method": ""}
-        if protocol:
-            ends = scores(last, trials, protocol, directions[metric]).dropna()
-            bests = scores(results.evaluations, trials, protocol, directions[metric]).dropna()
+    for found in values:
+        metric = found.metric
+        row |= {f"{metric}_protocol": found.protocol, f"{metric}_n": 0}
+        row |= {f"{metric}_method": "", f"{metric}_best_method": ""}
+        if found.protocol:
+            ends, bests = (series[trials["trial"]].dropna() for series in (found.ends, found.bests))
             row |= {**_interval(metric, ends), **_interval(f"{metric}_best", bests), f"{metric}_n": len(ends)}
     return row
 

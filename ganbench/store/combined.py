@@ -80,13 +80,15 @@ NOTHING = Combined()
 
 
 def read_combined(path: Path, runs: Runs, owners: Owners) -> Combined:
-    """What the copy of a results folder holds of some trials; nothing where it cannot be used.
+    """What the copy of a results folder holds of some trials; nothing where it cannot be used, or they are few.
 
     Args:
         path: the results folder.
         runs: the trials to read, as they are now, in the order of their names.
         owners: by folder, the trial and the seed that all its rows have to be of.
     """
+    if len(runs) < LEAST:
+        return NOTHING
     try:
         index = read_index(path)
         if index is None or is_outdated(index):

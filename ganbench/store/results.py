@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ganbench.errors import DamageError, UsageError
 from ganbench.interfaces.metric import NOT_COMPUTED, split_protocol
 from ganbench.store import records, schema
-from ganbench.store.combined import LEAST, NOTHING, Combined, is_worth_writing, read_combined, write_combined
+from ganbench.store.combined import NOTHING, Combined, is_worth_writing, read_combined, write_combined
 from ganbench.store.files import SEAL, accepted, checksum, parse, read_bytes, read_record
 from ganbench.store.parquet import LABELS, Owners, arrow_schema, arrow_table, check_owners, filled, with_labels_in_order
 
@@ -141,7 +141,7 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
     asked = {folder: read_trial(folder, run) for folder, run in runs.items()}
     rows = [_row(asked[folder], run) for folder, run in runs.items()]
     owners = {folder: _owner(found) for folder, found in asked.items()}
-    copied = read_combined(path, runs, owners) if len(runs) >= LEAST else NOTHING
+    copied = read_combined(path, runs, owners)
     arrow = {name: read_arrow(runs, name, columns, owners, copied) for name, columns in schema.TABLES.items()}
     if is_worth_writing(path, runs, copied) and (trials is None or list(runs) == finished_folders(path)):
         write_combined(path, runs, arrow)

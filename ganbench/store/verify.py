@@ -21,6 +21,7 @@ PARTS = (
     "study.json", "floors.parquet", "verdicts.parquet", "trials", "combined", "checkpoints", "references",
     "experiments", "logs", ".locks", ".jobs",
 )  # fmt: skip
+READ = ("run.json", "trial.json", *combined.FILES)  # what tables are read from
 APART = ("report", "trackers")  # what others keep here; no checksums are known of it
 REFERENCE = re.compile(r"[0-9a-f]{12}-s\d+(-\d+)?\.(json|safetensors)")  # the names that ganbench gives
 MEASUREMENT = re.compile(r".*-[0-9a-f]{12}\.(json|parquet)")
@@ -131,7 +132,7 @@ def inspect(path: Path) -> list[Issue]:
     for folder in sorted((path / "trials").glob("*")):
         found = list(_trial(folder))
         findings += found
-        whole += [folder] if all(finding.kind == "foreign" and finding.path != folder for finding in found) else []
+        whole += [folder] if not any(f.path == folder or f.path.name in READ for f in found) else []
     findings += [*rebuilt(path), *_copied_rows(path, whole), *_measurements(path, study)]
     for entry in sorted(path.glob("*")):
         if entry.name not in PARTS + APART:

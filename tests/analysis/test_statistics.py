@@ -76,6 +76,24 @@ def test_interquartile_means_that_can_be_counted_by_hand(values, expected):
     assert iqm(values) == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 8, 25, 100, 257])
+@pytest.mark.parametrize("kind", ["different", "with ties", "with infinity"])
+def test_the_interval_of_an_interquartile_mean_is_scipys_to_the_bit(n, kind):
+    x = np.sort(np.random.default_rng(n).normal(size=n))
+    x[:2] = x[0] if kind == "with ties" else x[:2]
+    x[-1] = inf if kind == "with infinity" else x[-1]
+    method = "percentile" if kind == "with infinity" else "BCa"
+    rng, trimmed = np.random.default_rng(5), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis)
+    with np.errstate(invalid="ignore"):
+        expected = stats.bootstrap((x,), trimmed, n_resamples=10_000, batch=1000, method=method, rng=rng)
+    low, high = expected.confidence_interval
+    if kind == "with infinity":
+        low, high = np.quantile(expected.bootstrap_distribution, [0.025, 0.975], method="inverted_cdf")
+    for _ in range(2):
+        found = bootstrap_interval(x[::-1], seed=5)
+        assert (found.low, found.high) == (low, high)
+
+
 def test_the_bootstrap_is_that_of_all_27_resamples():
     resamples = sorted(np.median(r) for r in product([1.0, 2.0, 10.0], repeat=3))
     assert resamples.count(1.0) == 7  # of 27: more than .025, so both ends are at the extremes
