@@ -88,7 +88,9 @@ def test_the_interval_of_an_interquartile_mean_is_scipys_to_the_bit(n, kind):
         expected = stats.bootstrap((x,), trimmed, n_resamples=10_000, batch=1000, method=method, rng=rng)
     low, high = expected.confidence_interval
     if kind == "with infinity":
-        low, high = np.quantile(expected.bootstrap_distribution, [0.025, 0.975], method="inverted_cdf")
+        low, high = np.quantile(
+            expected.bootstrap_distribution, [(1 - 0.95) / 2, (1 + 0.95) / 2], method="inverted_cdf"
+        )
     for _ in range(2):
         found = bootstrap_interval(x[::-1], seed=5)
         assert (found.low, found.high) == (low, high)
