@@ -246,7 +246,7 @@ def _rounded_mean(x: Floats, axis: int) -> Any:
 def _resample(x: Floats, compute: Callable[..., Any], method: str, seed: int) -> Any:
     """SciPy's bootstrap of sorted values."""
     drawn = None
-    if compute is _iqm and len(x) <= MOST_TO_KEEP and (np.diff(x) > 0).all():
+    if compute is _iqm and len(x) <= MOST_TO_KEEP and (x[1:] > x[:-1]).all():
         drawn = SimpleNamespace(bootstrap_distribution=x[_middle_positions(len(x), seed)].mean(axis=-1))
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore")  # that an interval is degenerate: its ends are looked at
