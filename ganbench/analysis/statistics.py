@@ -228,7 +228,16 @@ def _iqm(x: Floats, axis: int = -1) -> Any:
     """NaN where a value is: sorting would take it for the greatest and cut it off."""
     if not x.shape[axis]:
         return np.full(np.delete(x.shape, axis), np.nan)
-    return np.where(np.isnan(x).any(axis=axis), np.nan, stats.trim_mean(x, 0.25, axis=axis))
+    x = np.moveaxis(x, axis, -1)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+        return np.where(np.isnan(x).any(axis=-1), np.nan, _middle(x).mean(axis=-1))
+
+
+def _middle(x: Floats) -> Floats:
+    """What ``scipy.stats.trim_mean`` averages of the last axis, in its order, a millisecond faster."""
+    cut = int(0.25 * x.shape[-1])
+    last = x.shape[-1] - cut
+    return np.partition(x, (cut, last - 1), axis=-1)[..., cut:last]
 
 
 _STATISTICS: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -270,8 +279,7 @@ def _middle_positions(n: int, seed: int) -> NDArray[np.intp]:
     The same for all samples of a size, so that what is drawn and sorted is drawn and sorted once.
     """
     drawn = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n)).astype(float)
-    cut = int(0.25 * n)
-    return np.partition(drawn, (cut, n - cut - 1), axis=-1)[:, cut : n - cut].astype(np.intp)
+    return _middle(drawn).astype(np.intp)
 
 
 # -- Hodges-Lehmann shifts ---------------------------------------------------------------------------------------------
