@@ -2,6 +2,7 @@
 
 GanbenchError                 shown to the user as one sentence, never as a traceback
 ├── UsageError                bad input: an option, a file, a name                    exit code 2
+│   ├── OptionError           a value that an option does not take
 │   ├── UnknownNameError      a name that nothing answers to; carries the nearest valid one
 │   └── DamageError           a stored file that is not what was written
 ├── StorageError              the disk is full or failed while writing            exit code 1
@@ -28,6 +29,21 @@ class UsageError(GanbenchError):
     """Bad input from the command line, a study file or a results folder."""
 
 
+class OptionError(UsageError):
+    """A value that an option does not take.
+
+    Args:
+        option: as its user calls it: ``--steps``, or ``study.toml:3: steps``.
+        got: the value.
+        wanted: the values that it takes, in words.
+        problem: what is wrong, such as ``names seed 5 twice``, where the value does not tell by itself.
+    """
+
+    def __init__(self, option: str, got: object, wanted: str, problem: str = "") -> None:
+        self.option, self.got, self.wanted = option, got, wanted
+        super().__init__(f"{option} {problem or f'is {got!r}'}; wanted {wanted}")
+
+
 class UnknownNameError(UsageError):
     """A name that nothing answers to.
 
@@ -35,15 +51,18 @@ class UnknownNameError(UsageError):
         kind: what was looked for, in the words of the user: ``objective``, ``key in [run]``.
         name: what was given.
         known: the valid names; the nearest one is suggested.
-        where: the option, or the file and line, that the name came from.
+        option: the option, or the file and line, that the name came from.
         hint: what to do, where more is known than what the nearest name is.
+
+    Attributes:
+        suggestion: the nearest valid name, or None where none is near.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "", hint: str = "") -> None:
-        self.kind, self.name, self.known = kind, name, sorted(known)
-        nearest = difflib.get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)
-        hint = hint or (f"did you mean {nearest[0]!r}?" if nearest else "known: " + ", ".join(self.known))
-        super().__init__(f"{where + ': ' if where else ''}unknown {kind} {name!r}; {hint}")
+    def __init__(self, kind: str, name: str, known: Iterable[str], option: str = "", hint: str = "") -> None:
+        self.kind, self.name, self.known, self.option = kind, name, sorted(known), option
+        self.suggestion = next(iter(difflib.get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)), None)
+        nearest = f"did you mean {self.suggestion!r}?" if self.suggestion else "known: " + ", ".join(self.known)
+        super().__init__(f"{option + ': ' if option else ''}unknown {kind} {name!r}; {hint or nearest}")
 
 
 class DamageError(UsageError):

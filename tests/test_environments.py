@@ -19,7 +19,7 @@ from ganbench.cli.listing import describe_all, recall, remember
 from ganbench.cli.terminal import UNREAD, printable
 from ganbench.interfaces.paths import cache_folder
 from ganbench.plugins.registry import load_plugins
-from ganbench.study.config import make_request
+from ganbench.study.config import make_config
 
 PLAN = ["run", "--plan", "--objectives", "gan", "--datasets", "ring", "--seeds", "1", "--steps", "20"]
 NOTEBOOK = "module://matplotlib_inline.backend_inline"
@@ -155,7 +155,7 @@ def test_the_home_folder_is_meant_wherever_a_path_is_read(monkeypatch, tmp_path,
     file = tmp_path / "study.toml"
     file.write_text(f'{key} = "~/x.py"\n')
     name, expected = key.replace("-", "_"), str(tmp_path / "x.py")
-    from_file, typed = make_request(file, {}, False), make_request(None, {name: "~/x.py"}, False)
+    from_file, typed = make_config(file, {}, False), make_config(None, {name: "~/x.py"}, False)
     for request in (from_file, typed):
         assert getattr(request, name) in (expected, (expected,))
 
@@ -222,7 +222,7 @@ def ganbench_objectives():
 def test_a_study_file_may_begin_with_a_byte_order_mark_and_end_lines_as_windows_does(tmp_path, encoding, end):
     file = tmp_path / "study.toml"
     file.write_bytes(f"# Größe{end}seeds = 2{end}steps = 30{end}".encode(encoding))
-    request = make_request(file, {}, quick=False)
+    request = make_config(file, {}, quick=False)
     assert (request.seeds, request.steps) == ((0, 1), 30)
 
 

@@ -28,7 +28,7 @@ def compare(first: Path, second: Path, fail_on: str) -> bool:
     registry = load_plugins()
     warn_of_broken(registry.plugins)
     a, b, known = load_finished(first), load_finished(second), directions(registry.metrics)
-    found, remarks = compare_results(a, b, known)
+    comparisons, remarks = compare_results(a, b, known)
     for name, folder, results in (("A", first, a), ("B", second, b)):
         counts = ", ".join(f"{n} {status}" for status, n in endings(results).items() if n)
         tell(f"{name}: {folder} (trials: {counts})")
@@ -36,22 +36,22 @@ def compare(first: Path, second: Path, fail_on: str) -> bool:
         echo_err(sentence)
     for sentence in remarks:
         echo_err(sentence)
-    if not found:
+    if not comparisons:
         raise UsageError(f"{first} and {second} have nothing in common that could be compared")
-    _print(found)
-    return any(c.verdict == fail_on for c in found)
+    _print(comparisons)
+    return any(c.verdict == fail_on for c in comparisons)
 
 
-def _print(found: Sequence[Comparison]) -> None:
-    for place in dict.fromkeys((c.dataset, c.architecture) for c in found):
+def _print(comparisons: Sequence[Comparison]) -> None:
+    for place in dict.fromkeys((c.dataset, c.architecture) for c in comparisons):
         tell(" · ".join(place))
-        print_table(COLUMNS, [_cells(c) for c in found if (c.dataset, c.architecture) == place])
-    counts = [f"{sum(c.verdict == verdict for c in found)} {verdict}" for verdict in (BETTER, WORSE, UNDECIDED)]
+        print_table(COLUMNS, [_cells(c) for c in comparisons if (c.dataset, c.architecture) == place])
+    counts = [f"{sum(c.verdict == verdict for c in comparisons)} {verdict}" for verdict in (BETTER, WORSE, UNDECIDED)]
     tell(", ".join(counts))
-    if len(found) > 1:
+    if len(comparisons) > 1:
         tell(
-            f"Each interval is a 95 % one: among {len(found)} comparisons of equals, chance alone would decide about "
-            f"{len(found) / 20:.2g}."
+            f"Each interval is a 95 % one: among {len(comparisons)} comparisons of equals, "
+            f"chance alone would decide about {len(comparisons) / 20:.2g}."
         )
 
 

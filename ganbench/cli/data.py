@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ganbench.cli.listing import describe
 from ganbench.cli.terminal import echo_err, print_rows, tell, warn_of_broken
 from ganbench.datasets.root import data_root
@@ -13,7 +11,7 @@ from ganbench.plugins.build import build
 from ganbench.plugins.registry import load_plugins
 
 
-def fetch(name: str, root: Path | None) -> None:
+def fetch(name: str, root: str | None) -> None:
     """Download a dataset, or the weights of ``inception-v3-compat``; what is there and whole stays.
 
     Raises:

@@ -20,7 +20,7 @@ from ganbench.runner.floors import ensure_floors, find_floor
 from ganbench.runner.reevaluate import finished, reevaluate
 from ganbench.store.folder import StudyFolder
 from ganbench.store.results import Results, load
-from ganbench.study.config import read_settings, read_whole
+from ganbench.study.config import StudyConfig, read_settings
 
 COLUMNS = ("objective", "metric", "seeds", "median (lowest to highest)", "perfect sampler")
 
@@ -28,34 +28,38 @@ COLUMNS = ("objective", "metric", "seeds", "median (lowest to highest)", "perfec
 def evaluate(
     results: Path,
     metrics: str,
-    n_samples: int,
-    root: Path | None,
-    weights: Path | None,
-    plugin: Sequence[Path] = (),
+    config: StudyConfig,
+    weights: Path | None = None,
     settings: Sequence[str] = (),
 ) -> None:
     """Compute metrics for every stored generator of a study, add them to its tables, and print them.
+
+    Args:
+        results: the study's folder.
+        metrics: names with commas between them.
+        config: samples to draw, place of datasets, plugins.
+        weights: file of the weights of ``inception-v3-compat``.
+        settings: where moved data lie, as ``--set`` takes it.
 
     Raises:
         UsageError: bad input, before anything is computed; or a stored file that is broken.
         DataError: a dataset that is missing, or is not the one of the study.
     """
-    registry = load_plugins(files=read_plugin_files(plugin))
+    registry = load_plugins(files=read_plugin_files(config.plugin))
     warn_of_broken(registry.plugins)
     names = _names(metrics, registry)
-    if n_samples:
-        read_whole(2)(n_samples, "--n-samples")
     if weights is not None:
         _use_weights(weights)
     store = StudyFolder(results)
-    trials = finished(store, read_places(read_settings(settings), registry.datasets))
+    trials = finished(store, read_places(read_settings(settings, "--set"), registry.datasets))
     store.check("RESULTS")
     stored = sorted((t for t in trials if t.has_generator()), key=lambda t: (t.trial.dataset, t.trial.objective))
     if len(stored) < len(trials):
         echo_err(
             f"{len(trials) - len(stored)} of {len(trials)} trials diverged or failed and left no generator: skipped"
         )
-    folder, computed = data_root(root), [build(registry.metrics.find(name), {}) for name in names]
+    folder, n_samples = data_root(config.data_root), config.n_samples
+    computed = [build(registry.metrics.find(name), {}) for name in names]
     for k, done in enumerate(reevaluate(store, stored, computed, n_samples, registry, folder, echo_err), 1):
         echo_err(f"{k} of {len(stored)}: {done.trial.id}")
     evaluated = [(t.component("dataset"), n_samples or t.n_samples) for t in stored]
@@ -91,8 +95,8 @@ def _print(results: Results, trials: Sequence[str], names: Sequence[str], n_samp
 def _cells(rows: pd.DataFrame, floors: pd.DataFrame) -> tuple[str, ...]:
     """One line of the table, from the rows of one objective and metric."""
     objective, metric = rows[["objective", "metric"]].iloc[0]
-    found = dominant_protocol(rows, metric)
-    return objective, metric, str(len(found)), median_range(found["value"]), _floor(floors, found)
+    of_protocol = dominant_protocol(rows, metric)
+    return objective, metric, str(len(of_protocol)), median_range(of_protocol["value"]), _floor(floors, of_protocol)
 
 
 def _floor(floors: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -100,6 +104,6 @@ def _floor(floors: pd.DataFrame, rows: pd.DataFrame) -> str:
     if rows.empty:
         return "–"
     dataset, protocol = rows[["dataset", "protocol"]].iloc[0]
-    found = find_floor(floors, dataset, protocol)
-    texts = [f"{f.value:.3g} ± {f.standard_error:.1g}" for f in found.itertuples()]
+    matching = find_floor(floors, dataset, protocol)
+    texts = [f"{f.value:.3g} ± {f.standard_error:.1g}" for f in matching.itertuples()]
     return texts[0] if texts else "–"

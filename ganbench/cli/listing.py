@@ -52,21 +52,21 @@ def describe_all(registry: PluginRegistry) -> dict[str, Rows]:
     return {**{kind: describe(getattr(registry, kind)) for kind in KINDS if kind != "claims"}, "claims": claims}
 
 
-def describe(offers: Catalogue[Any]) -> Rows:
+def describe(catalogue: Catalogue[Any]) -> Rows:
     """One row a name: aliases, distribution, hyper-parameters with their defaults, first line of the docstring."""
-    return [_row(offers, cls) for cls in sorted(offers, key=lambda c: str(c.name))]
+    return [_row(catalogue, cls) for cls in sorted(catalogue, key=lambda c: str(c.name))]
 
 
-def _row(offers: Catalogue[Any], cls: type[Any]) -> dict[str, Any]:
+def _row(catalogue: Catalogue[Any], cls: type[Any]) -> dict[str, Any]:
     from ganbench.plugins.build import setting_defaults
 
     row: dict[str, Any] = {"name": getattr(cls, "name", ""), "aliases": list(getattr(cls, "aliases", ()))}
-    if offers.kind == "metric":
+    if catalogue.kind == "metric":
         row = {"name": cls.name, "direction": cls.direction, "unit": cls.unit}
     summary = (inspect.getdoc(cls) or "").splitlines()[:1]
     return {
         **row,
-        "distribution": offers.origin(cls),
+        "distribution": catalogue.origin(cls),
         "settings": [f"{name}={value}" for name, value in setting_defaults(cls).items()],
         "summary": summary[0] if summary else "",
     }
@@ -126,7 +126,7 @@ def _stamps(files: Iterable[str]) -> dict[str, list[int]]:
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 
-def list_kinds(what: str | None, plugin: Sequence[Path], as_json: bool) -> None:
+def list_kinds(what: str | None, plugin: Sequence[str], as_json: bool) -> None:
     """Print the rows of one kind, or the names of all.
 
     Raises:
@@ -135,17 +135,29 @@ def list_kinds(what: str | None, plugin: Sequence[Path], as_json: bool) -> None:
     """
     if what is not None and what not in KINDS:
         raise UnknownNameError("kind of thing", what, KINDS, "ganbench list")
-    found = _rows(plugin)
+    kinds = _rows(plugin)
     if what is not None:
-        print_rows(found[what], as_json)
+        print_rows(kinds[what], as_json)
     elif as_json:
         import json
 
-        tell_document(json.dumps(found, indent=1) + "\n")
+        tell_document(json.dumps(kinds, indent=1) + "\n")
     else:
-        for kind, rows in found.items():
+        for kind, rows in kinds.items():
             tell(f"{kind}: {', '.join(_names(rows))}")
         echo_err("`ganbench list KIND` shows settings, sources and summaries")
+
+
+def list_plugins(plugin: Sequence[str], as_json: bool) -> None:
+    """Print one row a plugin.
+
+    Raises:
+        UsageError: a file is no plugin.
+    """
+    from ganbench.plugins.loading import read_plugin_files
+    from ganbench.plugins.registry import load_plugins
+
+    print_rows(describe_plugins(load_plugins(files=read_plugin_files(plugin)).plugins), as_json)
 
 
 def names_of(kind: str) -> list[str]:
@@ -158,7 +170,7 @@ def _names(rows: Rows) -> list[str]:
     return [str(row.get("name", row.get("claim"))) for row in rows]
 
 
-def _rows(plugin: Sequence[Path]) -> dict[str, Rows]:
+def _rows(plugin: Sequence[str]) -> dict[str, Rows]:
     """By kind, from the cache or from the plugins themselves."""
     kept = None if plugin else recall()
     if kept is not None:
@@ -168,6 +180,6 @@ def _rows(plugin: Sequence[Path]) -> dict[str, Rows]:
 
     registry = load_plugins(files=read_plugin_files(plugin))
     warn_of_broken(registry.plugins)
-    found = describe_all(registry)
-    remember(registry, found)
-    return found
+    kinds = describe_all(registry)
+    remember(registry, kinds)
+    return kinds

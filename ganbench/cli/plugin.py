@@ -42,14 +42,14 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
     candidates = _find(target)
     if plot is not None and plot.suffix not in FORMATS:
         raise UsageError(f"--plot is {plot}; wanted a file that ends with {', '.join(FORMATS)}")
-    found = [_judged(candidate) for candidate in candidates]
+    examinations = [_judged(candidate) for candidate in candidates]
     if as_json:
-        print_rows([row for examination in found for row in _rows(examination)], as_json=True)
-    for examination in found:
+        print_rows([row for examination in examinations for row in _rows(examination)], as_json=True)
+    for examination in examinations:
         _tell(examination, tell if not as_json else None)
     if plot is not None:
         _draw([c.target for c in candidates if c.kind == "objective"], plot)
-    return not any(examination.defects for examination in found)
+    return not any(examination.defects for examination in examinations)
 
 
 def _judged(candidate: Candidate) -> Examination:
@@ -60,22 +60,28 @@ def _judged(candidate: Candidate) -> Examination:
         return examine(target, kind)
 
 
-def _rows(found: Examination) -> list[dict[str, str]]:
+def _rows(examination: Examination) -> list[dict[str, str]]:
     """Its defects, one a row; the key that names what is judged is its kind."""
     return [
-        {found.kind: found.name, "check": d.check, "reason": d.reason, "fix": d.fix, "kind": found.kind}
-        for d in found.defects
+        {
+            examination.kind: examination.name,
+            "check": d.check,
+            "reason": d.reason,
+            "fix": d.fix,
+            "kind": examination.kind,
+        }
+        for d in examination.defects
     ]
 
 
-def _tell(found: Examination, answer: Callable[[str], object] | None) -> None:
+def _tell(examination: Examination, answer: Callable[[str], object] | None) -> None:
     """Defects and their number as the answer; what was and was not checked as a remark."""
     if answer is not None:
-        for defect in found.defects:
-            answer(f"{found.name}: {defect}")
-        answer(f"{found.name}: {_count(len(found.defects))}")
-    echo_err(f"{found.kind} {found.name}: checked: {', '.join(found.checked) or 'nothing'}")
-    echo_err(f"{found.kind} {found.name}: not checked: {'; '.join(map(str, found.unchecked))}")
+        for defect in examination.defects:
+            answer(f"{examination.name}: {defect}")
+        answer(f"{examination.name}: {_count(len(examination.defects))}")
+    echo_err(f"{examination.kind} {examination.name}: checked: {', '.join(examination.checked) or 'nothing'}")
+    echo_err(f"{examination.kind} {examination.name}: not checked: {'; '.join(map(str, examination.unchecked))}")
 
 
 def _count(n: int) -> str:
@@ -96,19 +102,19 @@ def _find(target: str) -> list[Candidate]:
         return _of_plugin(registry, target, path, error)
 
 
-def _offers(registry: PluginRegistry) -> list[Catalogue[Any]]:
+def _catalogues(registry: PluginRegistry) -> list[Catalogue[Any]]:
     return [registry.objectives, registry.datasets, registry.architectures, registry.metrics]
 
 
 def _by_name(registry: PluginRegistry, name: str) -> Candidate:
     """The first of its kind that answers to a name. Raises UnknownNameError with all names that do."""
-    for offers in _offers(registry):
+    for catalogue in _catalogues(registry):
         try:
-            return Candidate(offers.kind, offers.find(name, "plugin check"))
+            return Candidate(catalogue.kind, catalogue.find(name, "plugin check"))
         except UnknownNameError as error:
-            if error.known and offers.elsewhere.get(name.lower()):
+            if error.known and catalogue.elsewhere.get(name.lower()):
                 raise
-    known = [name for offers in _offers(registry) for name in offers.names()]
+    known = [name for catalogue in _catalogues(registry) for name in catalogue.names()]
     raise UnknownNameError(" or ".join(KINDS), name, known, "plugin check")
 
 
@@ -139,21 +145,21 @@ def _of_plugin(registry: PluginRegistry, target: str, path: Path, unknown: Unkno
 
 
 def _offered(registry: PluginRegistry, distribution: str | None, target: str) -> list[Candidate]:
-    """All that a distribution offers; all that there is, where none is named."""
-    found = [
-        Candidate(offers.kind, cls)
-        for offers in (*_offers(registry), registry.executors)
-        for dist, cls in offers.offered
+    """Candidates of one distribution; of all, where none is named."""
+    candidates = [
+        Candidate(catalogue.kind, cls)
+        for catalogue in (*_catalogues(registry), registry.executors)
+        for dist, cls in catalogue.offered
         if distribution in (None, dist)
     ]
-    found += [
+    candidates += [
         Candidate("tracker", tracker.function)
         for tracker in registry.manager.hook.ganbench_trial_finished.get_hookimpls()
         if distribution in (None, tracker.plugin_name.partition(":")[0])
     ]
-    if not found:
+    if not candidates:
         raise PluginError(f"{target} offers nothing that could be checked")
-    return found
+    return candidates
 
 
 def _draw(classes: Sequence[type[Objective]], path: Path) -> None:
@@ -231,11 +237,11 @@ def _check_free(name: str, distribution: str, module: str) -> None:
 
     if Path(distribution).exists():
         raise UsageError(f"{Path(distribution).absolute()} is there already; take another name or remove it")
-    for offers in (registry := load_plugins()).objectives, registry.datasets, registry.architectures:
-        for cls in offers:
+    for catalogue in (registry := load_plugins()).objectives, registry.datasets, registry.architectures:
+        for cls in catalogue:
             if name in (cls.name, *cls.aliases):
                 raise UsageError(
-                    f"{offers.kind} {name!r} is there already, from {offers.origin(cls)}; take another name"
+                    f"{catalogue.kind} {name!r} is there already, from {catalogue.origin(cls)}; take another name"
                 )
     if importlib.util.find_spec(module) is not None:
         raise UsageError(f"a module {module} is installed already; take another name")

@@ -17,8 +17,8 @@ from ganbench.runner.executors.local import cores
 DEFAULT = Path("results")
 
 
-def report(results: Sequence[Path], out: Path | None, root: Path | None) -> None:
-    """Write the report of one or several studies and say where it is.
+def report(results: Sequence[Path], out: Path | None, root: str | None) -> None:
+    """Write the report of one or several studies and print its path.
 
     Raises:
         UsageError: a folder is no results folder, or the report's folder cannot be written to.
@@ -36,10 +36,10 @@ def report(results: Sequence[Path], out: Path | None, root: Path | None) -> None
 
 
 def _all_below(folder: Path) -> list[Path]:
-    found = sorted(path.parent for path in folder.glob("*/study.json"))
-    if not found:
+    studies = sorted(path.parent for path in folder.glob("*/study.json"))
+    if not studies:
         raise UsageError(f"there is no results folder below {folder}; name one, or make one with `ganbench run`")
-    return found
+    return studies
 
 
 def _place(folders: Sequence[Path]) -> Path:

@@ -23,30 +23,30 @@ from ganbench.interfaces.executor import Executor, RunContext
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import load_plugins
 from ganbench.store.folder import StudyFolder
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.provenance import source_hashes
 from ganbench.study.study import choose
 
 PROFILES = ("quick", "full")
 
 
-def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], request: Request) -> bool:
+def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], config: StudyConfig) -> bool:
     """Run, judge, store and print. Returns whether every experiment could be run.
 
     Args:
         profile: its name.
         names: of claims; none are all.
         seeds: instead of each rule's own number of them.
-        request: results folder and executor, as ``ganbench run`` takes them.
+        config: results folder, device and executor.
     """
     if profile not in PROFILES:
         raise UnknownNameError("profile", profile, PROFILES, "--profile")
     claims, chosen = find_claims(names), Profile(profile, seeds)
-    folder = Path(request.out) if request.out else run.default_folder(chosen)
+    folder = Path(config.out) if config.out else run.default_folder(chosen)
     registry = load_plugins()
-    executor = choose(request, registry)
+    executor = choose(config, registry)
     executor.check()
-    _require_cpu(executor, request)
+    _require_cpu(executor, config)
     store = StudyFolder(folder)
     store.check()
     store.open()
@@ -62,7 +62,7 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], reques
         echo_err(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
     hashes = source_hashes(registry.plugins)
     context = RunContext(
-        str(folder), str(data_root()), "cpu", 1, command, trial_timeout=request.trial_timeout, source_hashes=hashes
+        str(folder), str(data_root()), "cpu", 1, command, trial_timeout=config.trial_timeout, source_hashes=hashes
     )
     errors = _measure(missing, executor, context) if missing else {}
     verdicts = run.judge(claims, chosen, folder, errors)
@@ -74,10 +74,10 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], reques
     return not errors
 
 
-def _require_cpu(executor: Executor, request: Request) -> None:
+def _require_cpu(executor: Executor, config: StudyConfig) -> None:
     """Raises UsageError for another device than the processor, on which the claims' numbers were fixed."""
-    if (executor.device(request.device) or "cpu") != "cpu" or request.device not in ("auto", "cpu"):
-        raise UsageError(f"--device {request.device}: experiments of claims run on the CPU; leave it out")
+    if (executor.device(config.device) or "cpu") != "cpu" or config.device not in ("auto", "cpu"):
+        raise UsageError(f"--device {config.device}: experiments of claims run on the CPU; leave it out")
 
 
 def _measure(missing: Sequence[run.Part], executor: Executor, context: RunContext) -> dict[str, str]:
@@ -93,15 +93,15 @@ def _measure(missing: Sequence[run.Part], executor: Executor, context: RunContex
             assert isinstance(event.shard, run.Part)
             for outcome in event.outcomes:
                 ended += 1
-                said = f"failed: {outcome.error}" if outcome.error else f"{time.monotonic() - since:.0f} s"
-                echo_err(f"{ended} of {len(missing)}: {event.shard.name}: {said}")
+                how = f"failed: {outcome.error}" if outcome.error else f"{time.monotonic() - since:.0f} s"
+                echo_err(f"{ended} of {len(missing)}: {event.shard.name}: {how}")
                 if outcome.error:
                     errors[event.shard.experiment] = f"{event.shard.part}: {outcome.error}"
     return errors
 
 
 def print_verdicts(verdicts: pd.DataFrame) -> None:
-    """One line a rule, grouped by claim, and what was said besides."""
+    """One line a rule, grouped by claim, and the notes below."""
     rows: list[tuple[str, ...]] = []
     for (number, claim), group in verdicts.groupby(["number", "claim"], sort=False):
         rows.append((str(number), str(claim), overall(list(group["verdict"])).upper(), "", "", "", ""))
@@ -109,7 +109,7 @@ def print_verdicts(verdicts: pd.DataFrame) -> None:
     print_table(("no", "claim", "verdict", "effect, 95 % interval", "wanted", "n", "Holm"), rows)
     for r in verdicts[verdicts["note"] != ""].itertuples():
         tell(f"{r.claim}, {r.rule}: {r.note}")
-    counts = verdicts.groupby("claim", sort=False)["verdict"].agg(lambda found: overall(list(found))).value_counts()
+    counts = verdicts.groupby("claim", sort=False)["verdict"].agg(lambda group: overall(list(group))).value_counts()
     tell(", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
 
 

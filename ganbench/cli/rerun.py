@@ -28,7 +28,7 @@ COLUMNS = ("table", "column", "values", "differing", "largest relative differenc
 
 
 def rerun(
-    folder: Path, probe: bool, root: Path | None, plugin: Sequence[Path] = (), settings: Sequence[str] = ()
+    folder: Path, probe: bool, root: str | None, plugin: Sequence[str] = (), settings: Sequence[str] = ()
 ) -> bool:
     """Train a stored trial again in a temporary folder and compare. Returns whether all is the same to the bit.
 
@@ -38,7 +38,7 @@ def rerun(
     files = read_plugin_files(plugin)
     registry = load_plugins(files=files)
     warn_of_broken(registry.plugins)
-    stored = describe(folder, read_places(read_settings(settings), registry.datasets))
+    stored = describe(folder, read_places(read_settings(settings, "--set"), registry.datasets))
     stored = replace(stored, spec=stored.spec if probe else replace(stored.spec, probe=None))
     below = data_root(root)
     population = check_same_sources(stored.spec, registry, below, stored.run.get("origins"))

@@ -29,7 +29,7 @@ from ganbench.store.checkpoint import delete_finished
 from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_study
 from ganbench.store.verify import delete_corrupt
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.provenance import loaded, origins, source, source_hashes
 from ganbench.study.study import Study, make_study
 
@@ -137,13 +137,13 @@ def notify(registry: PluginRegistry, store: StudyFolder, outcome: TrialResult, c
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-def run(request: Request, plan: bool) -> list[TrialResult]:
-    """Do what a request asks for, or only say what that is. Returns how each trial that was run has ended."""
-    files = read_plugin_files(request.plugin)
+def run(config: StudyConfig, plan: bool) -> list[TrialResult]:
+    """Train what a configuration asks for, or print the plan. Returns how each trial that was run has ended."""
+    files = read_plugin_files(config.plugin)
     registry = load_plugins(files=files)
     warn_of_broken(registry.plugins)
-    root = data_root(Path(request.data_root) if request.data_root else None)
-    study = make_study(request, registry, root)
+    root = data_root(config.data_root)
+    study = make_study(config, registry, root)
     for remark in study.remarks:
         echo_err(remark)
     if plan:
@@ -152,12 +152,12 @@ def run(request: Request, plan: bool) -> list[TrialResult]:
         _print_plan(study)
         return []
     study.executor.check()
-    if request.compile == "on" and request.executor == "local" and study.device == "cpu":
+    if config.compile == "on" and config.executor == "local" and study.device == "cpu":
         require_compiler()
     store = study.store()
     store.check()
     delete_corrupt(store, echo_err)
-    outcomes = _run_missing(study, request, registry, root, files)
+    outcomes = _run_missing(study, config, registry, root, files)
     _print_summary(study)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
@@ -170,18 +170,18 @@ def run(request: Request, plan: bool) -> list[TrialResult]:
 
 
 def _run_missing(
-    study: Study, request: Request, registry: PluginRegistry, root: Path, files: tuple[PluginFile, ...]
+    study: Study, config: StudyConfig, registry: PluginRegistry, root: Path, files: tuple[PluginFile, ...]
 ) -> list[TrialResult]:
     missing, store = study.missing(), study.store()
     done = len(study.trials()) - sum(len(cohort.seeds) for cohort in missing)
     if done:
         echo_err(f"{done} of {len(study.trials())} trials are already there")
-    context = replace(_context(study, request, registry, root), plugins=files)
+    context = replace(_context(study, config, registry, root), plugins=files)
     if missing or not store.is_begun():
         trials = [trial.id for trial in study.trials()]
         store.open()
         with store.lock("study", echo_err):
-            store.begin({**asdict(request), "command": context.command, "trials": trials})
+            store.begin({**asdict(config), "command": context.command, "trials": trials})
     outcomes: list[TrialResult] = []
     running = guarded(study.executor, "running with")
     with running, progress_bars(missing) as advance, closing(study.executor.run(missing, context)) as events:
@@ -197,7 +197,7 @@ def _run_missing(
     return outcomes
 
 
-def _context(study: Study, request: Request, registry: PluginRegistry, root: Path) -> RunContext:
+def _context(study: Study, config: StudyConfig, registry: PluginRegistry, root: Path) -> RunContext:
     return RunContext(
         str(study.out),
         str(root),
@@ -207,7 +207,7 @@ def _context(study: Study, request: Request, registry: PluginRegistry, root: Pat
         provenance={"git": source(), "plugins": loaded(registry.plugins)},
         since=datetime.now(UTC).isoformat(),
         checkpoint_seconds=_checkpoint_seconds(),
-        trial_timeout=request.trial_timeout,
+        trial_timeout=config.trial_timeout,
         source_hashes=source_hashes(registry.plugins),
         origins=origins(registry, (part for cohort in study.cohorts for part in cohort.components())),
     )
@@ -270,8 +270,8 @@ def _state(state: str) -> str:
 def _print_summary(study: Study) -> None:
     trials = [trial.id for trial in study.trials()]
     results = read_study(study.out, trials=trials)  # others may be damaged
-    for where, rows in summarise(results, trials).items():
-        tell(where)
+    for group, rows in summarise(results, trials).items():
+        tell(group)
         print_table(COLUMNS, rows)
     for sentence in missing_reasons(last_evaluations(results, trials)):
         echo_err(sentence)

@@ -11,7 +11,7 @@ from ganbench.interfaces.paths import NOWHERE, cache_folder, expand_home
 VARIABLE = "GANBENCH_DATA"
 
 
-def data_root(option: Path | None = None) -> Path:
+def data_root(option: str | Path | None = None) -> Path:
     """The data folder: ``--data-root``, else the environment variable GANBENCH_DATA, else the user's cache folder.
 
     It is laid out as torchvision has it: MNIST lies in ``<root>/MNIST/raw``. It need not exist.

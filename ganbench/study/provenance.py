@@ -31,8 +31,8 @@ def versions() -> dict[str, str]:
     from ganbench.interfaces.hookspecs import PROJECT
 
     plugins = {e.dist.name for e in entry_points(group=PROJECT) if e.dist is not None}
-    found = {name: _version(name) for name in sorted({*RECORDED, *plugins})}
-    return {"python": platform.python_version(), **found}
+    installed = {name: _version(name) for name in sorted({*RECORDED, *plugins})}
+    return {"python": platform.python_version(), **installed}
 
 
 def _version(name: str) -> str:
@@ -65,10 +65,10 @@ def check_source_hashes(expected: Mapping[str, str]) -> None:
 @functools.cache  # of the files as they were when this process imported them
 def source_hash(name: str) -> str:
     """A hash of the names and contents of a distribution's Python files; the same wherever they are installed."""
-    found = hashlib.blake2b(digest_size=8)
+    digest = hashlib.blake2b(digest_size=8)
     for place, file in sorted(dict(_source_files(name)).items()):
-        found.update(place.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
-    return found.hexdigest()
+        digest.update(place.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _source_files(name: str) -> Iterator[tuple[str, Path]]:
@@ -118,23 +118,23 @@ def _ask_git(folder: Path, *question: str) -> str | None:
 
 def loaded(plugins: Iterable[Plugin]) -> list[dict[str, str]]:
     """Every plugin with its distribution, its version and how it fared; a file with its path."""
-    wanted = ("name", "distribution", "version", "state", "file")
-    return [{name: asdict(plugin)[name] for name in wanted if name != "file" or plugin.file} for plugin in plugins]
+    columns = ("name", "distribution", "version", "state", "file")
+    return [{name: asdict(plugin)[name] for name in columns if name != "file" or plugin.file} for plugin in plugins]
 
 
 def origins(registry: PluginRegistry, components: Iterable[Component]) -> dict[str, dict[str, str]]:
     """Where components come from, by kind and name: distribution, version and, of a plugin in a file, its path."""
     kinds = {"dataset": registry.datasets, "architecture": registry.architectures, "objective": registry.objectives}
     plugins = {plugin.distribution: plugin for plugin in registry.plugins}
-    found = {}
+    records = {}
     for component in components:
-        offers: Catalogue[Any] = kinds[component.kind]
-        plugin = plugins[offers.origin(offers.find(component.name))]
+        catalogue: Catalogue[Any] = kinds[component.kind]
+        plugin = plugins[catalogue.origin(catalogue.find(component.name))]
         file = {"file": plugin.file} if plugin.file else {}
-        found[f"{component.kind} {component.name}"] = {
+        records[f"{component.kind} {component.name}"] = {
             "distribution": plugin.distribution, "version": plugin.version, **file
         }  # fmt: skip
-    return found
+    return records
 
 
 def machine() -> dict[str, Any]:

@@ -21,50 +21,52 @@ from ganbench.spec import CohortSpec, Component, ProbeProtocol, Protocol, Trial,
 from ganbench.store.files import parse, read_bytes
 from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition
-from ganbench.study.config import LARGEST_INTEGER, OPTIONS, Request
+from ganbench.study.config import LARGEST_INTEGER, OPTIONS, StudyConfig
 
 # -- choice of the executor --------------------------------------------------------------------------------------------
 
 FILLED = ("jobs", "address", "gpus_per_cohort", "cpus_per_cohort")  # by the options of these names
 
 
-def choose(request: Request, registry: PluginRegistry) -> Executor:
+def choose(config: StudyConfig, registry: PluginRegistry) -> Executor:
     """The executor with its settings.
 
     Raises:
         UsageError: there is none of this name, or it has no use for an option that was given.
     """
-    cls = registry.executors.find(request.executor, "--executor")
-    values = {name: getattr(request, name) for name in FILLED if getattr(request, name) != getattr(Request, name)}
+    cls = registry.executors.find(config.executor, "--executor")
+    values = {name: getattr(config, name) for name in FILLED if getattr(config, name) != getattr(StudyConfig, name)}
     known = {field.name for field in fields(cls)}
     for name in values:
         if name not in known:
-            raise UsageError(f"--{OPTIONS[name]} means nothing to the executor {cls.name!r}; {_who(registry, name)}")
-    executor: Executor = build(cls, {**values, **_settings(cls, request.settings)}, "--set")
+            raise UsageError(
+                f"--{OPTIONS[name].name} means nothing to the executor {cls.name!r}; {_executors_with(registry, name)}"
+            )
+    executor: Executor = build(cls, {**values, **_settings(cls, config.settings)}, "--set")
     return executor
 
 
-def _who(registry: PluginRegistry, name: str) -> str:
+def _executors_with(registry: PluginRegistry, name: str) -> str:
     able = [c.name for c in registry.executors if name in {field.name for field in fields(c)}]
     return f"leave it out, or choose --executor {' or '.join(able)}" if able else "leave it out"
 
 
 def _settings(cls: type[Executor], settings: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
-    """What ``--set`` says about the executor."""
-    found = {}
+    """The executor's own settings among those of ``--set``."""
+    chosen = {}
     for key, values in settings.items():
         head, _, name = key.partition(".")
-        if not is_meant(cls, head):
+        if not names_executor(cls, head):
             continue
         if name in FILLED:
-            raise UsageError(f"--set {key}: say --{OPTIONS[name]} instead")
+            raise UsageError(f"--set {key}: say --{OPTIONS[name].name} instead")
         if len(values) > 1:
             raise UsageError(f"--set {key} gives {len(values)} values; an executor takes one")
-        found[name] = values[0]
-    return found
+        chosen[name] = values[0]
+    return chosen
 
 
-def is_meant(cls: type[Executor], head: str) -> bool:
+def names_executor(cls: type[Executor], head: str) -> bool:
     """Whether the name in front of a setting is the executor's."""
     return head in (cls.name, *cls.aliases)
 
@@ -76,14 +78,14 @@ SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "metal": "mps", "ap
 
 @dataclass(frozen=True)
 class Study:
-    """A request made definite.
+    """A configuration with every name, setting and default resolved.
 
     Attributes:
-        cohorts: all that was asked for, done or not.
+        cohorts: all that the configuration asks for, done or not.
         out: the results folder.
         device: where cohorts run.
-        executor: which engine runs them.
-        remarks: what a user should know of the data, one sentence each.
+        executor: what runs them.
+        remarks: notices for the user, one sentence each.
     """
 
     cohorts: tuple[CohortSpec, ...]
@@ -102,127 +104,129 @@ class Study:
 
     def missing(self) -> list[CohortSpec]:
         """The cohorts with the seeds that have no result yet; failed and damaged trials count as missing."""
-        found = []
+        cohorts = []
         for cohort in self.cohorts:
             states = {trial.seed: self.state(cohort, trial) for trial in cohort.trials()}
             for train, open_states in ((True, ("missing", "failed", "damaged")), (False, ("unprobed",))):
                 seeds = [seed for seed, state in states.items() if state in open_states]
                 if seeds:
-                    found.append(replace(cohort.with_seeds(seeds), train=train))
-        return found
+                    cohorts.append(replace(cohort.with_seeds(seeds), train=train))
+        return cohorts
 
     def state(self, cohort: CohortSpec, trial: Trial) -> str:
-        """How a trial stands, in the words of ``integrity.condition``; every file is compared with its checksum."""
+        """A trial's state, as ``verify.condition`` names it; every file is compared with its checksum."""
         return condition(self.store(), trial, cohort.probe)
 
 
-def make_study(request: Request, registry: PluginRegistry, data_root: Path) -> Study:
+def make_study(config: StudyConfig, registry: PluginRegistry, data_root: Path) -> Study:
     """Resolve every name, check every combination, and list the cohorts.
 
     Raises:
         UsageError: a name, a setting or a combination that does not work; nothing has been written.
         DataError: a dataset that is not there.
     """
-    executor = choose(request, registry)
-    swept = _by_component(request, registry)
+    executor = choose(config, registry)
+    swept = _by_component(config, registry)
     protocol = Protocol(
-        steps=request.steps,
-        batch_size=request.batch_size,
-        evaluate_every=request.evaluate_every or max(1, request.steps // 10),
-        n_samples=request.n_samples,
-        precision=request.precision,
-        compiled=request.compile == "on",
+        steps=config.steps,
+        batch_size=config.batch_size,
+        evaluate_every=config.evaluate_every or max(1, config.steps // 10),
+        n_samples=config.n_samples,
+        precision=config.precision,
+        compiled=config.compile == "on",
     )
-    objectives = _variants(registry.objectives, request.objectives, swept, "--objectives")
+    objectives = _variants(registry.objectives, config.objectives, swept, "--objectives")
     for component, objective in objectives:
-        _check_clock(request, component, objective.n_critic)
+        _check_clock(config, component, objective.n_critic)
     cohorts: list[CohortSpec] = []
     remarks: list[str] = []
-    if request.compile == "auto":
+    if config.compile == "auto":
         remarks.append("--compile auto is off: compilation is part of a trial's settings; say on to compile")
-    for component, dataset in _variants(registry.datasets, request.datasets, swept, "--datasets"):
+    for component, dataset in _variants(registry.datasets, config.datasets, swept, "--datasets"):
         population = load_population(dataset, data_root)
         remarks += population.remarks
-        data, probe = replace(component, code=population.fingerprint), _probe(request, population)
+        data, probe = replace(component, code=population.fingerprint), _probe(config, population)
         twin = next((c.dataset for c in cohorts if c.dataset.settings() == data.settings()), None)
         if twin is not None:
             raise UsageError(f"--set: {twin.label} and {data.label} hold the same data; name one of them")
-        for architecture in _architectures(request, registry, swept, dataset, population):
-            cohorts += [CohortSpec(data, architecture, o, protocol, request.seeds, probe) for o, _ in objectives]
-    device = executor.device(request.device) or resolve_device(request.device)
-    if request.precision == "tf32" and not device.startswith("cuda"):
+        for architecture in _architectures(config, registry, swept, dataset, population):
+            cohorts += [CohortSpec(data, architecture, o, protocol, config.seeds, probe) for o, _ in objectives]
+    device = executor.device(config.device) or resolve_device(config.device)
+    if config.precision == "tf32" and not device.startswith("cuda"):
         raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
-    out = Path(request.out) if request.out else _default_out(cohorts)
+    out = Path(config.out) if config.out else _default_out(cohorts)
     return Study(tuple(as_stored(cohorts, out)), out, device, executor, tuple(remarks))
 
 
-def _check_clock(request: Request, objective: Component, n_critic: int) -> None:
+def _check_clock(config: StudyConfig, objective: Component, n_critic: int) -> None:
     """Raises UsageError where the last sample's number is above what a column of whole numbers holds."""
-    if request.steps * request.batch_size * n_critic > LARGEST_INTEGER:
+    if config.steps * config.batch_size * n_critic > LARGEST_INTEGER:
         raise UsageError(
-            f"{objective.label}: {request.steps} steps of {n_critic} critic updates on {request.batch_size} samples "
+            f"{objective.label}: {config.steps} steps of {n_critic} critic updates on {config.batch_size} samples "
             f"are more than {LARGEST_INTEGER} samples; ask for fewer"
         )
 
 
-def _probe(request: Request, population: Population) -> ProbeProtocol | None:
+def _probe(config: StudyConfig, population: Population) -> ProbeProtocol | None:
     """The probe that is asked for, if any. Raises DataError where the data have nothing to hold out for it."""
-    if not request.probe:
+    if not config.probe:
         return None
     population.hold_out(1)
-    return ProbeProtocol(_ages(request.steps), max(1, request.steps // 4), cut=not population.reference_is_apart)
+    return ProbeProtocol(_frozen_steps(config.steps), max(1, config.steps // 4), cut=not population.reference_is_apart)
 
 
-def _ages(steps: int) -> tuple[int, ...]:
+def _frozen_steps(steps: int) -> tuple[int, ...]:
     """Generators that are frozen after a few steps, some, and many: 25, 250 and 1,000 of 2,000."""
     return tuple(sorted({max(1, steps // 80), max(1, steps // 8), max(1, steps // 2)}))
 
 
 def _architectures(
-    request: Request, registry: PluginRegistry, swept: Mapping[str, Any], dataset: Dataset, population: Population
+    config: StudyConfig, registry: PluginRegistry, swept: Mapping[str, Any], dataset: Dataset, population: Population
 ) -> list[Component]:
-    names = request.architectures or (dataset.architecture,)
-    found = _variants(registry.architectures, names, swept, "--architectures")
-    for _, architecture in found:
+    names = config.architectures or (dataset.architecture,)
+    built = _variants(registry.architectures, names, swept, "--architectures")
+    for _, architecture in built:
         with guarded(architecture, "checking"):
             architecture.check(population.sample_shape)
-    return [component for component, _ in found]
+    return [component for component, _ in built]
 
 
 def _variants(
-    offers: Catalogue[Any], names: tuple[str, ...], swept: Mapping[str, Any], where: str
+    catalogue: Catalogue[Any], names: tuple[str, ...], swept: Mapping[str, Any], option: str
 ) -> list[tuple[Component, Any]]:
-    found = [
-        pair for name in names for pair in variants(offers, name, swept.get(offers.find(name, where).name, {}), where)
+    pairs = [
+        pair
+        for name in names
+        for pair in variants(catalogue, name, swept.get(catalogue.find(name, option).name, {}), option)
     ]
-    labels = [component.label for component, _ in found]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
-        raise UsageError(f"{where} names {twice[0]!r} twice (an alias is the same thing)")
-    return found
+    labels = [component.label for component, _ in pairs]
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    if repeated:
+        raise UsageError(f"{option} names {repeated[0]!r} repeated (an alias is the same thing)")
+    return pairs
 
 
-def _by_component(request: Request, registry: PluginRegistry) -> dict[str, dict[str, Any]]:
-    """The swept settings, sorted by the component they belong to, which must be part of the request."""
-    asked = {registry.objectives.find(n, "--objectives").name for n in request.objectives}
-    datasets = [registry.datasets.find(n, "--datasets") for n in request.datasets]
-    names = request.architectures or tuple(d.architecture for d in datasets)
+def _by_component(config: StudyConfig, registry: PluginRegistry) -> dict[str, dict[str, Any]]:
+    """The swept settings, sorted by the component they belong to, which must be part of the study."""
+    asked = {registry.objectives.find(n, "--objectives").name for n in config.objectives}
+    datasets = [registry.datasets.find(n, "--datasets") for n in config.datasets]
+    names = config.architectures or tuple(d.architecture for d in datasets)
     asked |= {d.name for d in datasets} | {registry.architectures.find(n, "--architectures").name for n in names}
-    found: dict[str, dict[str, Any]] = {}
-    for key, values in request.settings.items():
+    by_name: dict[str, dict[str, Any]] = {}
+    for key, values in config.settings.items():
         head, _, setting = key.partition(".")
-        if is_meant(registry.executors.find(request.executor), head):
+        if names_executor(registry.executors.find(config.executor), head):
             continue  # it is the executor's own
         name = _canonical_name(registry, head)
         if name not in asked:
             raise UnknownNameError("objective, dataset or architecture of this run", head, asked, f"--set {key}")
-        found.setdefault(name, {})[setting] = values
-    return found
+        by_name.setdefault(name, {})[setting] = values
+    return by_name
 
 
 def _canonical_name(registry: PluginRegistry, name: str) -> str:
-    for offers in (registry.objectives, registry.datasets, registry.architectures):
-        for cls in offers:
+    for catalogue in (registry.objectives, registry.datasets, registry.architectures):
+        for cls in catalogue:
             if name in (cls.name, *cls.aliases):
                 return str(cls.name)
     return name
@@ -252,21 +256,21 @@ def as_stored(cohorts: Sequence[CohortSpec], out: Path) -> list[CohortSpec]:
     if not any(cohort.dataset.place for cohort in cohorts):
         return list(cohorts)
     known = _stored_datasets(out)
-    found = []
+    stored = []
     for cohort in cohorts:
         same = [replace(cohort, dataset=d) for parts in known if (d := _same_data(cohort.dataset, *parts)) is not None]
-        found.append(max(same, key=lambda c: _finished([c], out), default=cohort))
-    return found
+        stored.append(max(same, key=lambda c: _finished([c], out), default=cohort))
+    return stored
 
 
 def _stored_datasets(out: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Label and settings of every dataset in a results folder, the most frequent first."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for path in sorted(out.glob("trials/*/trial.json")):
         with suppress(DamageError, KeyError, TypeError):  # which is said where the trial itself is looked at
             described = parse(path, read_bytes(path) or b"{}")
-            found[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
-    return [(label, settings) for label, settings in (json.loads(text) for text, _ in found.most_common())]
+            counts[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
+    return [(label, settings) for label, settings in (json.loads(text) for text, _ in counts.most_common())]
 
 
 def _same_data(asked: Component, label: str, stored: Mapping[str, Any]) -> Component | None:
@@ -289,8 +293,8 @@ def resolve_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and re.fullmatch("[0-9]{1,4}", index))):
-        meant = SYNONYMS.get(kind.lower())
-        hint = f"did you mean {meant + (f':{index}' if index and meant == 'cuda' else '')!r}?" if meant else ""
+        synonym = SYNONYMS.get(kind.lower())
+        hint = f"did you mean {synonym + (f':{index}' if index and synonym == 'cuda' else '')!r}?" if synonym else ""
         raise UnknownNameError("device", name, ["auto", "cpu", "cuda", "cuda:0", "mps"], "--device", hint)
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise UsageError(

@@ -17,7 +17,7 @@ from ganbench.engine.memory import evenly, largest
 from ganbench.interfaces.executor import Callbacks, Cancelled, RunContext
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.cohort_run import run_cohort
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
 LONG = {"steps": 3, "batch_size": 1024, "evaluate_every": 3, "n_samples": 60, "device": "cpu", "probe": False}
@@ -25,7 +25,7 @@ SHORT = {**LONG, "batch_size": 8}
 
 
 def study_of(out, seeds, **changes):
-    request = Request(objectives=("gan",), datasets=("ring",), seeds=tuple(range(seeds)), out=str(out), **changes)
+    request = StudyConfig(objectives=("gan",), datasets=("ring",), seeds=tuple(range(seeds)), out=str(out), **changes)
     study = make_study(request, load_plugins(), Path("nowhere"))
     study.store().begin({"command": "test"})
     return study, RunContext(str(out), "nowhere", "cpu", threads=1)

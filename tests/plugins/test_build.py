@@ -12,7 +12,7 @@ from ganbench.networks import ARCHITECTURES
 from ganbench.plugins.build import source_hash
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.rerun import check_same_sources
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
 FIRST = "ddd9c40767f9"  # stands in the address of every stored trial
@@ -71,12 +71,12 @@ def test_a_plugins_source_counts_whatever_its_module_is_called(module, monkeypat
 
 def test_a_trial_of_another_version_is_not_repeated(monkeypatch, tmp_path):
     registry = load_plugins()
-    study = make_study(Request(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2), registry, tmp_path)
+    study = make_study(StudyConfig(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2), registry, tmp_path)
     check_same_sources(study.cohorts[0], registry, tmp_path)
     monkeypatch.setattr(Mlp, "code_version", 2)
     with pytest.raises(UsageError, match="architecture 'mlp' has another source"):
         check_same_sources(study.cohorts[0], registry, tmp_path)
-    other = make_study(Request(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2), registry, tmp_path)
+    other = make_study(StudyConfig(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2), registry, tmp_path)
     assert other.trials()[0].id != study.trials()[0].id
 
 

@@ -26,7 +26,7 @@ from ganbench.plugins.isolation import STATES, guarded, isolated, preserved, set
 from ganbench.plugins.loading import PluginFile, read_plugin_files
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner import cohort_run
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.provenance import machine
 from ganbench.study.study import make_study
 
@@ -331,7 +331,7 @@ def test_what_was_set_before_decides_nothing_about_tf32(before, precision):
 def test_a_cohorts_own_settings_end_with_it(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(cohort_run, "_execute", lambda *_: [torch.get_num_threads(), torch.get_num_threads()])
-    request = Request(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2)
+    request = StudyConfig(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2)
     spec = make_study(request, load_plugins(), Path("data")).cohorts[0]
     found = cohort_run.run_cohort(spec, RunContext("out", "data", "cpu", threads=before + 3), lambda step: None)
     assert found == [before + 3] * 2
@@ -347,7 +347,7 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
     files = read_plugin_files([write(tmp_path, hostile("in_loss", code))])
     said = []
     for out, names in (("after", ("hostile", "gan")), ("alone", ("gan",))):
-        request = Request(
+        request = StudyConfig(
             objectives=names, datasets=("ring",), seeds=(0, 1), steps=4, batch_size=8, n_samples=20, probe=False,
             out=str(tmp_path / out),
         )  # fmt: skip

@@ -26,7 +26,7 @@ from ganbench.runner.floors import find_floor
 from ganbench.runner.reevaluate import finished, reevaluate
 from ganbench.store.files import write_record
 from ganbench.store.folder import StudyFolder
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig, make_config
 from ganbench.study.study import make_study
 
 REGISTRY = load_plugins()
@@ -36,7 +36,7 @@ SMALL = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "n_samples": 150, "de
 
 def train(out, **changes):
     """A small study, trained in this process."""
-    request = Request(**{**SMALL, "objectives": ("gan",), "seeds": (0, 3), "out": str(out), **changes})
+    request = StudyConfig(**{**SMALL, "objectives": ("gan",), "seeds": (0, 3), "out": str(out), **changes})
     study = make_study(request, REGISTRY, NOWHERE)
     study.store().begin({"command": "test"})
     for spec in study.cohorts:
@@ -254,8 +254,8 @@ def test_moved_pictures_are_named_by_set_and_nothing_is_trained_again(tmp_path, 
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-def call(store, metrics, n_samples=0, root=None, weights=None):
-    evaluate(store.path, metrics, n_samples, root, weights)
+def call(store, metrics, weights=None, **given):
+    evaluate(store.path, metrics, make_config(None, given), weights)
 
 
 def test_the_command_prints_medians_beside_the_floor_of_their_protocol(store, capsys):

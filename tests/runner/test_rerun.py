@@ -20,7 +20,7 @@ from ganbench.spec import ProbeProtocol
 from ganbench.store.files import json_bytes, read_record, replace_files, write_record
 from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
 REGISTRY = load_plugins()
@@ -28,7 +28,7 @@ SMALL = {"steps": 8, "batch_size": 8, "evaluate_every": 4, "n_samples": 60, "dev
 
 
 def trained(out, **changes):
-    request = Request(**{**SMALL, "objectives": ("wgan",), "datasets": ("ring",), "seeds": (0, 3), **changes})
+    request = StudyConfig(**{**SMALL, "objectives": ("wgan",), "datasets": ("ring",), "seeds": (0, 3), **changes})
     study = make_study(replace(request, out=str(out)), REGISTRY, Path("nowhere"))
     study.store().begin({"command": "test"})
     (cohort,) = study.cohorts
@@ -56,7 +56,7 @@ def test_a_probe_that_was_read_on_training_samples_is_outdated_and_made_again(tw
     digits, ring = (REGISTRY.datasets.find(name)().load(Path("nowhere")) for name in ("digits", "ring"))
     old = ProbeProtocol.of({"generator_steps": [1, 4], "critic_steps": 2})
     assert (is_outdated(old, digits), is_outdated(old, ring), is_outdated(None, digits)) == (True, False, False)
-    request = Request(datasets=("digits", "ring"), seeds=(0,), objectives=("gan",), **SMALL)
+    request = StudyConfig(datasets=("digits", "ring"), seeds=(0,), objectives=("gan",), **SMALL)
     cohorts = make_study(request, REGISTRY, Path("nowhere")).cohorts
     assert [is_outdated(c.probe, d) for c, d in zip(cohorts, (digits, ring), strict=True)] == [False, False]
     assert [ProbeProtocol.of(c.probe.settings()) == c.probe for c in cohorts] == [True, True]

@@ -27,7 +27,7 @@ from ganbench.runner.cohort_run import run_cohort
 from ganbench.store.checkpoint import RECORD, Checkpoint, Checkpoints, check_checkpoint
 from ganbench.store.files import write_bytes
 from ganbench.store.folder import StudyFolder
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
 SEEDS = (0, 1, 2)
@@ -199,7 +199,7 @@ SMALL = {"steps": 150, "batch_size": 8, "evaluate_every": 50, "n_samples": 60, "
 
 
 def cohort_of(out, **changes):
-    request = Request(**{**SMALL, "objectives": ("wgan",), "datasets": ("ring",), "seeds": SEEDS, **changes})
+    request = StudyConfig(**{**SMALL, "objectives": ("wgan",), "datasets": ("ring",), "seeds": SEEDS, **changes})
     study = make_study(replace(request, out=str(out)), REGISTRY, Path("nowhere"))
     study.store().begin({"command": "test"})
     return study.cohorts[0], RunContext(str(out), "nowhere", "cpu", threads=1, checkpoint_seconds=0.0)

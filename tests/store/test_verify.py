@@ -22,7 +22,7 @@ from ganbench.spec import ProbeProtocol
 from ganbench.store.files import json_bytes, read_record, replace_files, seal, write_bytes, write_record
 from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition, delete_corrupt, inspect
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
 FILES = ("trial.json", "run.json", "steps.parquet", "evaluations.parquet", "generator.safetensors")
@@ -396,8 +396,8 @@ SMALL = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "n_samples": 60, "dev
 
 @pytest.mark.slow
 def test_a_run_trains_again_exactly_what_is_damaged(tmp_path):
-    request = Request(**SMALL, objectives=("gan", "wgan"), datasets=("ring",), seeds=(0, 1), out=str(tmp_path / "s"))
-    made = make_study(request, REGISTRY, Path("nowhere"))
+    config = StudyConfig(**SMALL, objectives=("gan", "wgan"), datasets=("ring",), seeds=(0, 1), out=str(tmp_path / "s"))
+    made = make_study(config, REGISTRY, Path("nowhere"))
     store, where = made.store(), RunContext(str(tmp_path / "s"), "nowhere", "cpu", threads=1)
     store.begin({"command": "test"})
     for cohort in made.missing():

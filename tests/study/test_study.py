@@ -10,7 +10,7 @@ from ganbench.datasets import Dataset
 from ganbench.errors import DataError, GanbenchError, UsageError
 from ganbench.plugins.build import placed, read_places
 from ganbench.plugins.registry import load_plugins
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study, resolve_device
 
 
@@ -20,7 +20,7 @@ def registry():
 
 
 def study(registry, tmp_path, **changes):
-    return make_study(Request(**{"objectives": ("gan", "wgan"), "device": "cpu", **changes}), registry, tmp_path)
+    return make_study(StudyConfig(**{"objectives": ("gan", "wgan"), "device": "cpu", **changes}), registry, tmp_path)
 
 
 def test_the_default_is_digits_on_dcgan_with_five_seeds(registry, tmp_path):
@@ -112,7 +112,7 @@ def pictures(tmp_path, monkeypatch):
 def on_pictures(registry, path, **changes):
     settings = {"image-folder.path": (str(path),), "image-folder.size": (8,)}
     request = {"objectives": ("gan",), "datasets": ("image-folder",), "settings": settings, "seeds": (0, 1)}
-    return make_study(Request(**{**request, "device": "cpu", "steps": 2, "probe": False, **changes}), registry, "")
+    return make_study(StudyConfig(**{**request, "device": "cpu", "steps": 2, "probe": False, **changes}), registry, "")
 
 
 def store_all(study, out):

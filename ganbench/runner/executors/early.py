@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ganbench.runner.executors import forkserver
-from ganbench.study.config import Request
+from ganbench.study.config import StudyConfig
 
 
-def start_early(request: Request) -> None:
+def start_early(config: StudyConfig) -> None:
     """Let other processes import PyTorch already: this machine's server, or the workers of a Ray cluster."""
-    if request.executor == "local":
-        forkserver.start_early(request.device)
-    elif request.executor == "ray" and find_spec("ray") is not None:
+    if config.executor == "local":
+        forkserver.start_early(config.device)
+    elif config.executor == "ray" and find_spec("ray") is not None:
         from ganbench.runner.executors import ray_cluster
 
-        ray_cluster.start_early(request.address, request.cpus_per_cohort or 1, request.gpus_per_cohort, request.device)
+        ray_cluster.start_early(config.address, config.cpus_per_cohort or 1, config.gpus_per_cohort, config.device)
