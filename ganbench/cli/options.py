@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
-from ganbench.study.config import OPTIONS, StudyConfig, default_in_words
+from ganbench.study.config import OPTIONS, default_in_words
 
 Given = dict[str, Any]  # the options that a command line gives, by field of StudyConfig
 Command = Callable[..., None]
@@ -48,10 +48,9 @@ def study_options(*names: str, **descriptions: str) -> Callable[[Command], Comma
 
 def _parameter(name: str, description: str) -> inspect.Parameter:
     """A parameter as typer reads it; None means that its option was not given."""
-    option, field_type = OPTIONS[name], get_type_hints(StudyConfig)[name]
-    value_type: Any = field_type if field_type in (bool, int, float) else list[str] if option.repeatable else str
-    switch = f"--{option.name}/--no-{option.name}" if field_type is bool else f"--{option.name}"
-    default = default_in_words(name)
+    option, default = OPTIONS[name], default_in_words(name)
+    value_type: Any = option.type if option.type in (bool, int, float) else list[str] if option.repeatable else str
+    switch = f"--{option.name}/--no-{option.name}" if option.type is bool else f"--{option.name}"
     shown = typer.Option(
         switch,
         help=description or (f"{option.help.rstrip('.')} [default: {default}]." if default else option.help),

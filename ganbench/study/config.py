@@ -41,6 +41,7 @@ class Option:
         metavar: placeholder of the value in the help.
         complete: kind of names that a shell completes, such as ``objectives``.
         repeatable: whether a command line may give it several times.
+        type: the field's type, which ``OPTIONS`` fills in.
     """
 
     help: str
@@ -50,6 +51,7 @@ class Option:
     metavar: str | None = None
     complete: str = ""
     repeatable: bool = False
+    type: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,9 +338,11 @@ def _flatten(table: Mapping[str, Any], prefix: str, option: str) -> dict[str, tu
 
 
 def _declared() -> dict[str, Option]:
-    hints = get_type_hints(StudyConfig, include_extras=True)
-    options = {name: hint.__metadata__[0] for name, hint in hints.items()}
-    return {name: replace(o, name=o.name or name.replace("_", "-")) for name, o in options.items()}
+    options: dict[str, Option] = {}
+    for name, hint in get_type_hints(StudyConfig, include_extras=True).items():
+        (option,) = hint.__metadata__
+        options[name] = replace(option, name=option.name or name.replace("_", "-"), type=hint.__origin__)
+    return options
 
 
 OPTIONS = _declared()

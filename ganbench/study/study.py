@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ganbench.errors import DamageError, UnknownNameError, UsageError
+from ganbench.errors import DamageError, OptionError, UnknownNameError, UsageError
 from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.interfaces.executor import Executor
 from ganbench.plugins.build import build, load_population, variants
@@ -202,7 +202,8 @@ def _variants(
     labels = [component.label for component, _ in pairs]
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
-        raise UsageError(f"{option} names {repeated[0]!r} repeated (an alias is the same thing)")
+        wanted = "each name once (an alias is the same thing)"
+        raise OptionError(option, names, wanted, f"names {repeated[0]!r} twice")
     return pairs
 
 

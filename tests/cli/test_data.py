@@ -76,12 +76,6 @@ def test_offline_the_weights_of_inception_are_one_sentence_too(fetch, monkeypatc
     assert f"as {tmp_path / 'hub' / 'checkpoints'}" in err
 
 
-def test_an_unknown_name_gets_the_nearest(fetch):
-    code, _, err = fetch("mnits")
-    assert code == 2
-    assert "did you mean 'mnist'?" in err
-
-
 def test_a_folder_that_cannot_take_the_data_is_one_sentence(fetch, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = fetch("mnist", "--data-root", str(tmp_path / "file"))

@@ -209,9 +209,6 @@ def test_check_takes_an_objective_or_a_plugin_by_name(call, site):
 def test_check_draws_the_dirac_gan(call, tmp_path):
     assert call("plugin", "check", "wgan", "--plot", "dirac.png")[0] == 0
     assert (tmp_path / "dirac.png").read_bytes().startswith(b"\x89PNG")
-    code, _, err = call("plugin", "check", "wgan", "--plot", "dirac.txt")
-    assert code == 2
-    assert "--plot is dirac.txt" in err
     assert "cannot be written" in call("plugin", "check", "wgan", "--plot", "no/where.png")[2]
     assert "lecam carries state" in call("plugin", "check", "lecam", "--plot", "dirac.png")[2]
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import fields
 
 import pytest
@@ -139,8 +140,6 @@ WRITTEN = {"objectives": "gan", "datasets": "ring", "architectures": "mlp", "set
 
 @pytest.mark.parametrize("name", [f.name for f in fields(StudyConfig)])
 def test_every_field_is_an_option_a_key_of_study_files_and_has_its_own_type(tmp_path, name):
-    import json
-
     default = getattr(StudyConfig(), name)
     value = WRITTEN.get(name, "x" if default is None or isinstance(default, str) else 7)
     table = "{gan = {n_critic = 2}}" if name == "settings" else json.dumps(value)
