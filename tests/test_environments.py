@@ -15,7 +15,7 @@ from places import ROOTS
 from reported import OBJECTIVES, write_study
 
 import ganbench
-from ganbench.cli.listing import describe_all, recall, remember
+from ganbench.cli.listing import describe_all, read_cache, write_cache
 from ganbench.cli.terminal import UNREAD, printable
 from ganbench.interfaces.paths import cache_folder
 from ganbench.plugins.registry import load_plugins
@@ -400,8 +400,8 @@ def listed(tmp_path_factory):
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.delenv("GANBENCH_PLUGINS", raising=False)
         registry = load_plugins()
-        remember(registry, describe_all(registry))
-        if recall() is None:
+        write_cache(registry, describe_all(registry))
+        if read_cache() is None:
             pytest.skip("an installed plugin is broken, so that nothing is kept")
     return folder, registry.objectives.names()
 
@@ -442,17 +442,17 @@ def test_every_interpreter_lists_the_same_without_pytorch(listed, odd):
 
 def test_the_list_is_kept_until_a_plugin_changes(listed, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(listed[0]))
-    assert [row["name"] for row in recall()["objectives"]] == listed[1]
+    assert [row["name"] for row in read_cache()["objectives"]] == listed[1]
     (file,) = cache_folder().iterdir()
     kept = json.loads(file.read_text())
     for change in ({"key": [*kept["key"], "another"]}, {"files": {**kept["files"], ganbench.__file__: [0, 0]}}):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         cache_folder().mkdir(exist_ok=True)
         (cache_folder() / file.name).write_text(json.dumps({**kept, **change}))
-        assert recall() is None
+        assert read_cache() is None
     for text in ("", "[]", "{}", "null"):
         (cache_folder() / file.name).write_text(text)
-        assert recall() is None
+        assert read_cache() is None
 
 
 def test_completion_knows_names(listed):

@@ -1,4 +1,8 @@
-"""The command line. Declares the commands; each imports what does its work only when it is called."""
+"""The commands. Each imports what does its work only when it is called.
+
+Options of a study, with their defaults and help, are the fields of ``StudyConfig`` in ``study/config.py``;
+``study_options`` gives a command the ones that it names.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Rows = list[dict[str, Any]]
 
 
 def describe_plugins(plugins: Iterable[Plugin]) -> Rows:
-    """One row a plugin: where it comes from, what it implements, how it fared and why."""
+    """One row a plugin: where it comes from, what it implements, its state and the reason."""
     return [_plugin_row(plugin) for plugin in plugins]
 
 
@@ -72,11 +72,11 @@ def _row(catalogue: Catalogue[Any], cls: type[Any]) -> dict[str, Any]:
     }
 
 
-# -- kept in the user's cache ------------------------------------------------------------------------------------------
+# -- the user's cache --------------------------------------------------------------------------------------------------
 
 
-def recall() -> dict[str, Rows] | None:
-    """The rows of every kind as they were kept; None where there are none, or a plugin has changed since."""
+def read_cache() -> dict[str, Rows] | None:
+    """The cached rows of every kind; None where there are none, or a plugin has changed since."""
     try:
         kept = json.loads(_file().read_bytes())
         if kept["key"] == _key() and kept["files"] == _stamps(kept["files"]):
@@ -86,8 +86,8 @@ def recall() -> dict[str, Rows] | None:
     return None
 
 
-def remember(registry: PluginRegistry, rows: Mapping[str, Rows]) -> None:
-    """Keep the rows of every kind, unless a plugin is broken, which is to be said every time, or docstrings are off."""
+def write_cache(registry: PluginRegistry, rows: Mapping[str, Rows]) -> None:
+    """Cache the rows of every kind, unless a plugin is broken, which every call reports, or docstrings are off."""
     if sys.flags.optimize > 1 or any(plugin.error or plugin.file for plugin in registry.plugins):
         return
     kept = {"key": _key(), "files": _stamps(_sources()), "rows": rows}
@@ -172,7 +172,7 @@ def _names(rows: Rows) -> list[str]:
 
 def _rows(plugin: Sequence[str]) -> dict[str, Rows]:
     """By kind, from the cache or from the plugins themselves."""
-    kept = None if plugin else recall()
+    kept = None if plugin else read_cache()
     if kept is not None:
         return kept
     from ganbench.plugins.loading import read_plugin_files
@@ -181,5 +181,5 @@ def _rows(plugin: Sequence[str]) -> dict[str, Rows]:
     registry = load_plugins(files=read_plugin_files(plugin))
     warn_of_broken(registry.plugins)
     kinds = describe_all(registry)
-    remember(registry, kinds)
+    write_cache(registry, kinds)
     return kinds

@@ -27,14 +27,14 @@ KINDS = ("objective", "dataset", "architecture", "metric")
 
 
 class Candidate(NamedTuple):
-    """What is judged: a class of one of KINDS, a tracker's function, or an executor, which is not judged."""
+    """What is checked: a class of one of KINDS, a tracker's function, or an executor, for which there are no checks."""
 
     kind: str
     target: Any
 
 
 def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
-    """Judge all that a target offers; print its defects and what was not checked. Returns whether there are none.
+    """Check all that a target offers; print defects and what was not checked. Returns whether there are no defects.
 
     Raises:
         UsageError, PluginError: there is no such target, it cannot be loaded, or it offers nothing.
@@ -42,17 +42,17 @@ def check_plugin(target: str, plot: Path | None, as_json: bool) -> bool:
     candidates = _find(target)
     if plot is not None and plot.suffix not in FORMATS:
         raise UsageError(f"--plot is {plot}; wanted a file that ends with {', '.join(FORMATS)}")
-    examinations = [_judged(candidate) for candidate in candidates]
+    examinations = [_examine(candidate) for candidate in candidates]
     if as_json:
         print_rows([row for examination in examinations for row in _rows(examination)], as_json=True)
     for examination in examinations:
-        _tell(examination, tell if not as_json else None)
+        _print(examination, tell if not as_json else None)
     if plot is not None:
         _draw([c.target for c in candidates if c.kind == "objective"], plot)
     return not any(examination.defects for examination in examinations)
 
 
-def _judged(candidate: Candidate) -> Examination:
+def _examine(candidate: Candidate) -> Examination:
     kind, target = candidate
     if kind == "executor":
         return Examination(kind, target.name, (), (), (Unchecked("executor", "the kit has no checks of executors"),))
@@ -74,7 +74,7 @@ def _rows(examination: Examination) -> list[dict[str, str]]:
     ]
 
 
-def _tell(examination: Examination, answer: Callable[[str], object] | None) -> None:
+def _print(examination: Examination, answer: Callable[[str], object] | None) -> None:
     """Defects and their number as the answer; what was and was not checked as a remark."""
     if answer is not None:
         for defect in examination.defects:

@@ -25,7 +25,7 @@ from ganbench.plugins.registry import load_plugins
 from ganbench.store.folder import StudyFolder
 from ganbench.study.config import StudyConfig
 from ganbench.study.provenance import source_hashes
-from ganbench.study.study import choose
+from ganbench.study.study import choose_executor
 
 PROFILES = ("quick", "full")
 
@@ -44,7 +44,7 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], config
     claims, chosen = find_claims(names), Profile(profile, seeds)
     folder = Path(config.out) if config.out else run.default_folder(chosen)
     registry = load_plugins()
-    executor = choose(config, registry)
+    executor = choose_executor(config, registry)
     executor.check()
     _require_cpu(executor, config)
     store = StudyFolder(folder)

@@ -191,7 +191,7 @@ def _run_missing(
                 echo_err(event.remark)
             advance(event.shard, steps.since_last(event))
             for outcome in event.outcomes:
-                _tell(registry, study, outcome)
+                _notify(registry, study, outcome)
             outcomes.extend(event.outcomes)
     delete_finished(store)
     return outcomes
@@ -225,8 +225,8 @@ def _checkpoint_seconds() -> float:
     return seconds
 
 
-def _tell(registry: PluginRegistry, study: Study, outcome: TrialResult) -> None:
-    """Tell plugins of a trial that has a row; one that the disk had no room for has none."""
+def _notify(registry: PluginRegistry, study: Study, outcome: TrialResult) -> None:
+    """Call ``notify`` for a trial that has a row; one that the disk had no room for has none."""
     if study.store().run(outcome.trial) is not None:
         notify(registry, study.store(), outcome, echo_err)
 

@@ -25,10 +25,10 @@ from ganbench.study.config import LARGEST_INTEGER, OPTIONS, StudyConfig
 
 # -- choice of the executor --------------------------------------------------------------------------------------------
 
-FILLED = ("jobs", "address", "gpus_per_cohort", "cpus_per_cohort")  # by the options of these names
+FILLED = ("jobs", "address", "gpus_per_cohort", "cpus_per_cohort")  # fields of executors that options of a study set
 
 
-def choose(config: StudyConfig, registry: PluginRegistry) -> Executor:
+def choose_executor(config: StudyConfig, registry: PluginRegistry) -> Executor:
     """The executor with its settings.
 
     Raises:
@@ -125,7 +125,7 @@ def make_study(config: StudyConfig, registry: PluginRegistry, data_root: Path) -
         UsageError: a name, a setting or a combination that does not work; nothing has been written.
         DataError: a dataset that is not there.
     """
-    executor = choose(config, registry)
+    executor = choose_executor(config, registry)
     swept = _by_component(config, registry)
     protocol = Protocol(
         steps=config.steps,
@@ -209,18 +209,18 @@ def _variants(
 
 def _by_component(config: StudyConfig, registry: PluginRegistry) -> dict[str, dict[str, Any]]:
     """The swept settings, sorted by the component they belong to, which must be part of the study."""
-    asked = {registry.objectives.find(n, "--objectives").name for n in config.objectives}
+    in_study = {registry.objectives.find(n, "--objectives").name for n in config.objectives}
     datasets = [registry.datasets.find(n, "--datasets") for n in config.datasets]
     names = config.architectures or tuple(d.architecture for d in datasets)
-    asked |= {d.name for d in datasets} | {registry.architectures.find(n, "--architectures").name for n in names}
+    in_study |= {d.name for d in datasets} | {registry.architectures.find(n, "--architectures").name for n in names}
     by_name: dict[str, dict[str, Any]] = {}
     for key, values in config.settings.items():
         head, _, setting = key.partition(".")
         if names_executor(registry.executors.find(config.executor), head):
             continue  # it is the executor's own
         name = _canonical_name(registry, head)
-        if name not in asked:
-            raise UnknownNameError("objective, dataset or architecture of this run", head, asked, f"--set {key}")
+        if name not in in_study:
+            raise UnknownNameError("objective, dataset or architecture of this run", head, in_study, f"--set {key}")
         by_name.setdefault(name, {})[setting] = values
     return by_name
 
@@ -268,18 +268,18 @@ def _stored_datasets(out: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Label and settings of every dataset in a results folder, the most frequent first."""
     counts: Counter[str] = Counter()
     for path in sorted(out.glob("trials/*/trial.json")):
-        with suppress(DamageError, KeyError, TypeError):  # which is said where the trial itself is looked at
+        with suppress(DamageError, KeyError, TypeError):  # reported when the trial itself is read
             described = parse(path, read_bytes(path) or b"{}")
             counts[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
     return [(label, settings) for label, settings in (json.loads(text) for text, _ in counts.most_common())]
 
 
-def _same_data(asked: Component, label: str, stored: Mapping[str, Any]) -> Component | None:
-    """A dataset under a stored label and with stored fields, if it is the one that was asked for wherever it lies."""
-    fields = {name: value for name, value in stored["fields"].items() if name not in asked.place}
-    if canonical({**stored, "fields": fields}) != canonical(asked.settings()):
+def _same_data(dataset: Component, label: str, stored: Mapping[str, Any]) -> Component | None:
+    """A dataset under a stored label and with stored fields, if it holds the same data, wherever it lies."""
+    fields = {name: value for name, value in stored["fields"].items() if name not in dataset.place}
+    if canonical({**stored, "fields": fields}) != canonical(dataset.settings()):
         return None
-    return replace(asked, label=label, fields=stored["fields"])
+    return replace(dataset, label=label, fields=stored["fields"])
 
 
 def resolve_device(name: str) -> str:

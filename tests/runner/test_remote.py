@@ -35,7 +35,7 @@ from ganbench.store.folder import StudyFolder
 from ganbench.store.locks import acquire_trials
 from ganbench.store.verify import inspect
 from ganbench.study.config import StudyConfig, make_config
-from ganbench.study.study import choose
+from ganbench.study.study import choose_executor
 
 
 @pytest.fixture(autouse=True)
@@ -96,11 +96,11 @@ def test_the_same_words_are_keys_of_a_study_file(tmp_path):
         'executor = "slurm"\ngpus-per-cohort = 1\ncpus-per-cohort = 2\n[set.slurm]\npartition = "gpu"\nminutes = 90\n'
     )
     request = make_config(file, {"cpus_per_cohort": 4}, quick=False)
-    found = choose(request, REGISTRY)
+    found = choose_executor(request, REGISTRY)
     assert found == Slurm(gpus_per_cohort=1.0, cpus_per_cohort=4, partition="gpu", minutes=90)
     assert found.device("auto") == "cuda"
     assert Ray().device("auto") == "cpu"
-    assert choose(StudyConfig(), REGISTRY).device("auto") is None
+    assert choose_executor(StudyConfig(), REGISTRY).device("auto") is None
 
 
 def test_settings_of_the_executor_change_no_trial(tmp_path):
@@ -139,7 +139,7 @@ def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
     (event,) = study.executor.run(study.cohorts, context)
     assert [outcome.status for outcome in event.outcomes] == ["completed"] * 2
     with pytest.raises(UnknownNameError, match="'inlin'; did you mean 'inline'"):
-        choose(StudyConfig(executor="inlin"), registry)
+        choose_executor(StudyConfig(executor="inlin"), registry)
 
 
 def ganbench_entries():
