@@ -256,7 +256,8 @@ def mnist(root: Path, *, train: bool) -> Labelled:
     try:
         files = MNIST(root, train=train, download=False)
     except RuntimeError as error:
-        raise DataError(f"no MNIST under {root}: set GANBENCH_DATA to the folder that holds MNIST/raw") from error
+        sentence = f"no MNIST under {root}: set GANBENCH_DATA to the folder that holds MNIST/raw"
+        raise DataError(sentence, subject=root, code="missing", remedy="GANBENCH_DATA") from error
     return Labelled(files.data[:, None] / 127.5 - 1, files.targets)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganbench.interfaces.dataset import Population
 
 MOST_SAMPLES = 10_000
+REMEDY = "--set image-folder.path=FOLDER"
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,24 @@ class ImageFolder(Dataset):
         if not self.path or self.size < 1:
             raise UsageError(
                 f"image-folder needs a folder and a size of at least 1, but path is {self.path!r} and size is "
-                f"{self.size}: use --set image-folder.path=FOLDER"
+                f"{self.size}: use {REMEDY}",
+                subject=f"image-folder.{'size' if self.path else 'path'}",
+                remedy=REMEDY,
             )
         folder = Path(expand_home(self.path, "image-folder.path"))
         if not folder.is_dir():
-            raise DataError(f"image-folder: {folder.absolute()} is not a folder: use --set image-folder.path=FOLDER")
+            sentence = f"image-folder: {folder.absolute()} is not a folder: use {REMEDY}"
+            raise DataError(sentence, subject=folder.absolute(), code="missing", remedy=REMEDY)
         search = Search(readable_suffixes())
         search.walk(folder)
         if not search.files:
             skipped = f" (skipped: {search.left_out()})" if search.skipped else ""
             raise DataError(
                 f"image-folder: {folder.absolute()} holds no file that ends in .png, .jpg or as other images do"
-                f"{skipped}: use --set image-folder.path=FOLDER"
+                f"{skipped}: use {REMEDY}",
+                subject=folder.absolute(),
+                code="empty",
+                remedy=REMEDY,
             )
         return search
 

@@ -138,7 +138,8 @@ class Images(Population):
         order = self.held_out.shuffled(len(self.held_out))
         unseen = order[~torch.isin(self.held_out.keys()[order], self.real.keys())][:n]
         if not len(unseen):
-            raise DataError(f"all {len(order)} images of the test split are training images, too: say --no-probe")
+            sentence = f"all {len(order)} images of the test split are training images, too: say --no-probe"
+            raise DataError(sentence, code="seen", remedy="--no-probe")
         return self, self.held_out.scaled(unseen)
 
     def _cut(self, n: int) -> tuple[Population, Tensor]:
@@ -149,7 +150,9 @@ class Images(Population):
         if len(distinct) < 2:
             raise DataError(
                 f"{len(keys)} images, all alike, leave none that the probe's critic is not trained on: say --no-probe, "
-                "or give more images"
+                "or give more images",
+                code="alike",
+                remedy="--no-probe",
             )
         held = distinct[: max(1, min(n, len(distinct) // 4))]
         kept = order[~torch.isin(keys[order], keys[held])].to(self.real.images.device)
@@ -248,7 +251,9 @@ def _read_picture(path: Path, size: int) -> NDArray[np.uint8]:
     except Exception as error:  # decoders raise whatever a broken file leads them to
         reason = " ".join(str(error).split())
         raise DataError(
-            f"{path} cannot be read as an image ({about}: {reason}): mend it or take it out of the folder"
+            f"{path} cannot be read as an image ({about}: {reason}): mend it or take it out of the folder",
+            subject=path,
+            code="unreadable",
         ) from error
     return np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC))
 
@@ -364,7 +369,8 @@ class Stacks(Images):
         seen = _triple_keys(self.real.keys(), self.triples.cpu())
         unseen = triples[~torch.isin(_triple_keys(self.held_out.keys(), triples), seen)]
         if not len(unseen):
-            raise DataError(f"training draws all {n} reference triples, too: say --no-probe")
+            sentence = f"training draws all {n} reference triples, too: say --no-probe"
+            raise DataError(sentence, code="seen", remedy="--no-probe")
         return self, self.held_out.scaled(unseen).squeeze(-3)
 
 

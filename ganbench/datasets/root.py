@@ -29,4 +29,8 @@ def data_root(option: str | Path | None = None) -> Path:
 def check_known(root: Path) -> None:
     """Raises DataError where datasets have no folder, because the user has no home folder and named none."""
     if root.is_relative_to(NOWHERE):
-        raise DataError(f"no home folder is known, so datasets have no place: set {VARIABLE}, or name --data-root")
+        raise DataError(
+            f"no home folder is known, so datasets have no place: set {VARIABLE}, or name --data-root",
+            code="no-home",
+            remedy="--data-root",
+        )

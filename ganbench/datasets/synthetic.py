@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from ganbench.errors import UsageError
+from ganbench.errors import SettingError
 from ganbench.interfaces.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Synthetic(Dataset):
         for field in fields(self):
             value = getattr(self, field.name)
             if not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"{self.name}: {field.name} is {value}; it must be a finite number above 0")
+                raise SettingError(self.name, field.name, value, "it must be a finite number above 0")
 
 
 @dataclass(frozen=True)

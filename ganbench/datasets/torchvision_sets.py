@@ -8,15 +8,34 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ganbench.datasets.root import check_known
-from ganbench.errors import DataError, UsageError
+from ganbench.errors import DataError, SettingError
 from ganbench.interfaces.dataset import Dataset
 
 if TYPE_CHECKING:
     from ganbench.datasets.images import ImageTable
     from ganbench.interfaces.dataset import Population
+
+
+class Fault(NamedTuple):
+    """What is wrong with a file: a word for programs, and words for people."""
+
+    code: str
+    text: str
+
+
+MISSING = Fault("missing", "is missing")
+
+
+def checksum_fault(path: Path, md5: str) -> Fault | None:
+    """What is wrong with a file by its MD5 checksum; None where it is as it should be."""
+    from torchvision.datasets.utils import check_integrity
+
+    if not path.is_file():
+        return MISSING
+    return None if check_integrity(path, md5) else Fault("checksum", f"does not have the MD5 checksum {md5}")
 
 
 # -- download ----------------------------------------------------------------------------------------------------------
@@ -34,10 +53,12 @@ class Download(Dataset):
             DataError: if it cannot be downloaded, or is broken afterwards.
         """
 
-    def broken(self, path: Path, fault: str) -> DataError:
+    def broken(self, path: Path, fault: Fault) -> DataError:
         """The error for a file that is not as it should be, with the command that mends it."""
         check_known(path)
-        return DataError(f"{self.name}: {path.absolute()} {fault}: run `ganbench data fetch {self.name}`")
+        file, command = path.absolute(), f"ganbench data fetch {self.name}"
+        sentence = f"{self.name}: {file} {fault.text}: run `{command}`"
+        return DataError(sentence, subject=file, code=fault.code, remedy=command)
 
     def download(self, root: Path, files: Iterable[str], action: Callable[[], object]) -> None:
         """Run torchvision's download.
@@ -58,7 +79,9 @@ class Download(Dataset):
             reason = " ".join(str(error).split())
             raise DataError(
                 f"{self.name} could not be downloaded ({reason}): try again later, or put {', '.join(files)} into "
-                f"{root.absolute()} by hand"
+                f"{root.absolute()} by hand",
+                subject=self.name,
+                code="download",
             ) from error
 
 
@@ -105,8 +128,7 @@ class Mnist(Download):
             DataError: for a file that is missing, truncated or corrupted.
         """
         for path in self._paths(root):
-            fault = self._fault(path)
-            if fault:
+            if fault := self._fault(path):
                 raise self.broken(path, fault)
         train_images, train_labels, test_images, test_labels = self._paths(root)
         return _table(train_images, train_labels), _table(test_images, test_labels)
@@ -132,22 +154,18 @@ class Mnist(Download):
     def _paths(self, root: Path) -> list[Path]:
         return [root / self.folder / "raw" / file for file in HEADERS]
 
-    def _fault(self, path: Path) -> str:
-        """What is wrong with a file; empty if nothing is."""
-        from torchvision.datasets.utils import check_integrity
-
+    def _fault(self, path: Path) -> Fault | None:
+        """What is wrong with a file; None if nothing is."""
         if not path.is_file():
-            return "is missing"
+            return MISSING
         header = struct.pack(f">{len(HEADERS[path.name])}I", *HEADERS[path.name])
         size = len(header) + math.prod(HEADERS[path.name][1:])
         if path.stat().st_size != size:
-            return f"has {path.stat().st_size} bytes instead of {size}"
+            return Fault("size", f"has {path.stat().st_size} bytes instead of {size}")
         with path.open("rb") as file:
             if file.read(len(header)) != header:
-                return f"does not begin with {header.hex()}"
-        if path.name in self.checksums and not check_integrity(path, self.checksums[path.name]):
-            return f"does not have the MD5 checksum {self.checksums[path.name]}"
-        return ""
+                return Fault("header", f"does not begin with {header.hex()}")
+        return checksum_fault(path, self.checksums[path.name]) if path.name in self.checksums else None
 
 
 @dataclass(frozen=True)
@@ -219,12 +237,11 @@ class Cifar10(Download):
 
     def _check(self, root: Path) -> None:
         from torchvision.datasets import CIFAR10
-        from torchvision.datasets.utils import check_integrity
 
         for file, md5 in self._files():
             path = root / CIFAR10.base_folder / file
-            if not check_integrity(path, md5):
-                raise self.broken(path, f"does not have the MD5 checksum {md5}" if path.is_file() else "is missing")
+            if fault := checksum_fault(path, md5):
+                raise self.broken(path, fault)
 
     def _files(self) -> list[tuple[str, str]]:
         """Names and MD5 checksums."""
@@ -272,7 +289,7 @@ class Celeba(Download):
         from ganbench.datasets.images import Images
 
         if self.size < 1:
-            raise UsageError(f"celeba: size is {self.size}; it must be at least 1")
+            raise SettingError(self.name, "size", self.size)
         self._check(root)
         train, test = self._table(root, "train"), self._table(root, "test")
         return Images(train, test, n_modes=0, n_samples=10_000, evaluator="inception-v3-compat")
@@ -291,18 +308,19 @@ class Celeba(Download):
 
     def _check(self, root: Path) -> None:
         from torchvision.datasets import CelebA
-        from torchvision.datasets.utils import check_integrity
 
         for _, md5, file in CelebA.file_list:
             path = root / CelebA.base_folder / file
-            if path.suffix != ".zip" and not check_integrity(path, md5):
-                raise self.broken(path, f"does not have the MD5 checksum {md5}" if path.is_file() else "is missing")
+            fault = None if path.suffix == ".zip" else checksum_fault(path, md5)
+            if fault:
+                raise self.broken(path, fault)
         folder = root / CelebA.base_folder / "img_align_celeba"
         if not folder.is_dir():
-            raise self.broken(folder, "is missing")
+            raise self.broken(folder, MISSING)
         faces = sum(1 for _ in folder.glob("*.jpg"))
         if faces != FACES:
-            raise self.broken(folder, f"holds {faces} pictures instead of {FACES} (delete it first)")
+            text = f"holds {faces} pictures instead of {FACES} (delete it first)"
+            raise self.broken(folder, Fault("size", text))
 
     def _table(self, root: Path, split: str) -> ImageTable:
         import torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbench.errors import DataError, MetricError
+from ganbench.errors import DataError, SampleError
 from ganbench.interfaces.metric import Measured, Metric
 from ganbench.metrics.checks import require_samples
 
@@ -96,13 +96,15 @@ def inception(weights: Path | None = None, *, download: bool = False) -> Feature
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"no Inception weights at {path}: give the path of a readable file") from error
+        sentence = f"no Inception weights at {path}: give the path of a readable file"
+        raise DataError(sentence, subject=path, code="missing") from error
     try:
         # The library unpickles without restriction: only bytes that hold nothing but tensors may reach it.
         torch.load(io.BytesIO(content), weights_only=True)
         return FeatureExtractorInceptionV3(INCEPTION, ["2048"], feature_extractor_weights_path=io.BytesIO(content))
     except Exception as error:  # a malformed file can make the loader raise nearly anything
-        raise DataError(f"{path} does not hold the weights of torch-fidelity's InceptionV3: fetch it anew") from error
+        sentence = f"{path} does not hold the weights of torch-fidelity's InceptionV3: fetch it anew"
+        raise DataError(sentence, subject=path, code="corrupt") from error
 
 
 def _cached_weights(download: bool) -> Path:
@@ -113,14 +115,15 @@ def _cached_weights(download: bool) -> Path:
     if path.exists():
         return path
     if not download:
-        raise DataError(
-            f"no Inception weights at {path}: run `ganbench data fetch {INCEPTION}`, or save {URL_INCEPTION_V3} there"
-        )
+        command = f"ganbench data fetch {INCEPTION}"
+        sentence = f"no Inception weights at {path}: run `{command}`, or save {URL_INCEPTION_V3} there"
+        raise DataError(sentence, subject=path, code="missing", remedy=command)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=INCEPTION_HASH, progress=False)
     except (OSError, RuntimeError) as error:
-        raise DataError(f"Inception weights cannot be fetched ({error}): save {URL_INCEPTION_V3} as {path}") from error
+        sentence = f"Inception weights cannot be fetched ({error}): save {URL_INCEPTION_V3} as {path}"
+        raise DataError(sentence, subject=path, code="download") from error
     return path
 
 
@@ -150,10 +153,11 @@ class FrechetDistance(Metric):
         n_features = fake.features.shape[1]
         for side, samples in (("fake", fake), ("real", real)):
             if len(samples) <= n_features:
-                raise MetricError(
+                sentence = (
                     f"fid needs more samples than the {n_features} features of its evaluator, "
                     f"got {len(samples)} {side} ones"
                 )
+                raise SampleError(sentence, self.name, "few", side, len(samples), n_features + 1)
         return frechet_distance(moments(fake), moments(real))
 
 

@@ -108,7 +108,9 @@ class ModeKL(Metric):
         if len(unmatched):
             raise MetricError(
                 f"mode_kl is infinite: mode {unmatched[0]} has {found[unmatched[0]]} fake samples and none of "
-                f"{len(real)} real ones; compare with more real samples"
+                f"{len(real)} real ones; compare with more real samples",
+                subject=self.name,
+                code="infinite",
             )
         from scipy.special import rel_entr
 

@@ -128,7 +128,8 @@ class MetricSuite:
     def _value(self, metric: Metric, fake: Measured) -> float:
         if self.absent and metric.needs_features:
             if metric.needs_modes and not self.absent.n_modes:
-                raise MetricError(f"{metric.name} needs known modes or classes, and {self.absent.name} has none")
+                sentence = f"{metric.name} needs known modes or classes, and {self.absent.name} has none"
+                raise MetricError(sentence, subject=metric.name, code="no-modes")
             raise MetricError(self.absent.reason)
         with guarded(metric, "metric"):
             return float(metric.value(fake, self.real))

@@ -99,7 +99,8 @@ def exact_distance(fake: NDArray[np.float64], real: NDArray[np.float64]) -> floa
 
     cost, log = ot.emd2([], [], ot.dist(fake, real, metric="euclidean"), numItermax=MAX_ITERATIONS, log=True)
     if log["warning"]:
-        raise MetricError(f"w1 could not be solved for {len(fake)} fake and {len(real)} real samples: {log['warning']}")
+        sentence = f"w1 could not be solved for {len(fake)} fake and {len(real)} real samples: {log['warning']}"
+        raise MetricError(sentence, subject="w1", code="unsolved")
     return float(cost)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, features
+from refusals import refused
 
 from ganbench.datasets import ImageFolder
 from ganbench.datasets.images import readable_suffixes
@@ -197,11 +198,9 @@ def test_a_file_has_its_right_pixels(name, tmp_path):
 def test_a_file_that_cannot_be_shown_is_one_sentence_with_its_mode(name, tmp_path):
     write, mode = REFUSED[name]
     write(tmp_path / name)
-    with pytest.raises(DataError) as caught:
+    with refused(DataError, subject=tmp_path / name, code="unreadable") as caught:
         ImageFolder(str(tmp_path)).load(NOWHERE)
-    assert f"{tmp_path / name} cannot be read as an image (" in str(caught.value)
     assert mode in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_every_ending_that_pillow_reads_is_an_image(tmp_path):
@@ -277,5 +276,6 @@ def test_a_folder_below_a_hidden_one_may_be_named(tmp_path):
 
 def test_a_folder_without_an_image_says_what_it_holds(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"1 \.txt files"):
+    with refused(DataError, subject=tmp_path, code="empty") as caught:
         ImageFolder(str(tmp_path)).load(NOWHERE)
+    assert "1 .txt" in str(caught.value)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from ganbench.errors import MetricError
+from ganbench.errors import SampleError
 from ganbench.interfaces.metric import Measured
 from ganbench.metrics import KernelDistance
 
@@ -50,5 +51,5 @@ def test_equal_distributions_score_zero_on_average_and_so_negative_at_times(rng)
 
 
 def test_a_single_sample_has_no_distance(rng):
-    with pytest.raises(MetricError, match="kid needs at least 2 fake samples, got 1"):
+    with refused(SampleError, subject="kid", code="few", side="fake", got=1, wanted=2):
         KernelDistance().value(measured(rng.normal(size=(1, 3))), measured(rng.normal(size=(9, 3))))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
 from ganbench.errors import MetricError
 from ganbench.interfaces.metric import Measured
@@ -61,15 +62,16 @@ def test_mode_kl_without_a_good_sample_is_that_of_a_single_mode():
 
 
 def test_mode_kl_asks_for_more_real_samples_where_it_is_infinite():
-    with pytest.raises(MetricError, match="mode 2 has 5 fake samples and none of 20 real ones"):
+    with refused(MetricError, subject="mode_kl", code="infinite") as caught:
         ModeKL().value(measured([5, 5, 5]), measured([10, 10, 0]))
+    assert "mode 2" in str(caught.value)
     assert np.isfinite(ModeKL().value(measured([5, 5, 0]), measured([10, 10, 0])))
 
 
 @pytest.mark.parametrize("metric", [Modes(), HighQuality(), ModeKL()], ids=lambda m: m.name)
 def test_without_known_modes_there_is_nothing_to_count(metric):
     unknown = Measured(np.zeros((3, 1), np.float32), np.zeros((3, 1)), np.full(3, -1), np.zeros(3, bool), 0, "classes")
-    with pytest.raises(MetricError, match="needs known modes"):
+    with refused(MetricError, subject=metric.name, code="no-modes"):
         metric.value(unknown, unknown)
 
 

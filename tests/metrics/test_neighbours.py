@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
-from ganbench.errors import MetricError
+from ganbench.errors import SampleError
 from ganbench.interfaces.metric import Measured
 from ganbench.metrics import Coverage, Density, Precision, Recall, neighbours
 
@@ -144,8 +145,8 @@ def test_equal_distributions():
 def test_a_neighbourhood_needs_neighbours(metric):
     k = metric().k
     few, enough = line(*range(k)), line(*range(k + 1))
-    with pytest.raises(MetricError, match=f"{metric.name} needs at least {k + 1} real samples, got {k}"):
+    with refused(SampleError, subject=metric.name, code="few", side="real", got=k, wanted=k + 1):
         metric().value(enough, few)
-    with pytest.raises(MetricError, match=f"{metric.name} needs at least {k + 1} fake samples, got {k}"):
+    with refused(SampleError, subject=metric.name, code="few", side="fake", got=k, wanted=k + 1):
         metric().value(few, enough)
     assert metric().value(enough, enough) > 0

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from toys import Cloud, Missing
 
 from ganbench.engine.sampling import evaluation_latents
-from ganbench.errors import MetricError
+from ganbench.errors import MetricError, SampleError
 from ganbench.interfaces.metric import Measured, Metric
 from ganbench.metrics import FrechetDistance, Modes, SlicedWasserstein, Wasserstein
 from ganbench.metrics.evaluators.coordinates import NearestMode
@@ -19,6 +20,18 @@ from ganbench.metrics.suite import MetricSuite, ModeCounts
 
 def known(sigma=1.0):
     return Cloud(NearestMode(np.array([[3.0, 3.0]]), np.array([3 * sigma])))
+
+
+def reason_of(samples, metric, code):
+    """The sentence of the error that a metric raises for samples, whose code has to be the one given."""
+    population = known()
+    fake, real = (population.evaluator().measure(x) for x in (samples, population.reference(100)))
+    with refused(SampleError, subject=metric.name, code=code) as caught:
+        metric.value(fake, real)
+    return str(caught.value)
+
+
+ON_PRINCIPLE = "undefined is (on principle) not defined"
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class Undefined(Strange):
     name = "undefined"
 
     def value(self, fake, real):
-        raise MetricError("undefined is (on principle) not defined")
+        raise MetricError(ON_PRINCIPLE)
 
 
 def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_computed():
@@ -52,7 +65,7 @@ def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_compute
         "metric": "modes", "value": 1.0, "n_samples": 100, "protocol": "modes@coordinates/100", "reason": "",
     }  # fmt: skip
     assert undefined["protocol"] == "undefined@coordinates/100"
-    assert undefined["reason"] == "undefined is (on principle) not defined"
+    assert undefined["reason"] == ON_PRINCIPLE
 
 
 def test_what_is_found_of_every_mode_is_what_the_metric_counts():
@@ -85,9 +98,10 @@ def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_nu
     spoiled[7, 1] = torch.nan
     for row in MetricSuite.of(known(), metrics).examine(spoiled):
         assert math.isnan(row["value"])
-        assert "1 of 100 fake ones are not" in row["reason"]
-    fid, sliced = MetricSuite.of(known(), metrics, 2).examine(3 + torch.randn(2, 2))
-    assert "needs more samples than the 2 features" in fid["reason"]
+        assert row["reason"] == reason_of(spoiled, next(m for m in metrics if m.name == row["metric"]), "not-finite")
+    few = 3 + torch.randn(2, 2)
+    fid, sliced = MetricSuite.of(known(), metrics, 2).examine(few)
+    assert fid["reason"] == reason_of(few, metrics[0], "few")
     assert math.isfinite(sliced["value"])
 
 

@@ -151,7 +151,8 @@ class Classifier(Evaluator):
     def measure(self, points: Tensor) -> Measured:
         """Measure images (n, 1, height, width) in [-1, 1]. Raises DataError for another shape."""
         if points.shape[1:] != self.image_shape:
-            raise DataError(f"{self.name} measures images of shape {self.image_shape}, got {tuple(points.shape[1:])}")
+            sentence = f"{self.name} measures images of shape {self.image_shape}, got {tuple(points.shape[1:])}"
+            raise DataError(sentence, subject=self.name, code="shape")
         images = points.detach().to("cpu", torch.float32)
         features, classes = self.classify(images)
         good = self.quality.good(features, classes)
@@ -216,7 +217,8 @@ def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"the weights of {name} at {path} cannot be read ({reason}); reinstall ganbench") from error
+        sentence = f"the weights of {name} at {path} cannot be read ({reason}); reinstall ganbench"
+        raise DataError(sentence, subject=path, code="unreadable") from error
     return Classifier(name, network, image_shape, quality)
 
 

@@ -35,13 +35,16 @@ class NearestMode(Evaluator):
         if self.centres.ndim != 2 or self.radii.shape != self.centres.shape[:1]:
             raise DataError(
                 f"{name} needs centres of shape (m, d) with radii of shape (m,), "
-                f"got {self.centres.shape} and {self.radii.shape}"
+                f"got {self.centres.shape} and {self.radii.shape}",
+                subject=name,
+                code="radii",
             )
 
     def measure(self, points: Tensor) -> Measured:
         """Measure vectors (n, d). Raises DataError for another d."""
         if points.shape[1:] != self.centres.shape[1:]:
-            raise DataError(f"{self.name} measures vectors of {self.centres.shape[1]}, got {tuple(points.shape[1:])}")
+            sentence = f"{self.name} measures vectors of {self.centres.shape[1]}, got {tuple(points.shape[1:])}"
+            raise DataError(sentence, subject=self.name, code="shape")
         vectors = points.detach().to("cpu", torch.float32).numpy()
         features = vectors.astype(np.float64)
         modes, distances = self._nearest(features)

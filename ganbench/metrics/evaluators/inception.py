@@ -49,7 +49,8 @@ class Inception(Evaluator):
             DataError: for another number of channels, or without the network's weights.
         """
         if points.ndim != 4 or points.shape[1] != 3:
-            raise DataError(f"{self.name} measures images of shape (3, h, w), got {tuple(points.shape[1:])}")
+            sentence = f"{self.name} measures images of shape (3, h, w), got {tuple(points.shape[1:])}"
+            raise DataError(sentence, subject=self.name, code="shape")
         self.network.to(points.device)
         features = torch.cat([self._features(chunk) for chunk in torch.split(points.detach(), CHUNK)])
         n = len(points)

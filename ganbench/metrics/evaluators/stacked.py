@@ -27,7 +27,8 @@ class StackedEvaluator(Evaluator):
         """Measure images (n, 3, height, width) in [-1, 1]. Raises DataError for another shape."""
         expected = (3, *self.digit.image_shape[1:])
         if points.shape[1:] != expected:
-            raise DataError(f"{self.name} measures images of shape {expected}, got {tuple(points.shape[1:])}")
+            sentence = f"{self.name} measures images of shape {expected}, got {tuple(points.shape[1:])}"
+            raise DataError(sentence, subject=self.name, code="shape")
         n, base = len(points), self.digit.n_modes
         channels = self.digit.measure(points.flatten(0, 1).unsqueeze(1))
         modes = channels.modes.reshape(n, 3) @ np.array([base**2, base, 1])
