@@ -1,4 +1,4 @@
-"""What an error says to a program: its type and its fields. The wording is left to one test per command."""
+"""What errors and warnings say to a program: their types and fields. The wording is left to one test per command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,13 +7,30 @@ from typing import Any
 
 import pytest
 
+from ganbench.errors import GanbenchWarning
+
 
 @contextmanager
 def refused(kind: type[Exception], /, **fields: object) -> Iterator[pytest.ExceptionInfo[Any]]:
     """Expects an error of exactly this type, with these fields, whose sentence is one line."""
     with pytest.raises(kind) as caught:
         yield caught
-    error = caught.value
+    assert type(caught.value) is kind
+    _compare(caught.value, fields)
+
+
+@contextmanager
+def remarked(**fields: object) -> Iterator[list[GanbenchWarning]]:
+    """Expects one warning of ganbench's own, with these fields, whose sentence is one line; it is in the list."""
+    remarks: list[GanbenchWarning] = []
+    with pytest.warns(GanbenchWarning) as caught:
+        yield remarks
+    remarks += [w.message for w in caught if isinstance(w.message, GanbenchWarning)]
+    assert len(remarks) == 1
+    _compare(remarks[0], fields)
+
+
+def _compare(message: Exception, fields: dict[str, object]) -> None:
     wanted = {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
-    assert (type(error), {name: getattr(error, name) for name in fields}) == (kind, wanted), error
-    assert str(error).splitlines() == [str(error)]
+    assert {name: getattr(message, name) for name in fields} == wanted, message
+    assert str(message).splitlines() == [str(message)]

@@ -40,7 +40,7 @@ def describe_plugins(plugins: Iterable[Plugin]) -> Rows:
 
 def _plugin_row(plugin: Plugin) -> dict[str, Any]:
     row = {**asdict(plugin), "hooks": list(plugin.hooks), "error": plugin.remark()}
-    del row["changed"]  # a part of the remark
+    del row["changed"], row["code"]  # parts of the remark
     return row
 
 

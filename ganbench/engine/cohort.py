@@ -28,7 +28,7 @@ from ganbench.engine.functional import (
 from ganbench.engine.player import Player, make_player
 from ganbench.engine.readings import gradient_norm, to_float64
 from ganbench.engine.tracing import TracedFunction, traced
-from ganbench.errors import ObjectiveError
+from ganbench.errors import GanbenchWarning, ObjectiveError
 from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.objective import Objective, Optimizer
@@ -199,7 +199,9 @@ class Cohort:
         if before != after:
             raise ObjectiveError(
                 f"{self.setting.objective.name}: init_state made {_described(self.state)} and update_state made "
-                f"{_described(state)}; an objective's state must keep its names, shapes and types"
+                f"{_described(state)}; an objective's state must keep its names, shapes and types",
+                subject=self.setting.objective.name,
+                code="state",
             )
         for name, value in state.items():
             self.state[name].copy_(value)
@@ -225,7 +227,8 @@ class Cohort:
             self._make_functions()
             self._try_functions(critic, generator)
             reason = str(error).partition("\n")[0]
-            warnings.warn(f"{objective.name} runs seed by seed, because vmap refused it: {reason}", stacklevel=3)
+            sentence = f"{objective.name} runs seed by seed, because vmap refused it: {reason}"
+            warnings.warn(GanbenchWarning(sentence, subject=objective.name, code="no-vmap"), stacklevel=3)
         self.step: Callable[[list[Batch], Batch, StepClock], Tensor] = self._step
         self.update_critic: Callable[[Batch, StepClock], Tensor] = self._update_critic
         if self._capture is not None and self.traceable and not self.large:

@@ -222,9 +222,11 @@ class Game:
             value: Any = getattr(self.objective, loss)(critic, real, fake, draw)
         if not isinstance(value, Tensor) or value.shape != ():
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise ObjectiveError(f"{name} gave {got}, wanted a scalar tensor: end it with .mean()")
+            sentence = f"{name} gave {got}, wanted a scalar tensor: end it with .mean()"
+            raise ObjectiveError(sentence, subject=name, code="scalar")
         if (real._version, fake._version) != versions:
-            raise ObjectiveError(f"{name} changes its inputs in place; write it without in-place operations")
+            sentence = f"{name} changes its inputs in place; write it without in-place operations"
+            raise ObjectiveError(sentence, subject=name, code="in-place")
         return draw.calls
 
 

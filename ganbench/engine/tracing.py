@@ -14,7 +14,7 @@ import torch
 from torch import fx, ops
 from torch.utils import _pytree as pytree
 
-from ganbench.errors import UsageError
+from ganbench.errors import GanbenchWarning, UsageError
 
 # -- pruning of graphs -------------------------------------------------------------------------------------------------
 
@@ -118,7 +118,8 @@ def missing_compiler() -> str:
 def require_compiler() -> None:
     """Raises UsageError where there is no C++ compiler."""
     if lacks := missing_compiler():
-        raise UsageError(f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say off")
+        sentence = f"--compile on needs a C++ compiler, and there is no {lacks} here; install it or say off"
+        raise UsageError(sentence, subject="--compile", code="no-compiler", remedy="--compile off")
 
 
 # -- traced functions --------------------------------------------------------------------------------------------------
@@ -181,7 +182,8 @@ class TracedFunction:
         except Exception as error:  # whatever cannot be followed, such as waiting for a value; the function still runs
             reason = str(error).partition("\n")[0]
             message = f"{self._name} cannot be {self._verb} and runs slower, with the same numbers: {reason}"
-            warnings.warn(message, stacklevel=4)
+            remark = GanbenchWarning(message, subject=self._name, code=f"not-{self._verb}")
+            warnings.warn(remark, stacklevel=4)
             return None
         return self._then(made)
 

@@ -49,7 +49,9 @@ class Draw:
     def _numbers(self, kind: str, shape: tuple[int, ...]) -> Tensor:
         raise ObjectiveError(
             f"constrain asked for {kind} numbers of shape {shape}: a constraint has the clock and the state, and no "
-            "random numbers; draw them in critic_loss"
+            "random numbers; draw them in critic_loss",
+            subject="constrain",
+            code="random",
         )
 
 
@@ -76,7 +78,8 @@ class ReplayingDraw(Draw):
         if self.used >= len(self.numbers) or tuple(self.numbers[self.used].shape) != shape:
             raise ObjectiveError(
                 f"draw call {self.used + 1} asked for {kind} numbers of shape {shape}, which it did not ask for when "
-                "the loss was first run; a loss must draw the same shapes in the same order at every step"
+                "the loss was first run; a loss must draw the same shapes in the same order at every step",
+                code="draws",
             )
         self.used += 1
         return self.numbers[self.used - 1]
@@ -90,7 +93,9 @@ class ForbidRandomness(TorchDispatchMode):
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise ObjectiveError(
                 f"the loss called {func}: randomness must come from draw.normal_like(x) or draw.uniform(*shape), "
-                "so that it belongs to the seed and can be replayed"
+                "so that it belongs to the seed and can be replayed",
+                code="random",
+                remedy="draw.normal_like(x)",
             )
         return func(*args, **(kwargs or {}))
 

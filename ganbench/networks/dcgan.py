@@ -28,12 +28,14 @@ def check_image(architecture: str, sample_shape: tuple[int, ...]) -> None:
     Raises:
         UsageError: naming the architecture, the shape it was given and what to use instead.
     """
-    given = f"architecture {architecture!r} draws {{}}; dataset samples have shape {sample_shape}: use mlp"
     if len(sample_shape) != 3:
-        raise UsageError(given.format("images"))
-    _, height, width = sample_shape
-    if height != width or height < SMALLEST or height % 4:
-        raise UsageError(given.format(f"square images of at least {SMALLEST} pixels a side, a multiple of 4"))
+        drawn = "images"
+    elif sample_shape[1] != sample_shape[2] or sample_shape[1] < SMALLEST or sample_shape[1] % 4:
+        drawn = f"square images of at least {SMALLEST} pixels a side, a multiple of 4"
+    else:
+        return
+    sentence = f"architecture {architecture!r} draws {drawn}; dataset samples have shape {sample_shape}: use mlp"
+    raise UsageError(sentence, subject=architecture, code="shape", remedy="mlp")
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ class MinibatchDiscrimination(nn.Module):
         """
         n = features.shape[0]
         if n < 2:
-            raise UsageError("minibatch discrimination compares samples; use a --batch-size of at least 2")
+            sentence = "minibatch discrimination compares samples; use a --batch-size of at least 2"
+            raise UsageError(sentence, subject="--batch-size", code="few")
         rows = (features @ self.weight).view(n, self.kernels, self.size)
         apart = (rows[:, None] - rows[None]).abs().sum(dim=-1)  # (n, n, kernels)
         others = (-apart).exp().sum(dim=1) - 1  # a sample's closeness to itself is one
@@ -111,4 +112,5 @@ def _discriminating(critic: CriticNetwork, kernels: int, size: int) -> CriticNet
 
 def _check_kernels(name: str, kernels: int, size: int) -> None:
     if kernels < 1 or size < 1:
-        raise UsageError(f"{name}: kernels {kernels} and size {size} must both be at least 1")
+        subject = f"{name}.{'kernels' if kernels < 1 else 'size'}"
+        raise UsageError(f"{name}: kernels {kernels} and size {size} must both be at least 1", subject=subject)

@@ -44,7 +44,8 @@ class Mlp(Architecture):
             UsageError: for a width or a depth below 1.
         """
         if self.width < 1 or self.depth < 1:
-            raise UsageError(f"{self.name}: width {self.width} and depth {self.depth} must both be at least 1")
+            sentence = f"{self.name}: width {self.width} and depth {self.depth} must both be at least 1"
+            raise UsageError(sentence, subject=f"{self.name}.{'width' if self.width < 1 else 'depth'}")
 
     def _hidden(self, inputs: int) -> list[nn.Module]:
         sizes = [inputs] + [self.width] * self.depth

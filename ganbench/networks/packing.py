@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganbench.errors import UsageError
+from ganbench.errors import SettingError, UsageError
 from ganbench.interfaces.architecture import CriticNetwork
 from ganbench.networks.dcgan import Dcgan
 from ganbench.networks.mlp import Mlp
@@ -35,7 +35,8 @@ class Pack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The packs of a batch, side by side along its channels or coordinates."""
         if x.shape[0] < self.m:
-            raise UsageError(f"a batch of {x.shape[0]} holds no pack of {self.m} samples; use a larger --batch-size")
+            sentence = f"a batch of {x.shape[0]} holds no pack of {self.m} samples; use a larger --batch-size"
+            raise UsageError(sentence, subject="--batch-size", code="few")
         return torch.cat([x.roll(-k, 0) for k in range(self.m)], dim=1)
 
 
@@ -95,4 +96,4 @@ def _packed(make: Callable[[tuple[int, ...]], CriticNetwork], sample_shape: tupl
 
 def _check_pack(name: str, m: int) -> None:
     if m < 1:
-        raise UsageError(f"{name}: m is {m}; a pack holds at least 1 sample")
+        raise SettingError(name, "m", m, "a pack holds at least 1 sample")

@@ -95,5 +95,6 @@ class DcganVbn(Dcgan):
     def check(self, sample_shape: tuple[int, ...]) -> None:
         """As ``dcgan``. Raises UsageError also for a reference batch of less than two."""
         if self.reference < 2:
-            raise UsageError(f"{self.name}: a reference batch of {self.reference} has no statistics; use at least 2")
+            sentence = f"{self.name}: a reference batch of {self.reference} has no statistics; use at least 2"
+            raise UsageError(sentence, subject=f"{self.name}.reference")
         super().check(sample_shape)

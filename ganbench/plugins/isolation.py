@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganbench.errors import GanbenchWarning
+
 # -- float32 precision -------------------------------------------------------------------------------------------------
 
 SETTINGS = (
@@ -131,7 +133,8 @@ def isolated(subject: str, tell: Callable[[str], object] | None = None, module: 
     finally:
         if changed:
             sentence = f"{subject} changed {', '.join(changed)}; ganbench has put it back"
-            tell(sentence) if tell else warnings.warn(sentence, stacklevel=3)
+            remark = GanbenchWarning(sentence, subject=subject, code="state", details=changed)
+            tell(sentence) if tell else warnings.warn(remark, stacklevel=3)
 
 
 def guarded(component: object, doing: str) -> AbstractContextManager[list[str]]:

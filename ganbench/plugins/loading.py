@@ -84,22 +84,26 @@ def read_plugin_files(paths: Iterable[str | Path], where: str = "--plugin") -> t
     names = [file.name for file in files]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UsageError(f"{where}: two files are called {twice}, so that nothing could tell them apart; rename one")
+        sentence = f"{where}: two files are called {twice}, so that nothing could tell them apart; rename one"
+        raise UsageError(sentence, subject=twice, code="twice")
     return files
 
 
 def _read(path: Path, where: str) -> PluginFile:
     if not str(path).isprintable():
-        raise UsageError(f"{where}: {str(path)!r} has characters that cannot be shown; rename it")
+        sentence = f"{where}: {str(path)!r} has characters that cannot be shown; rename it"
+        raise UsageError(sentence, subject=path, code="unprintable")
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise UsageError(f"{where}: {path} {what}; name a Python file with an objective and its hook")
+        code, what = ("folder", "is a folder") if path.is_dir() else ("missing", "does not exist")
+        sentence = f"{where}: {path} {what}; name a Python file with an objective and its hook"
+        raise UsageError(sentence, subject=path, code=code)
     if path.suffix != ".py":
-        raise UsageError(f"{where}: {path} is no Python file; its name has to end with .py")
+        sentence = f"{where}: {path} is no Python file; its name has to end with .py"
+        raise UsageError(sentence, subject=path, code="ending")
     try:
         return PluginFile(str(path), decode_source(path.read_bytes()))  # as Python: with a byte-order mark or a cookie
     except (OSError, UnicodeDecodeError, SyntaxError) as error:
-        raise UsageError(f"{where}: {path} cannot be read ({error})") from error
+        raise UsageError(f"{where}: {path} cannot be read ({error})", subject=path, code="unreadable") from error
 
 
 def digest_of(module_name: str) -> str | None:
@@ -125,6 +129,7 @@ class Plugin:
         error: what is the matter with it; of a loaded plugin, which names another one offers too.
         file: where it lies, if nobody installed it.
         changed: what global state its import changed; it was put back.
+        code: the kind of fault in a word, or the type of the exception that its code raised.
     """
 
     name: str
@@ -135,6 +140,7 @@ class Plugin:
     error: str = ""
     file: str = ""
     changed: tuple[str, ...] = ()
+    code: str = ""
 
     def remark(self) -> str:
         """All that there is to say of it; empty where it is as it should be."""
@@ -213,24 +219,25 @@ def keep_for_later(sentence: str) -> None:
 def failed_plugins(plugin: Plugin, error: BaseException) -> Plugin:
     """A plugin that failed, with the reason in one line."""
     state = "outdated" if isinstance(error, OutdatedError) else "broken"
-    return replace(plugin, state=state, error=printable(" ".join(_sentence(error).split())))
+    code, sentence = _fault(error)
+    return replace(plugin, state=state, error=printable(" ".join(sentence.split())), code=code)
 
 
-def _sentence(error: BaseException) -> str:
-    """What is wrong with a plugin and what to do; PyTorch's and Python's own errors keep their type."""
+def _fault(error: BaseException) -> tuple[str, str]:
+    """What is wrong with a plugin, as a code and in words; PyTorch's and Python's own errors keep their type."""
     if isinstance(error, PluginError):
-        return str(error)
-    for words, advice in ADVICE.items():
+        return error.code, str(error)
+    for words, (code, advice) in ADVICE.items():
         if words in str(error):
-            return f"{error}{_line(error)}; {advice}"
-    return f"{type(error).__name__}: {error}"
+            return code, f"{error}{_line(error)}; {advice}"
+    return type(error).__name__, f"{type(error).__name__}: {error}"
 
 
 # What Python's dataclasses say while a class is made, before anything of ganbench can look at it, and what to do.
 ADVICE = {
-    "cannot inherit non-frozen dataclass": "write @dataclass(frozen=True) above the class",
-    "mutable default": "write a tuple, as in slopes: tuple[float, ...] = (0.2, 0.5)",
-    "non-default argument": "give every field a default, the paper's value",
+    "cannot inherit non-frozen dataclass": ("not-frozen", "write @dataclass(frozen=True) above the class"),
+    "mutable default": ("mutable-default", "write a tuple, as in slopes: tuple[float, ...] = (0.2, 0.5)"),
+    "non-default argument": ("no-default", "give every field a default, the paper's value"),
 }
 
 
@@ -253,7 +260,8 @@ def _check_requirements(requirements: Iterable[str]) -> None:
         if not wanted.specifier.contains(__version__, prereleases=True):
             raise OutdatedError(
                 f"it needs ganbench{wanted.specifier} and this is ganbench {__version__}: install versions of both "
-                "that go together"
+                "that go together",
+                code="version",
             )
 
 
@@ -262,16 +270,21 @@ def _check_hooks(module: Any, hooks: set[str]) -> None:
     known = [name for name in vars(hookspecs) if name.startswith("ganbench_")]
     for name in sorted(hooks - set(known)):
         if name in hookspecs.RETIRED:
-            raise OutdatedError(f"the hook {name} is no more since this ganbench; {hookspecs.RETIRED[name]}")
-        raise PluginError(str(UnknownNameError("hook", name, known)))
+            sentence = f"the hook {name} is no more since this ganbench; {hookspecs.RETIRED[name]}"
+            raise OutdatedError(sentence, subject=name, code="retired-hook", remedy=hookspecs.RETIRED[name])
+        raise PluginError(str(UnknownNameError("hook", name, known)), subject=name, code="unknown-hook")
     for name in known:
         if callable(getattr(module, name, None)) and name not in hooks:
-            raise PluginError(f"{name} is never called; put @ganbench.hookimpl above it")
+            sentence = f"{name} is never called; put @ganbench.hookimpl above it"
+            raise PluginError(sentence, subject=name, code="unmarked-hook")
     if not hooks:
-        raise PluginError("it has no hook; write a function ganbench_objectives with @ganbench.hookimpl above it")
+        sentence = "it has no hook; write a function ganbench_objectives with @ganbench.hookimpl above it"
+        raise PluginError(sentence, code="no-hook")
     for name in sorted(hooks):
         for parameter in inspect.signature(getattr(module, name)).parameters.values():
             if parameter.default is not parameter.empty:
                 raise PluginError(
-                    f"{name} gives its argument {parameter.name!r} a default, so it would never be passed"
+                    f"{name} gives its argument {parameter.name!r} a default, so it would never be passed",
+                    subject=name,
+                    code="hook-default",
                 )

@@ -76,8 +76,10 @@ class Catalogue(Generic[T]):
         if len(matches) > 1:
             forms = " or ".join(sorted({f"{dist}:{wanted}" for dist, _ in matches}))
             if " or " not in forms:
-                raise PluginError(f"{matches[0][0]} offers {len(matches)} {self.kind}s called {wanted!r}; rename one")
-            raise PluginError(f"{self.kind} {wanted!r} is offered by {len(matches)} distributions; say {forms}")
+                sentence = f"{matches[0][0]} offers {len(matches)} {self.kind}s called {wanted!r}; rename one"
+                raise PluginError(sentence, subject=matches[0][0], code="twice")
+            sentence = f"{self.kind} {wanted!r} is offered by {len(matches)} distributions; say {forms}"
+            raise PluginError(sentence, subject=wanted, code="clash", remedy=forms)
         return matches[0][1]
 
 
@@ -127,7 +129,7 @@ def load_plugins(
     executors = _collect(manager, plugins, "executor", Executor)  # type: ignore[type-abstract]
     for plugin in plugins.values():
         if plugin.file and plugin.state != "loaded":
-            raise PluginError(f"{plugin.file} is {plugin.state}: {plugin.error}")
+            raise PluginError(f"{plugin.file} is {plugin.state}: {plugin.error}", subject=plugin.file, code=plugin.code)
     kinds = (objectives, datasets, architectures, metrics, executors)
     return PluginRegistry(_with_clashes(plugins.values(), kinds), *kinds, manager)
 
@@ -156,26 +158,28 @@ def _with_clashes(plugins: Iterable[Plugin], kinds: Iterable[Catalogue[Any]]) ->
                 others = ", ".join(sorted(origins - {dist}))
                 remarks.setdefault(dist, []).append(f"{offers.kind} {name!r} is in {others}, too: say {dist}:{name}")
     said = {p: "; ".join(remarks.get(p.distribution, [])) for p in plugins if p.state == "loaded"}
-    return tuple(replace(p, error=said[p]) if said.get(p) else p for p in plugins)
+    return tuple(replace(p, error=said[p], code="clash") if said.get(p) else p for p in plugins)
 
 
 def _list(function: Callable[[], Any]) -> list[Any]:
     found = function()
     if not isinstance(found, list | tuple):
-        raise PluginError(f"{function.__name__} returned {type(found).__name__}, wanted a list of classes")
+        sentence = f"{function.__name__} returned {type(found).__name__}, wanted a list of classes"
+        raise PluginError(sentence, subject=function.__name__, code="no-list")
     return list(found)
 
 
 def _checked(cls: Any, base: type[T]) -> type[T]:
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        raise PluginError(f"{cls!r} is not a subclass of ganbench.{base.__name__}")
+        raise PluginError(f"{cls!r} is not a subclass of ganbench.{base.__name__}", code="no-subclass")
     if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise PluginError(f"{cls.__name__} is not a frozen dataclass")
+        raise PluginError(f"{cls.__name__} is not a frozen dataclass", code="not-frozen")
     if not isinstance(getattr(cls, "name", None), str):
-        raise PluginError(f"{cls.__name__} has no name")
+        raise PluginError(f"{cls.__name__} has no name", code="no-name")
     for name in _names(cls):
         if not valid_name(name):
-            raise PluginError(f"{cls.__name__} is called {name!r}, which cannot be asked for; {refusal(name)}")
+            sentence = f"{cls.__name__} is called {name!r}, which cannot be asked for; {refusal(name)}"
+            raise PluginError(sentence, subject=name, code="invalid-name")
     return cls  # type: ignore[return-value]
 
 

@@ -125,4 +125,5 @@ def build_cohort(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"--compile on: {setting.objective.name} cannot be compiled: {reason}; say off") from error
+        sentence = f"--compile on: {setting.objective.name} cannot be compiled: {reason}; say off"
+        raise UsageError(sentence, subject="--compile", code="compiler", remedy="--compile off") from error

@@ -55,7 +55,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.n_critic < 1 or (self.simultaneous and self.n_critic > 1):
             raise UsageError(
-                f"n_critic is {self.n_critic}; it must be at least 1, and 1 where the players move simultaneously"
+                f"n_critic is {self.n_critic}; it must be at least 1, and 1 where the players move simultaneously",
+                subject="n_critic",
             )
 
 

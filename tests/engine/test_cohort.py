@@ -9,6 +9,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.noisegan import InstanceNoise
 from ganbench_objectives.nsgan import NonSaturating
 from ganbench_objectives.wgan import WassersteinClip
+from refusals import refused, remarked
 from toys import Gaussian, Tiny, make_cohort, readings_of
 
 from ganbench import Objective, Optimizer, softplus
@@ -173,16 +174,17 @@ class WritesToItsInput(Broken):
 
 
 @pytest.mark.parametrize(
-    ("cls", "message"),
+    ("cls", "code", "part"),
     [
-        (RollsItsOwnDice, "draw.normal_like"),
-        (ForgetsTheMean, r"shape \(16,\), wanted a scalar"),
-        (WritesToItsInput, "in place"),
+        (RollsItsOwnDice, "random", "draw.normal_like"),
+        (ForgetsTheMean, "scalar", "(16,)"),
+        (WritesToItsInput, "in-place", "critic_loss"),
     ],
 )
-def test_a_broken_contract_is_an_error_that_says_what_to_do(cls, message):
-    with pytest.raises(ObjectiveError, match=message):
+def test_a_broken_contract_is_an_error_that_says_what_to_do(cls, code, part):
+    with refused(ObjectiveError, code=code) as caught:
         make_cohort(cls())
+    assert part in str(caught.value)
 
 
 @dataclass(frozen=True)
@@ -195,37 +197,37 @@ class AsksForData(Minimax):
 
 
 def test_an_objective_that_vmap_cannot_run_is_looped_over_with_the_same_numbers():
-    with pytest.warns(UserWarning, match="seed by seed"):
+    with remarked(subject="gan", code="no-vmap"):
         cohort = make_cohort(AsksForData(), dtype=torch.float64)
     assert cohort.loops
     torch.testing.assert_close(readings_of(cohort), readings_of(make_cohort(Minimax(), dtype=torch.float64)))
 
 
 @dataclass(frozen=True)
-class TakesTurns(AsksForData):
+class DeclaresItsLoop(AsksForData):
     """Says so."""
 
     vectorised = False
 
 
 def test_an_objective_that_declares_its_loop_is_run_without_a_warning(recwarn):
-    cohort = make_cohort(TakesTurns(), dtype=torch.float64)
+    cohort = make_cohort(DeclaresItsLoop(), dtype=torch.float64)
     assert cohort.loops
     assert not recwarn.list
     torch.testing.assert_close(readings_of(cohort), readings_of(make_cohort(Minimax(), dtype=torch.float64)))
 
 
 @dataclass(frozen=True)
-class FailsInTurns(TakesTurns):
+class FailsInALoop(DeclaresItsLoop):
     """Is at fault itself."""
 
     def critic_loss(self, critic, real, fake, draw):
-        assert len(real) > 10**9, "too few"
+        raise ZeroDivisionError
 
 
 def test_a_declared_loop_does_not_hide_an_error():
-    with pytest.raises(AssertionError, match="too few"):
-        make_cohort(FailsInTurns())
+    with pytest.raises(ZeroDivisionError):
+        make_cohort(FailsInALoop())
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ def test_a_loss_that_changes_what_it_draws_is_an_error():
             extra = draw.uniform(int(draw.step) + 1).mean() * 0
             return super().critic_loss(critic, real, fake, draw) + extra
 
-    with pytest.raises(ObjectiveError, match="same shapes in the same order"):
+    with refused(ObjectiveError, code="draws"):
         readings_of(make_cohort(Moody()))
 
 

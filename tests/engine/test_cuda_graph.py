@@ -12,6 +12,7 @@ from ganbench_objectives.gan import Minimax
 from ganbench_objectives.historical_averaging import HistoricalAveraging
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
+from refusals import remarked
 from tiers import spread
 from toys import Gaussian, Tiny, make_cohort, readings_of
 
@@ -137,7 +138,7 @@ def test_a_loss_that_waits_for_a_value_is_not_captured_but_said():
         def generator_loss(self, critic, real, fake, draw):
             return super().generator_loss(critic, real, fake, draw) * (2 if draw.step > 10 else 1)
 
-    with pytest.warns(UserWarning, match="gan: a step cannot be captured and runs slower, with the same numbers"):
+    with remarked(subject="gan: a step", code="not-captured"):
         found = readings_of(captured_cohort(Waiting()))
     assert torch.equal(found, readings_of(make_cohort(Waiting())))
 

@@ -9,6 +9,7 @@ from ganbench_objectives import ganbench_objectives
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.wgan import WassersteinClip
 from ganbench_objectives.wgan_gp import WassersteinPenalty
+from refusals import remarked
 from tiers import spread
 from toys import counting, make_cohort, readings_of
 
@@ -104,9 +105,7 @@ def test_a_branch_on_a_value_is_not_recorded_but_said(monkeypatch):
             return super().critic_loss(critic, real, fake, draw) * (2 if draw.step > 10 else 1)
 
     cohort = make_cohort(Branching(), steps=20)
-    with pytest.warns(
-        UserWarning, match="gan: critic_gradient cannot be traced and runs slower, with the same numbers"
-    ):
+    with remarked(subject="gan: critic_gradient", code="not-traced"):
         recorded = readings_of(cohort)
     plain = readings_of(make_cohort(Minimax(), steps=20))
     assert torch.equal(recorded[:10], plain[:10])

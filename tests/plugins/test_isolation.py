@@ -16,6 +16,7 @@ import pytest
 import torch
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.wgan import WassersteinClip
+from refusals import remarked
 
 from ganbench.interfaces.executor import RunContext
 from ganbench.interfaces.metric import Metric
@@ -155,7 +156,7 @@ def test_variables_of_libraries_stay_as_these_have_set_them(monkeypatch):
 
 
 def test_without_a_listener_a_change_is_a_warning():
-    with pytest.warns(UserWarning, match="changed NumPy's error state"), isolated("it"):
+    with remarked(subject="it", code="state", details=("NumPy's error state",)), isolated("it"):
         np.seterr(all="ignore")
 
 
@@ -267,8 +268,9 @@ def test_output_for_programs_is_the_answer_alone(call, tmp_path, command):
 
 def test_construction_is_isolated():
     (cls,) = load_plugins([], files=[hostile("at_construction")]).objectives
-    with pytest.warns(UserWarning, match=f"making 'hostile' of .* changed {DTYPE}"):
+    with remarked(code="state", details=(DTYPE,)) as remarks:
         build(cls, {})
+    assert "'hostile'" in remarks[0].subject
     assert torch.get_default_dtype() == torch.float32
 
 
@@ -288,8 +290,9 @@ def test_loading_data_is_isolated(tmp_path):
             torch.set_default_dtype(torch.float64)
             return root
 
-    with pytest.warns(UserWarning, match="loading 'shouting'"):
+    with remarked(code="state", details=(DTYPE,)) as remarks:
         assert load_population(Shouting(), tmp_path) == tmp_path
+    assert "'shouting'" in remarks[0].subject
 
 
 def test_metrics_are_isolated():
@@ -305,8 +308,9 @@ def test_metrics_are_isolated():
 
     points = torch.zeros(4, 2)
     examiner = MetricSuite(IdentityEvaluator(), [Loud()], IdentityEvaluator().measure(points), 4)
-    with pytest.warns(UserWarning, match="metric 'loud' of .* changed NumPy's error state"):
+    with remarked(code="state", details=("NumPy's error state",)) as remarks:
         (row,) = examiner.examine(points)
+    assert "'loud'" in remarks[0].subject
     assert row["value"] == 1.0
 
 
