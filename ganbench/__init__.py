@@ -80,7 +80,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'ganbench' has no attribute {name!r}")
+        raise AttributeError(f"module 'ganbench' has no attribute {name!r}", name=name)
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

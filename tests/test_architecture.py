@@ -130,8 +130,9 @@ def test_every_public_name_is_there_and_has_a_docstring():
     for name in ganbench.__all__:
         value = getattr(ganbench, name)
         assert name == "__version__" or value.__doc__, name
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError) as caught:
         _ = ganbench.nonsense
+    assert caught.value.name == "nonsense"
 
 
 def test_importing_ganbench_and_asking_for_help_imports_nothing_heavy():

@@ -76,8 +76,9 @@ def test_every_block_of_a_page_runs(path, tmp_path):
 
 @pytest.mark.slow
 def test_a_block_that_fails_is_noticed(tmp_path):
-    with pytest.raises(AssertionError, match="unknown objective 'gna'"):
+    with pytest.raises(AssertionError) as caught:
         play("```console\n$ ganbench run --objectives gna --plan\n```\n", tmp_path)
+    assert "'gna'" in str(caught.value)
     with pytest.raises(ZeroDivisionError):
         play("```python\n1 / 0\n```\n", tmp_path)
 

@@ -22,7 +22,7 @@ for order in json.loads(sys.argv[1]):
     if order["measure"] == "crash":
         os.abort()
     failed = order["measure"] == "fail"
-    print(json.dumps({"error": "ValueError: no"} if failed else {"figures": {"process": os.getpid()}}), flush=True)
+    print(json.dumps({"error": "ValueError"} if failed else {"figures": {"process": os.getpid()}}), flush=True)
     if failed:
         sys.exit(1)
 """
@@ -45,7 +45,7 @@ def test_a_failure_a_crash_and_a_hang_cost_their_own_rows(tmp_path):
     found = measured(rows, tmp_path)
     assert [r.name for r in found] == list("abcdefg")
     assert [r.status for r in found] == ["ok", "failed", "ok", "failed", "timed out", "ok", "ok"]
-    assert found[1].reason == "ValueError: no"
+    assert found[1].reason == "ValueError"
     assert "SIGABRT" in found[3].reason
     assert found[5].figures == found[6].figures  # of one process
     assert found[0].figures != found[2].figures  # what failed has ended with its process

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refused
 from reported import floors_table, steps_table, trial, write_study, write_verdicts
 
 import ganbench
@@ -164,11 +165,11 @@ def test_five_hundred_records_with_wrong_fields_are_refused_by_every_command(cal
 @pytest.mark.parametrize("file", ["run.json", "trial.json", "study.json"])
 def test_a_record_of_a_newer_version_is_refused_by_its_number_and_never_overwritten(study, file):
     damage(study, file, [("schema", 7)])
-    with pytest.raises(UsageError, match="schema 7") as refused:
+    with refused(UsageError, code="newer") as caught:
         ganbench.load(study.path)
-    assert not isinstance(refused.value, DamageError)
+    assert caught.value.subject.endswith(file)
     if file == "run.json":
-        with pytest.raises(UsageError, match="schema 7"):
+        with refused(UsageError, subject=study.folder(TRIALS[0]) / file, code="newer"):
             condition(study, TRIALS[0])
 
 
@@ -231,8 +232,10 @@ def test_columns_that_an_older_version_had_not_are_filled_and_others_left_out(st
 )
 def test_a_table_of_another_kind_or_of_another_trial_is_damaged(study, change):
     rewritten(study, TRIALS[0], "steps", change)
-    with pytest.raises(DamageError, match=r"steps\.parquet"):
+    with refused(DamageError) as caught:
         ganbench.load(study.path)
+    assert caught.value.code in ("table", "rows")
+    assert "steps.parquet" in str(caught.value)
 
 
 def test_tables_that_were_swapped_together_with_their_checksums_are_noticed(study):
@@ -299,9 +302,11 @@ def test_a_thousand_trials_are_read_in_few_seconds_of_this_processor(made, tmp_p
 def test_a_copy_of_a_trials_folder_is_named_and_stops_no_other_trial(call, study):
     copy = study.path / "trials" / "B"
     shutil.copytree(study.folder(TRIALS[0]), copy)
+    with refused(DamageError, subject=copy / "run.json", code="another-trial") as caught:
+        ganbench.load(study.path)
     code, _, err = call("export", study.path, "--format", "csv")
     assert code == 2
-    assert f"remove {copy}" in err
+    assert str(caught.value) in err
     assert [f.path for f in inspect(study.path) if f.kind == "damaged"] == [copy / "run.json"]
     assert len(read_study(study.path, trials=[t.id for t in TRIALS]).trials) == 2
 
@@ -461,8 +466,9 @@ def test_a_number_of_seconds_that_is_none_is_a_sentence(monkeypatch):
         assert _checkpoint_seconds() == wanted
     for text in ("abc", "nan", "inf", "-1"):
         monkeypatch.setenv("GANBENCH_CHECKPOINT_SECONDS", text)
-        with pytest.raises(UsageError, match="GANBENCH_CHECKPOINT_SECONDS"):
+        with pytest.raises(UsageError) as caught:
             _checkpoint_seconds()
+        assert "GANBENCH_CHECKPOINT_SECONDS" in str(caught.value)
 
 
 # -- temporary folders -------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Runs as processes: signals, two at once, misbehaving plugins, full disks, no network, nothing written elsewhere."""
 
+import errno
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from agreement import same, tables
 from once import once
 from places import ROOTS
+from wording import INTERRUPTED, RESUMED
 
 import ganbench
 from ganbench.cli import app
@@ -114,12 +116,12 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_ends_with_the_same_ta
     assert code == 130, out
     assert time.monotonic() - began < 10
     assert "Traceback" not in out
-    assert "interrupted; the same command runs what is missing" in out
+    assert INTERRUPTED in out
     assert list(tmp_path.glob("a/checkpoints/*/checkpoint.json"))
     assert not list(tmp_path.rglob("*.part"))
     code, out = done(begin(*long))
     assert code == 0, out
-    assert "goes on after step" in out
+    assert RESUMED in out
     assert not (tmp_path / "a" / "checkpoints").exists()
     same(tables(tmp_path / "a"), tables(undisturbed(*long)))
 
@@ -180,7 +182,7 @@ SLEEPER = ("sleeper", "if int(draw.step) == 100: time.sleep(10000)", "")
 GREEDY = ("greedy", "if int(draw.step) == 100: x = [bytearray(10**8) for _ in iter(int, 1)]", "")
 CRASHES = ("crashes", "if int(draw.step) == 100: __import__('ctypes').string_at(0)", "")
 LEAVES = ("leaves", "if int(draw.step) == 100: raise SystemExit(3)", "")
-REFUSES = ("refuses", "pass", "def __post_init__(self): raise RuntimeError('not today')")
+REFUSES = ("refuses", "pass", "def __post_init__(self): raise RuntimeError('NOT_TODAY')")
 
 
 def plugin(root, parts):
@@ -214,15 +216,17 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
     rows = ganbench.load(tmp_path / "a").trials.set_index("objective")
     assert rows.loc["gan", "status"].tolist() == ["completed"] * 2
     expected = {
-        "sleeper": "TimeLimit: the trial ran longer than 30 s",
-        "greedy": "OutOfMemory: ",
-        "crashes": "WorkerDied: the process was ended by SIGSEGV",
-        "leaves": "WorkerDied: the process ended with code 3",
+        "sleeper": ("TimeLimit", "30"),
+        "greedy": ("OutOfMemory", ""),
+        "crashes": ("WorkerDied", "SIGSEGV"),
+        "leaves": ("WorkerDied", "3"),
     }
-    for name, error in expected.items():
+    for name, (kind, part) in expected.items():
         assert rows.loc[name, "status"].tolist() == ["failed"] * 2, name
-        assert all(error in text for text in rows.loc[name, "error"]), rows.loc[name, "error"].tolist()
-        assert out.count(f"failed: {name} seed") == 2
+        for error in rows.loc[name, "error"]:
+            assert error.startswith(f"{kind}: "), error
+            assert part in error.partition("(log")[0], error
+        assert out.count(f": {name} seed") == 2
     for name, words in {"sleeper": "odd_sleeper.py", "crashes": "odd_crashes.py"}.items():
         log = re.search(r"log: (.*)\)", rows.loc[name, "error"].iloc[0])[1]
         assert words in (tmp_path / "a" / log).read_text()
@@ -232,16 +236,16 @@ def test_a_plugin_that_kills_its_process_or_never_ends_is_a_row_and_the_others_n
 @pytest.mark.slow(seconds=50)
 def test_a_plugin_that_raises_at_import_or_construction_blocks_nothing_but_itself(begin, tmp_path, calm):
     """All that a result was made with stands in its record besides, plugins that took no part included."""
-    broken = plugin(tmp_path, ("broken", "", "raise RuntimeError('by design')"))
+    broken = plugin(tmp_path, ("broken", "", "raise RuntimeError('BY_DESIGN')"))
     refuses, bystander = plugin(tmp_path, REFUSES), plugin(tmp_path, ("bystander", "pass", ""))
     code, out = done(begin("--objectives", "gan", "--seeds", "2", "--no-probe", site=[broken, refuses, bystander]))
     assert code == 0, out
     same(tables(tmp_path / "a"), tables(calm))
     check_records(tmp_path / "a")
-    assert "plugin broken of broken is broken and left out: RuntimeError: by design" in out
+    assert "RuntimeError: BY_DESIGN" in out
     code, out = done(begin("--objectives", "refuses", "--seeds", "1", out="b", site=[refuses]))
     assert (code, "Traceback" in out) == (2, False), out
-    assert "not today" in out
+    assert "NOT_TODAY" in out
     assert not (tmp_path / "b").exists()
 
 
@@ -308,7 +312,7 @@ def test_a_plugin_that_changes_global_state_is_named_and_changes_no_number(begin
     args = ("--seeds", "2", "--no-probe", "--steps", "20")
     code, out = done(begin("--objectives", "gan,hostile", *args, site=[site]))
     assert code == 0, out
-    assert "plugin hostile of hostile: its import changed torch's default dtype, " in out
+    assert any("hostile" in line and "dtype" in line for line in out.splitlines())
     assert done(begin("--objectives", "gan", *args, site=[site], out="installed"))[0] == 0
     without = tables(undisturbed("--objectives", "gan", *args))
     same(tables(tmp_path / "a", ["gan"]), without)
@@ -325,7 +329,7 @@ def test_a_death_is_noticed_while_a_child_of_the_worker_lives(begin, tmp_path):
     assert process.wait(timeout=500) == 1
     rows = ganbench.load(tmp_path / "a").trials
     assert rows["status"].tolist() == ["failed"] * 2
-    assert all("WorkerDied: the process ended with code 1" in error for error in rows["error"])
+    assert all(re.match(r"WorkerDied: .* 1\b", error) for error in rows["error"])
 
 
 # -- two at once, full disks, closed sockets ---------------------------------------------------------------------------
@@ -367,7 +371,7 @@ def test_a_full_disk_is_a_sentence_with_exit_code_1_and_a_rerun_with_room_comple
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     code, out = done(process)
     assert code == 1, out
-    assert "File too large" in out
+    assert os.strerror(errno.EFBIG) in out
     assert "Traceback" not in out
     assert not [f for f in (inspect(tmp_path / "a") if (tmp_path / "a").exists() else []) if f.kind == "damaged"]
     undisturbed(*args, out="a")
@@ -385,7 +389,7 @@ def test_what_was_finished_before_the_disk_was_full_stays_readable(begin, calm, 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     code, out = done(process)
-    assert (code, "File too large" in out, "Traceback" in out) == (1, True, False), out
+    assert (code, os.strerror(errno.EFBIG) in out, "Traceback" in out) == (1, True, False), out
     same(before, tables(tmp_path / "a", ["gan"]))
     assert {f.kind for f in inspect(tmp_path / "a")} <= {"unfinished"}
 

@@ -105,9 +105,10 @@ class Missing(Evaluator):
 
     name = "famous-net"
     n_modes = 0
+    reason = "no weights at home"
 
     def measure(self, points):
-        raise DataError("no weights at home")
+        raise DataError(self.reason)
 
 
 class Cloud(Gaussian):

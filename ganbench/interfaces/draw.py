@@ -51,7 +51,7 @@ class Draw:
             f"constrain asked for {kind} numbers of shape {shape}: a constraint has the clock and the state, and no "
             "random numbers; draw them in critic_loss",
             subject="constrain",
-            code="random",
+            code="no-draws",
         )
 
 
@@ -94,7 +94,7 @@ class ForbidRandomness(TorchDispatchMode):
             raise ObjectiveError(
                 f"the loss called {func}: randomness must come from draw.normal_like(x) or draw.uniform(*shape), "
                 "so that it belongs to the seed and can be replayed",
-                code="random",
+                code="randomness",
                 remedy="draw.normal_like(x)",
             )
         return func(*args, **(kwargs or {}))

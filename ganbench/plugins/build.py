@@ -144,13 +144,16 @@ def placed(component: Component, recorded: Mapping[str, Any], moved: Places) -> 
 
 def other_data(component: Component, data_root: Path) -> DataError:
     """The error for data that are not those that a trial was made with."""
-    place, option = f"below {data_root}", "--data-root"
+    folder, place, option = str(data_root), f"below {data_root}", "--data-root"
     if component.place:
         setting, folder = next(iter(component.place.items()))
         place, option = f"in {folder}", f"--set {component.name}.{setting}=FOLDER"
     return DataError(
         f"{component.label}: the data {place} are not those that the study was made with, so numbers would not "
-        f"compare: name the right folder with {option}"
+        f"compare: name the right folder with {option}",
+        subject=folder,
+        code="data",
+        remedy=option,
     )
 
 
@@ -213,5 +216,7 @@ def resolve_stored(offers: Catalogue[Any], component: Component, origins: Mappin
     source = file or f"{origin.get('distribution', '?')} {origin.get('version', '')}".rstrip()
     how = f"name it again with --plugin {file}" if file else "install it again"
     raise UsageError(
-        f"{component.kind} {component.name!r} of this study came from {source}, which is not loaded; {how}"
+        f"{component.kind} {component.name!r} of this study came from {source}, which is not loaded; {how}",
+        subject=component.name,
+        code="not-loaded",
     )

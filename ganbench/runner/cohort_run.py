@@ -311,14 +311,18 @@ def prepare(spec: CohortSpec, context: RunContext) -> tuple[PluginRegistry, Trai
         if source_hash(offers.find(component.name)) != component.code:
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source on {platform.node()} than where the run "
-                "began: install the same version on every machine, and do not edit it while a run goes on"
+                "began: install the same version on every machine, and do not edit it while a run goes on",
+                subject=component.name,
+                code="source",
             )
     device = torch.device(context.device)
     population = load_population(instantiate(registry.datasets, spec.dataset), Path(context.data_root)).to(device)
     if population.fingerprint != spec.dataset.code:
         raise DataError(
             f"{spec.dataset.label}: the data below {context.data_root} on {platform.node()} are not those of the "
-            "machine where the run began: put the same files there"
+            "machine where the run began: put the same files there",
+            subject=context.data_root,
+            code="data",
         )
     architecture = instantiate(registry.architectures, spec.architecture)
     objective = instantiate(registry.objectives, spec.objective)

@@ -150,7 +150,9 @@ def _samples(
     if source_hash(type(architecture)) != component.code or expected != found:
         raise UsageError(
             f"architecture {component.label!r} is not the one that {stored.trial.id} was trained with: install the "
-            "version that the study was made with"
+            "version that the study was made with",
+            subject=component.name,
+            code="source",
         )
     latents = evaluation_latents([stored.trial.seed], n, architecture.latent)
     sampler = _sampler(network, weights, stored.run, min_cohort_size(population.sample_shape))
@@ -163,7 +165,8 @@ def stored_weights(folder: Path, run: dict[str, Any]) -> dict[str, Tensor]:
     try:
         return parse_tensors(read_file(folder, run, GENERATOR) or b"")
     except SafetensorError as error:
-        raise DamageError(f"{folder / GENERATOR} cannot be read ({error}): remove its folder and run again") from error
+        sentence = f"{folder / GENERATOR} cannot be read ({error}): remove its folder and run again"
+        raise DamageError(sentence, subject=folder / GENERATOR, code="unreadable") from error
 
 
 def _sampler(

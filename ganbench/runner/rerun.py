@@ -80,17 +80,21 @@ def describe(folder: Path, moved: Places = MappingProxyType({})) -> Described:
     folder = folder.absolute()
     run = read_run(folder) if folder.is_dir() else None
     if run is None:
-        raise UsageError(f"{folder} holds no finished trial; name a folder RESULTS/trials/TRIAL that has a run.json")
+        sentence = f"{folder} holds no finished trial; name a folder RESULTS/trials/TRIAL that has a run.json"
+        raise UsageError(sentence, subject=folder, code="no-trial")
     check_version(folder.parent.parent)
     text = read_trial(folder, run)
     settings = text["settings"]
     if settings["engine"] != ENGINE:
         raise UsageError(
             f"{folder.name} was computed by engine {settings['engine']} and this ganbench has engine {ENGINE}, which "
-            f"gives other numbers: install ganbench {run['versions']['ganbench']}"
+            f"gives other numbers: install ganbench {run['versions']['ganbench']}",
+            subject=folder.name,
+            code="engine",
         )
     for finding in check_files(folder, run):
-        raise UsageError(f"{finding.path} {finding.reason}: there is nothing to compare with; run the study again")
+        sentence = f"{finding.path} {finding.reason}: there is nothing to compare with; run the study again"
+        raise UsageError(sentence, subject=finding.path, code=finding.kind)
     dataset, architecture, objective = (
         placed(Component(k, settings[k]["name"], text[k], settings[k]["fields"], settings[k]["code"]), run, moved)
         for k in KINDS
@@ -112,7 +116,9 @@ def check_same_sources(
         if source_hash(resolve_stored(offers, component, origins)) != component.code:
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source now than when the trial was made: install "
-                "the version that its run.json names, or give the file of then with --plugin"
+                "the version that its run.json names, or give the file of then with --plugin",
+                subject=component.name,
+                code="source",
             )
     population = load_population(instantiate(registry.datasets, spec.dataset, origins), data_root)
     if population.fingerprint != spec.dataset.code:

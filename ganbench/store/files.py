@@ -52,7 +52,9 @@ def write_bytes(path: Path, content: bytes, below: Path | None = None, durable: 
             folder.unlink(part)
             folder.write(part, content, durable)
             if stat.S_ISDIR(folder.mode(path.name)):
-                raise ObstructedError(f"{path} is a folder, and a file belongs there: move it away, then repeat")
+                raise ObstructedError(
+                    f"{path} is a folder, and a file belongs there: move it away, then repeat", subject=path
+                )
             folder.replace(part, path.name)
             if durable:
                 folder.flush()
@@ -89,7 +91,9 @@ def require_plain(path: Path, below: Path) -> None:
     with _told(path, "opened"), contextlib.suppress(FileNotFoundError), _open(path.parent, below) as folder:
         mode = folder.mode(path.name)
         if mode and not stat.S_ISREG(mode):
-            raise ObstructedError(f"{path} is {_kind(mode)}, and a file belongs there: remove it, then repeat")
+            raise ObstructedError(
+                f"{path} is {_kind(mode)}, and a file belongs there: remove it, then repeat", subject=path
+            )
 
 
 def read_bytes(path: Path | str) -> bytes | None:
@@ -107,10 +111,12 @@ def read_bytes(path: Path | str) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DamageError(f"{Path(path)} cannot be read ({error.strerror}); remove it and run again") from error
+        raise DamageError(
+            f"{Path(path)} cannot be read ({error.strerror}); remove it and run again", subject=path, code="unreadable"
+        ) from error
     except ValueError as error:
         raise UsageError(f"{Path(path)} is no path: {error}; name another one") from error
-    raise DamageError(f"{Path(path)} is no ordinary file; remove it and run again")
+    raise DamageError(f"{Path(path)} is no ordinary file; remove it and run again", subject=path, code="special")
 
 
 # -- open folders ------------------------------------------------------------------------------------------------------
@@ -173,7 +179,10 @@ class _Folder:
             raise FileNotFoundError(2, "No such folder", str(self.path / name))
         if not stat.S_ISDIR(mode):
             kind = _kind(mode)
-            raise ObstructedError(f"{self.path / name} is {kind}, and a folder belongs there: remove it, then repeat")
+            raise ObstructedError(
+                f"{self.path / name} is {kind}, and a folder belongs there: remove it, then repeat",
+                subject=self.path / name,
+            )
         descriptor = None if self.descriptor is None else os.open(name, FOLDER | NOFOLLOW, dir_fd=self.descriptor)
         return _Folder(self.path / name, descriptor)
 
@@ -209,7 +218,7 @@ def _told(path: Path, what: str) -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError(f"{path} could not be {what}: {error.strerror or error}") from error
+        raise StorageError(f"{path} could not be {what}: {error.strerror or error}", subject=path) from error
 
 
 def _kind(mode: int) -> str:
@@ -302,9 +311,17 @@ def read_record(path: Path, kind: type[Record] = Record) -> dict[str, Any] | Non
         return None
     record = parse(path, content)
     if SEAL not in record:
-        raise DamageError(f"{path} is damaged (it carries no checksum); the command that made it makes it again")
+        raise DamageError(
+            f"{path} is damaged (it carries no checksum); the command that made it makes it again",
+            subject=path,
+            code="no-checksum",
+        )
     if not _is_sealed(content, record):
-        raise DamageError(f"{path} is damaged (its checksum does not fit); the command that made it makes it again")
+        raise DamageError(
+            f"{path} is damaged (its checksum does not fit); the command that made it makes it again",
+            subject=path,
+            code="checksum",
+        )
     return validated(path, kind, record)
 
 
@@ -324,9 +341,15 @@ def parse(path: Path, content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DamageError(f"{path} cannot be read ({error}); the command that made it makes it again") from error
+        raise DamageError(
+            f"{path} cannot be read ({error}); the command that made it makes it again", subject=path, code="unreadable"
+        ) from error
     if not isinstance(value, dict):
-        raise DamageError(f"{path} is damaged (it holds no JSON object); the command that made it makes it again")
+        raise DamageError(
+            f"{path} is damaged (it holds no JSON object); the command that made it makes it again",
+            subject=path,
+            code="no-object",
+        )
     return value
 
 

@@ -56,7 +56,7 @@ class StudyFolder:
         except OSError as error:  # a name that is too long, say
             raise UsageError(f"{option}: {error.strerror}; choose another folder") from error
         if not existing.is_dir():
-            raise UsageError(f"{option}: {existing} is a file; name a folder")
+            raise UsageError(f"{option}: {existing} is a file; name a folder", subject=existing, code="file")
         if not os.access(existing, os.W_OK | os.X_OK):
             raise UsageError(f"{option}: {existing} cannot be written to; choose another folder")
         for folder in (self.path / name for name in FOLDERS):

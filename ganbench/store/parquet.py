@@ -42,7 +42,9 @@ def arrow_table(path: Path, content: bytes, wanted: pa.Schema) -> pa.Table:
         return table if table.schema.equals(wanted) else _fitted(table, wanted)
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DamageError(f"{path} is no table that ganbench writes ({reason}); run the study again") from error
+        raise DamageError(
+            f"{path} is no table that ganbench writes ({reason}); run the study again", subject=path, code="table"
+        ) from error
 
 
 def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
@@ -93,4 +95,8 @@ def check_owners(table: pa.Table, counts: Mapping[Path, int], owners: Owners, na
     wrong |= table["seed"].to_numpy() != seeds
     if wrong.any():
         folder = list(counts)[int(np.searchsorted(np.cumsum(rows), int(wrong.argmax()), side="right"))]
-        raise DamageError(f"{folder / name} holds rows of another trial; run the study again to mend it")
+        raise DamageError(
+            f"{folder / name} holds rows of another trial; run the study again to mend it",
+            subject=folder / name,
+            code="rows",
+        )

@@ -225,7 +225,11 @@ def validated(path: Path, kind: type[Part], record: Mapping[str, Any]) -> dict[s
     try:
         kind.model_validate(record)
     except (ValidationError, RecursionError) as error:
-        raise DamageError(f"{path} is damaged ({_reason(error)}); the command that made it makes it again") from None
+        raise DamageError(
+            f"{path} is damaged ({_reason(error)}); the command that made it makes it again",
+            subject=path,
+            code="fields",
+        ) from None
     return {**{name: copy(default) for name, default in _defaults(kind).items()}, **record}
 
 
@@ -235,7 +239,9 @@ def check_schema(path: Path, record: Mapping[str, Any]) -> None:
     if isinstance(found, int) and not isinstance(found, bool) and found > schema.VERSION:
         number = found if found < LARGEST else "of a very large number"
         raise UsageError(
-            f"{path} was written by a newer ganbench (schema {number}, this one reads {schema.VERSION}): upgrade"
+            f"{path} was written by a newer ganbench (schema {number}, this one reads {schema.VERSION}): upgrade",
+            subject=path,
+            code="newer",
         )
 
 

@@ -60,7 +60,9 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     if run is not None and run["trial"] != folder.name:
         raise DamageError(
             f"{folder / 'run.json'} is another trial's ({run['trial']}); its folder is a copy: remove {folder}, and "
-            "run the study again if a trial is missing then"
+            "run the study again if a trial is missing then",
+            subject=folder / "run.json",
+            code="another-trial",
         )
     return run
 
@@ -78,10 +80,16 @@ def read_trial(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / "trial.json"
     content = read_file(folder, run, path.name)
     if content is None:
-        raise DamageError(f"{path} has no checksum in run.json; run the study again to mend it")
+        raise DamageError(
+            f"{path} has no checksum in run.json; run the study again to mend it", subject=path, code="no-checksum"
+        )
     found = records.validated(path, records.Trial, parse(path, content))
     if found["trial"] != folder.name:
-        raise DamageError(f"{path} describes another trial ({found['trial']}); run the study again to mend it")
+        raise DamageError(
+            f"{path} describes another trial ({found['trial']}); run the study again to mend it",
+            subject=path,
+            code="another-trial",
+        )
     return found
 
 
@@ -104,9 +112,15 @@ def read_file(folder: Path, record: Mapping[str, Any], name: str) -> bytes | Non
     sums = accepted(record, name)
     content = read_bytes(os.path.join(folder, name)) if sums else None  # a Path would take longer than the reading
     if content is None and name in record.get("files", {}):
-        raise DamageError(f"{folder / name} is missing; run the study again to mend it")
+        raise DamageError(
+            f"{folder / name} is missing; run the study again to mend it", subject=folder / name, code="missing"
+        )
     if content is not None and checksum(content) not in sums:
-        raise DamageError(f"{folder / name} is not the file that was written; run the study again to mend it")
+        raise DamageError(
+            f"{folder / name} is not the file that was written; run the study again to mend it",
+            subject=folder / name,
+            code="checksum",
+        )
     return content
 
 
@@ -135,7 +149,7 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
         UsageError, DamageError: as ``load``.
     """
     if not (path / "study.json").is_file():
-        raise UsageError(f"{path} is not a results folder: it has no study.json")
+        raise UsageError(f"{path} is not a results folder: it has no study.json", subject=path, code="no-study")
     check_version(path)
     runs = {folder: read_run(folder) or {} for folder in finished_folders(path, trials)}
     asked = {folder: read_trial(folder, run) for folder, run in runs.items()}

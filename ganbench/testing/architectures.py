@@ -34,7 +34,10 @@ def shapes(subject: Candidate) -> Iterator[Finding]:
             yield Unchecked(kind, f"it refuses {kind} of shape {', '.join(map(str, candidates))}")
     if not subject.found["shapes"]:
         yield Defect(
-            "shapes", "check refuses every shape that was tried", "let check return None for shapes it can draw"
+            "shapes",
+            "check refuses every shape that was tried",
+            "let check return None for shapes it can draw",
+            "refuses-all",
         )
 
 
@@ -44,7 +47,7 @@ def outputs(subject: Candidate) -> Iterator[Defect]:
         generator, critic = (network_of(subject, player, shape) for player in PLAYERS)
         if not isinstance(critic, CriticNetwork):
             reason = f"the critic is a {type(critic).__name__}, which has no features"
-            yield Defect("outputs", reason, "return CriticNetwork(body, width)")
+            yield Defect("outputs", reason, "return CriticNetwork(body, width)", "type")
             return
         for batch in (1, BATCH) if not subject.instance.couples_samples else (BATCH,):
             samples, real = generator(latents(subject, batch)), points(shape, batch)
@@ -53,15 +56,17 @@ def outputs(subject: Candidate) -> Iterator[Defect]:
             yield from _shaped("a critic's body", critic.body(real), (batch, critic.head.in_features))
             if len(shape) == 3 and samples.shape == (batch, *shape) and samples.abs().max() > 1:
                 reason = f"a generator of images gives values up to {samples.abs().max().item():.3g}"
-                yield Defect("outputs", reason, "end it with nn.Tanh(): images lie in [-1, 1]")
+                yield Defect("outputs", reason, "end it with nn.Tanh(): images lie in [-1, 1]", "range")
 
 
 def _shaped(what: str, value: Tensor, wanted: tuple[int, ...]) -> Iterator[Defect]:
     if tuple(value.shape) != wanted:
         reason = f"{what} gives shape {tuple(value.shape)}, wanted {wanted}"
-        yield Defect("outputs", reason, "keep the batch in front and the sample's own shape behind it")
+        yield Defect("outputs", reason, "keep the batch in front and the sample's own shape behind it", "shape")
     elif not value.isfinite().all():
-        yield Defect("outputs", f"{what} gives values that are not finite", "look for divisions and roots of zero")
+        yield Defect(
+            "outputs", f"{what} gives values that are not finite", "look for divisions and roots of zero", "not-finite"
+        )
 
 
 def pure(subject: Candidate) -> Iterator[Defect]:
@@ -70,18 +75,28 @@ def pure(subject: Candidate) -> Iterator[Defect]:
         if any(True for _ in network.buffers()):
             reason = f"a {player} keeps buffers: {', '.join(name for name, _ in network.named_buffers())}"
             yield Defect(
-                "pure", reason, "take normalisations without running statistics, such as affine batch statistics"
+                "pure",
+                reason,
+                "take normalisations without running statistics, such as affine batch statistics",
+                "buffers",
             )
             continue
         before = x.clone()
         first, again = network(x), network(x)
         if not torch.equal(first, again):
-            yield Defect("pure", f"a {player} gives other numbers at a second call", "leave out dropout and noise")
+            yield Defect(
+                "pure", f"a {player} gives other numbers at a second call", "leave out dropout and noise", "unsteady"
+            )
         elif not torch.equal(first, network.eval()(x)):
             reason = f"a {player} gives other numbers in evaluation mode"
-            yield Defect("pure", reason, "leave out layers that behave otherwise in training")
+            yield Defect("pure", reason, "leave out layers that behave otherwise in training", "evaluation-mode")
         if not torch.equal(x, before):
-            yield Defect("pure", f"a {player} changes its input in place", "leave out inplace=True in the first layer")
+            yield Defect(
+                "pure",
+                f"a {player} changes its input in place",
+                "leave out inplace=True in the first layer",
+                "in-place",
+            )
 
 
 def initial(subject: Candidate) -> Iterator[Defect]:
@@ -92,9 +107,9 @@ def initial(subject: Candidate) -> Iterator[Defect]:
             same, again, other = (_flat(network_of(subject, player, shape, seed)) for seed in (0, 0, 1))
             fix = "initialise with torch.nn.init or torch.randn, which the engine seeds"
             if not torch.equal(same, again) or foreign_randomness() != before:
-                yield Defect("initial", f"a {player} begins with other weights under the same seed", fix)
+                yield Defect("initial", f"a {player} begins with other weights under the same seed", fix, "unseeded")
             elif torch.equal(same, other):
-                yield Defect("initial", f"a {player} begins with the same weights under every seed", fix)
+                yield Defect("initial", f"a {player} begins with the same weights under every seed", fix, "constant")
 
 
 def coupling(subject: Candidate) -> Iterator[Finding]:
@@ -106,7 +121,9 @@ def coupling(subject: Candidate) -> Iterator[Finding]:
         critic, x = network_of(subject, "critic", shape), points(shape, BATCH)
         if not torch.allclose(critic(x)[:2], critic(x[:2]), rtol=1e-3, atol=1e-4):
             reason = f"the score of a sample of shape {shape} depends on the rest of its batch"
-            yield Defect("coupling", reason, "leave out batch normalisation, or declare couples_samples = True")
+            yield Defect(
+                "coupling", reason, "leave out batch normalisation, or declare couples_samples = True", "batch"
+            )
 
 
 def gradients(subject: Candidate) -> Iterator[Defect]:
@@ -118,10 +135,13 @@ def gradients(subject: Candidate) -> Iterator[Defect]:
         unused = [name for name in idle if not _matters(network, name, x)]
         if unused:
             reason = f"{unused[0]} of a {player} has no effect"
-            yield Defect("gradients", reason, "use it in forward, or leave that layer out")
+            yield Defect("gradients", reason, "use it in forward, or leave that layer out", "idle")
         elif not all(g.isfinite().all() for g in found if g is not None):
             yield Defect(
-                "gradients", f"a {player} has a gradient that is not finite", "look for roots and norms of zero"
+                "gradients",
+                f"a {player} has a gradient that is not finite",
+                "look for roots and norms of zero",
+                "not-finite",
             )
 
 
@@ -141,10 +161,15 @@ def penalty(subject: Candidate) -> Iterator[Defect]:
         if not any(g is not None and g.any() for g in found):
             reason = "the slope of a critic does not depend on its weights"
             yield Defect(
-                "penalty", reason, "leave out .detach() and operations of your own without a second derivative"
+                "penalty", reason, "leave out .detach() and operations of your own without a second derivative", "none"
             )
         elif not all(g.isfinite().all() for g in found if g is not None):
-            yield Defect("penalty", "a second derivative of a critic is not finite", "look for roots and norms of zero")
+            yield Defect(
+                "penalty",
+                "a second derivative of a critic is not finite",
+                "look for roots and norms of zero",
+                "not-finite",
+            )
 
 
 def vmap(subject: Candidate) -> Iterator[Defect]:
@@ -158,12 +183,12 @@ def vmap(subject: Candidate) -> Iterator[Defect]:
                 together = torch.func.vmap(lambda w, x, n=networks[0]: functional_call(n, w, (x,)))(weights, x)
             except Exception as error:  # whatever vmap cannot do
                 reason = f"a {player} cannot be vectorised over seeds ({str(error).strip().partition(chr(10))[0]})"
-                yield Defect("vmap", reason, "use tensor operations, no .item() and no branch on a value")
+                yield Defect("vmap", reason, "use tensor operations, no .item() and no branch on a value", "refused")
                 continue
             alone = torch.stack([network(part) for network, part in zip(networks, x, strict=True)])
             if not torch.allclose(together, alone, rtol=1e-3, atol=1e-4):
                 reason = f"a {player} gives other numbers for two seeds together than for each alone"
-                yield Defect("vmap", reason, "let nothing depend on what is outside weights and input")
+                yield Defect("vmap", reason, "let nothing depend on what is outside weights and input", "other-numbers")
 
 
 def network_of(subject: Candidate, player: str, shape: tuple[int, ...], seed: int = 0) -> nn.Module:

@@ -21,11 +21,14 @@ class Defect:
         check: the check that found it.
         reason: what was found.
         fix: what to do.
+        code: the kind of fault in a word, unlike those that the same check tells apart from it; where the plugin
+            raised, the code or the type of its exception.
     """
 
     check: str
     reason: str
     fix: str
+    code: str = ""
 
     def __str__(self) -> str:
         """One line, whatever the reason holds."""
@@ -39,10 +42,12 @@ class Unchecked:
     Attributes:
         check: its name.
         reason: why not.
+        needs: the check that has to pass first.
     """
 
     check: str
     reason: str
+    needs: str = ""
 
     def __str__(self) -> str:
         """One line, whatever the reason holds."""
@@ -74,6 +79,11 @@ def raised(error: BaseException, file: str) -> str:
     place = f" (line {lines[-1]})" if lines else ""
     message = str(error).strip().partition("\n")[0]
     return f"raised {type(error).__name__}{': ' if message else ''}{message}{place}"
+
+
+def code_of(error: BaseException) -> str:
+    """The code of an error of ganbench's, or the type of any other."""
+    return getattr(error, "code", "") if isinstance(error, GanbenchError) else type(error).__name__
 
 
 # -- candidates --------------------------------------------------------------------------------------------------------
@@ -119,13 +129,13 @@ class Candidate:
             return function()
         except GanbenchError as error:  # which says what to do
             reason, _, fix = str(error).partition(": ")
-            kind = next((name for word, name in KINDS.items() if word in str(error)), check)
-            return Defect(kind, f"{reason} for {where}", fix or f"see the contract in ganbench.{self.base.__name__}")
+            fix = fix or f"see the contract in ganbench.{self.base.__name__}"
+            return Defect(KINDS.get(error.code, check), f"{reason} for {where}", fix, code_of(error))
         except (Exception, SystemExit) as error:  # a third party's code may raise anything
-            return Defect(check, f"{where}: {raised(error, self.file)}", FIX_RAISED)
+            return Defect(check, f"{where}: {raised(error, self.file)}", FIX_RAISED, code_of(error))
 
 
-KINDS = {"randomness": "randomness", "in place": "inputs"}  # checks that the engine itself does, by their words
+KINDS = {"randomness": "randomness", "in-place": "inputs"}  # checks that the engine itself does, by their codes
 FIX_RAISED = "write it with tensor operations that fit any batch and any sample shape"
 
 Finding = Defect | Unchecked

@@ -29,7 +29,7 @@ from ganbench.testing import (
 from ganbench.testing import (
     losses as rounding,
 )
-from ganbench.testing.candidate import Candidate, Check, Defect, Examination, Finding, Unchecked, raised
+from ganbench.testing.candidate import Candidate, Check, Defect, Examination, Finding, Unchecked, code_of, raised
 
 DECLARED: tuple[Check, ...] = (
     declaration.name,
@@ -211,7 +211,7 @@ def _examined(kind: str, title: str, subject: Candidate, without: Collection[str
             if check.__name__ in without:
                 continue
             if stopped:
-                findings.append(Unchecked(check.__name__, f"needs {stopped}"))
+                findings.append(Unchecked(check.__name__, f"needs {stopped}", stopped))
                 continue
             checked.append(check.__name__)
             findings += [f for f in _run(check, subject) if f.check not in without]
@@ -228,7 +228,8 @@ def _run(check: Check, subject: Candidate) -> list[Finding]:
             warnings.simplefilter("ignore")
             return list(check(subject))
     except (Exception, SystemExit) as error:  # a third party's code may raise anything
-        return [Defect(check.__name__, raised(error, subject.file), f"ganbench.testing: {_purpose(check)}")]
+        fix = f"ganbench.testing: {_purpose(check)}"
+        return [Defect(check.__name__, raised(error, subject.file), fix, code_of(error))]
 
 
 def _purpose(check: Check) -> str:

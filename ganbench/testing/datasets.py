@@ -30,13 +30,13 @@ def load(subject: Candidate) -> Iterator[Finding]:
         return
     if not isinstance(population, Population):
         reason = f"load gives {type(population).__name__}"
-        yield Defect("load", reason, "return an instance of a subclass of ganbench.Population")
+        yield Defect("load", reason, "return an instance of a subclass of ganbench.Population", "type")
         return
     subject.found["population"] = population
     for name, (holds, wanted) in DESCRIBED.items():
         value = getattr(population, name, None)
         if not holds(value):
-            yield Defect("load", f"{name} is {value!r}", f"wanted {wanted}")
+            yield Defect("load", f"{name} is {value!r}", f"wanted {wanted}", "described")
 
 
 def _whole(least: int) -> Any:
@@ -61,14 +61,14 @@ def drawing(subject: Candidate) -> Iterator[Defect]:
     tickets, again, other = (population.draw((2, 300), stream(seed, "toy-real")) for seed in (0, 0, 1))
     fix = "draw with generator=rng"
     if not torch.equal(tickets, again):
-        yield Defect("drawing", "the same generator gives other samples at a second call", fix)
+        yield Defect("drawing", "the same generator gives other samples at a second call", fix, "unsteady")
     elif torch.equal(tickets, other):
-        yield Defect("drawing", "every generator gives the same samples", fix)
+        yield Defect("drawing", "every generator gives the same samples", fix, "constant")
     if not torch.equal(torch.get_rng_state(), before[0]) or foreign_randomness() != before[1]:
-        yield Defect("drawing", "draw uses a generator that belongs to no seed", fix)
+        yield Defect("drawing", "draw uses a generator that belongs to no seed", fix, "other-generator")
     if tickets.device != CPU or tuple(tickets.shape[:2]) != (2, 300):
         reason = f"draw((2, 300), rng) gives tickets of shape {tuple(tickets.shape)} on {tickets.device}"
-        yield Defect("drawing", reason, "wanted (2, 300) or (2, 300, *sample_shape) on the CPU")
+        yield Defect("drawing", reason, "wanted (2, 300) or (2, 300, *sample_shape) on the CPU", "tickets")
         return
     yield from _samples("drawing", "take", population.take(tickets), (2, 300, *population.sample_shape))
 
@@ -80,12 +80,14 @@ def reference(subject: Candidate) -> Iterator[Defect]:
         first, again = population.reference(n), population.reference(n)
         wanted = (min(n, len(first)), *population.sample_shape)
         if len(first) == 0:
-            yield Defect("reference", f"reference({n}) is empty", "give real samples")
+            yield Defect("reference", f"reference({n}) is empty", "give real samples", "empty")
             return
         yield from _samples("reference", f"reference({n})", first, wanted)
         if not torch.equal(first, again):
             reason = f"reference({n}) gives other samples at a second call"
-            yield Defect("reference", reason, "draw them with a generator of a fixed seed, made at each call")
+            yield Defect(
+                "reference", reason, "draw them with a generator of a fixed seed, made at each call", "unsteady"
+            )
 
 
 def held_out(subject: Candidate) -> Iterator[Defect]:
@@ -99,7 +101,8 @@ def held_out(subject: Candidate) -> Iterator[Defect]:
         share = sum(row.numpy().tobytes() in seen for row in held.contiguous()) / len(held)
         if share > 0.5:
             reason = f"{share:.0%} of the samples that are held out{where} are drawn for training, too"
-            yield Defect("held_out", reason, "let hold_out return a population without them")
+            code = "drawn-moved" if where else "drawn"
+            yield Defect("held_out", reason, "let hold_out return a population without them", code)
 
 
 def _moved(subject: Candidate) -> Population:
@@ -117,31 +120,37 @@ def evaluator(subject: Candidate) -> Iterator[Finding]:
         yield Unchecked("evaluator", str(error))
         return
     if not valid_name(getattr(judge, "name", None)):
-        yield Defect("evaluator", f"its name is {getattr(judge, 'name', None)!r}", refusal(getattr(judge, "name", "")))
+        yield Defect(
+            "evaluator", f"its name is {getattr(judge, 'name', None)!r}", refusal(getattr(judge, "name", "")), "name"
+        )
     if not isinstance(measured, Measured):
-        yield Defect("evaluator", f"measure gives {type(measured).__name__}", "return ganbench.Measured(...)")
+        yield Defect("evaluator", f"measure gives {type(measured).__name__}", "return ganbench.Measured(...)", "type")
         return
     n = len(population.reference(MEASURED))
     sizes = {name: len(getattr(measured, name)) for name in ("points", "features", "modes", "good")}
     wrong = [name for name, size in sizes.items() if size != n]
     if wrong:
-        yield Defect("evaluator", f"{n} samples have {sizes[wrong[0]]} {wrong[0]}", "give one row for each sample")
+        yield Defect(
+            "evaluator", f"{n} samples have {sizes[wrong[0]]} {wrong[0]}", "give one row for each sample", "size"
+        )
     elif measured.n_modes != judge.n_modes or judge.n_modes != population.n_modes:
         reason = (
             f"n_modes is {population.n_modes}, of the evaluator {judge.n_modes}, of the measured {measured.n_modes}"
         )
-        yield Defect("evaluator", reason, "say the same number in all three")
+        yield Defect("evaluator", reason, "say the same number in all three", "n-modes")
     elif measured.n_modes and not (measured.modes.min() >= 0 and measured.modes.max() < measured.n_modes):
         reason = f"modes run from {measured.modes.min()} to {measured.modes.max()}, and there are {measured.n_modes}"
-        yield Defect("evaluator", reason, "number them from 0")
+        yield Defect("evaluator", reason, "number them from 0", "modes")
 
 
 def _samples(check: str, what: str, samples: Tensor, wanted: tuple[int, ...]) -> Iterator[Defect]:
     if tuple(samples.shape) != wanted or samples.dtype != torch.float32:
         reason = f"{what} gives {samples.dtype} of shape {tuple(samples.shape)}"
-        yield Defect(check, reason, f"wanted torch.float32 of shape {wanted}")
+        yield Defect(check, reason, f"wanted torch.float32 of shape {wanted}", "shape")
     elif not samples.isfinite().all():
-        yield Defect(check, f"{what} gives values that are not finite", "leave out rows with missing values")
+        yield Defect(
+            check, f"{what} gives values that are not finite", "leave out rows with missing values", "not-finite"
+        )
     elif len(wanted) > 3 and samples.abs().max() > 1:
         reason = f"{what} gives images with values up to {samples.abs().max().item():.3g}"
-        yield Defect(check, reason, "scale images to [-1, 1]")
+        yield Defect(check, reason, "scale images to [-1, 1]", "range")

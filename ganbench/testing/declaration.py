@@ -43,21 +43,30 @@ def instance_of(target: Any, base: type[Any] = Objective) -> Any | Defect:
     """What a class's defaults make; an instance is taken as it is."""
     cls = target if isinstance(target, type) else type(target)
     if not issubclass(cls, base):
-        return Defect("class", f"{cls.__name__} is no subclass of ganbench.{base.__name__}", f"write {_example(base)}")
+        return Defect(
+            "class",
+            f"{cls.__name__} is no subclass of ganbench.{base.__name__}",
+            f"write {_example(base)}",
+            "no-subclass",
+        )
     if not vars(cls).get("__dataclass_params__") or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        return Defect("class", f"{cls.__name__} is not a frozen dataclass", "put @dataclass(frozen=True) above it")
+        return Defect(
+            "class", f"{cls.__name__} is not a frozen dataclass", "put @dataclass(frozen=True) above it", "not-frozen"
+        )
     if isinstance(target, base):
         return target
     absent = sorted(getattr(cls, "__abstractmethods__", ()))
     if absent:
-        return Defect("class", f"{cls.__name__} has no {absent[0]}", f"write {_header(base, absent[0])}")
+        return Defect("class", f"{cls.__name__} has no {absent[0]}", f"write {_header(base, absent[0])}", "abstract")
     missing = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
     if missing:
-        return Defect("class", f"field {missing[0]!r} has no default", "give it the paper's value")
+        return Defect("class", f"field {missing[0]!r} has no default", "give it the paper's value", "no-default")
     try:
         return cls()
     except Exception as error:  # a third party's constructor may raise anything
-        return Defect("class", f"{cls.__name__}() raised {type(error).__name__}: {error}", "mend its defaults")
+        return Defect(
+            "class", f"{cls.__name__}() raised {type(error).__name__}: {error}", "mend its defaults", "raises"
+        )
 
 
 def _example(base: type[Any]) -> str:
@@ -72,24 +81,28 @@ def name(subject: Candidate) -> Iterator[Defect]:
     """Names that can be typed behind ``--objectives``, ``--datasets`` and the like, and before a setting."""
     cls = subject.cls
     if not isinstance(getattr(cls, "name", None), str):
-        yield Defect("name", f"{cls.__name__} has no name", 'write name = "..." below its docstring')
+        yield Defect("name", f"{cls.__name__} has no name", 'write name = "..." below its docstring', "no-name")
         return
     aliases = getattr(cls, "aliases", ())
     if isinstance(aliases, str) or not all(isinstance(alias, str) for alias in aliases):
-        yield Defect("name", f"aliases is {aliases!r}", 'write a tuple of names: aliases = ("...",)')
+        yield Defect("name", f"aliases is {aliases!r}", 'write a tuple of names: aliases = ("...",)', "aliases")
         return
     for text in (cls.name, *aliases):
         if not valid_name(text):
-            yield Defect("name", f"{text!r} cannot be asked for", refusal(text))
+            yield Defect("name", f"{text!r} cannot be asked for", refusal(text), "invalid-name")
 
 
 def docstring(subject: Candidate) -> Iterator[Defect]:
     """A docstring of its own; a formula's says where it comes from."""
     text, cls = vars(subject.cls).get("__doc__") or "", subject.cls
     if not text.strip() or text.startswith(f"{cls.__name__}("):  # the one that dataclass makes
-        yield Defect("docstring", f"{cls.__name__} has none", "say what it is and where it comes from: paper, equation")
+        yield Defect(
+            "docstring", f"{cls.__name__} has none", "say what it is and where it comes from: paper, equation", "none"
+        )
     elif issubclass(cls, SOURCED) and not SOURCE.search(text):
-        yield Defect("docstring", "it names no source", "add author and year, or a link, of where it is defined")
+        yield Defect(
+            "docstring", "it names no source", "add author and year, or a link, of where it is defined", "no-source"
+        )
 
 
 def fields(subject: Candidate) -> Iterator[Defect]:
@@ -99,10 +112,12 @@ def fields(subject: Candidate) -> Iterator[Defect]:
     for field in dataclasses.fields(subject.cls):
         if field.name not in inherited | documented:
             fix = f"add a line '{field.name}: ...' below 'Attributes:' in the docstring"
-            yield Defect("fields", f"{field.name!r} is not documented", fix)
+            yield Defect("fields", f"{field.name!r} is not documented", fix, "undocumented")
     for key in _no_fields(subject.cls, subject.base):
         fix = f"write {_declared(key, getattr(subject.cls, key))}"
-        yield Defect("fields", f"{key!r} has no annotation, so it is no field and cannot be swept", fix)
+        yield Defect(
+            "fields", f"{key!r} has no annotation, so it is no field and cannot be swept", fix, "no-annotation"
+        )
 
 
 def _declared(key: str, value: Any) -> str:
@@ -137,17 +152,27 @@ def serialisable(subject: Candidate) -> Iterator[Defect]:
         if isinstance(value, list | dict | set):
             kind = type(value).__name__
             reason = f"{field.name} is a {kind}, which can be changed in place and has no hash"
-            yield Defect("serialisable", reason, f"write {_declared(field.name, value)}")
+            yield Defect("serialisable", reason, f"write {_declared(field.name, value)}", "mutable")
             continue
         plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
         try:
             again = json.loads(canonical(plain))
             same = getattr(build(subject.cls, {field.name: again}), field.name) == value
         except Exception as error:
-            yield Defect("serialisable", f"{field.name} = {value!r} cannot be recorded ({type(error).__name__})", fix)
+            yield Defect(
+                "serialisable",
+                f"{field.name} = {value!r} cannot be recorded ({type(error).__name__})",
+                fix,
+                "unrecordable",
+            )
             continue
         if not same:
-            yield Defect("serialisable", f"{field.name} = {value!r} comes back from JSON as another value", fix)
+            yield Defect(
+                "serialisable",
+                f"{field.name} = {value!r} comes back from JSON as another value",
+                fix,
+                "changed-by-json",
+            )
 
 
 def methods(subject: Candidate) -> Iterator[Defect]:
@@ -155,14 +180,14 @@ def methods(subject: Candidate) -> Iterator[Defect]:
     for method, arguments in ARGUMENTS[subject.base].items():
         fix = f"write {_header(subject.base, method)}"
         if method in LOSSES and not subject.overrides(method):
-            yield Defect("methods", f"there is no {method}", fix)
+            yield Defect("methods", f"there is no {method}", fix, "absent")
             continue
         signature = inspect.signature(getattr(subject.instance, method))
         try:
             signature.bind(*arguments)
         except TypeError as error:
             if not _takes(signature, FEWER.get(method)):
-                yield Defect("methods", f"{method}: {error}", fix)
+                yield Defect("methods", f"{method}: {error}", fix, "arguments")
 
 
 def _takes(signature: inspect.Signature, arguments: tuple[str, ...] | None) -> bool:

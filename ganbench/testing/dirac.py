@@ -72,10 +72,17 @@ def signs(subject: Candidate) -> Iterator[Defect]:
     game = Game(subject.instance, 1 + SPREAD, SPREAD)
     if not game.gradients(UNDECIDED, -1.0)[0] < 0:
         reason = "a step on critic_loss makes an undecided critic score generated samples higher"
-        yield Defect("signs", reason, "turn the signs of critic_loss: it is minimised, and a high score means real")
+        yield Defect(
+            "signs", reason, "turn the signs of critic_loss: it is minimised, and a high score means real", "critic"
+        )
     if not game.gradients(DECIDED, -1.0)[1] < 0:
         reason = "a step on generator_loss moves generated samples away from where the critic scores high"
-        yield Defect("signs", reason, "turn the sign of generator_loss: it is minimised, and a high score means real")
+        yield Defect(
+            "signs",
+            reason,
+            "turn the sign of generator_loss: it is minimised, and a high score means real",
+            "generator",
+        )
 
 
 SCORES = (-10.0, -3.0, -1.0, -0.3, 0.0, 0.3, 1.0, 3.0, 10.0)
@@ -88,10 +95,10 @@ def sides(subject: Candidate) -> Iterator[Defect]:
     fake_is_wrong = _rises(slopes["fake"])
     if real_is_wrong and not fake_is_wrong:
         reason = "critic_loss rises as real samples score higher"
-        yield Defect("sides", reason, "turn the sign of the term with critic(real): its score is to rise")
+        yield Defect("sides", reason, "turn the sign of the term with critic(real): its score is to rise", "real")
     if fake_is_wrong and not real_is_wrong:
         reason = "critic_loss falls as generated samples score higher"
-        yield Defect("sides", reason, "turn the sign of the term with critic(fake): its score is to fall")
+        yield Defect("sides", reason, "turn the sign of the term with critic(fake): its score is to fall", "fake")
 
 
 def _slope(subject: Candidate, kind: str, score: float) -> float:
@@ -123,7 +130,7 @@ def dirac(subject: Candidate) -> Iterator[Finding]:
         for name, got, wanted in pairs:
             if not abs(got - float(wanted)) <= tolerance * max(1.0, abs(float(wanted))):
                 found = f"at ψ = {psi:.3g}, θ = {theta:.3g} the gradient of {name} is {got:.6g}"
-                yield Defect("dirac", f"{found}; the closed form says {float(wanted):.6g}", FIX)
+                yield Defect("dirac", f"{found}; the closed form says {float(wanted):.6g}", FIX, "closed-form")
                 return
 
 

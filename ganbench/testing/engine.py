@@ -43,10 +43,12 @@ def vmap(subject: Candidate) -> Iterator[Finding]:
             together = vmap_seeds(function, in_dims=STEP_DIMS)(stacked)
         except Exception as error:  # whatever vmap cannot do
             reason = f"{loss} cannot be vectorised over seeds ({_first_line(error)})"
-            yield Defect("vmap", reason, f"use {PLAIN}; or declare it: vectorised = False")
+            yield Defect("vmap", reason, f"use {PLAIN}; or declare it: vectorised = False", "refused")
             continue
         if not _alike(together, vmap_seeds(function, loop=True)(stacked)):
-            yield Defect("vmap", f"{loss} gives other numbers vectorised than seed by seed", f"use {PLAIN}")
+            yield Defect(
+                "vmap", f"{loss} gives other numbers vectorised than seed by seed", f"use {PLAIN}", "other-numbers"
+            )
 
 
 def recorded(subject: Candidate) -> Iterator[Finding]:
@@ -61,11 +63,11 @@ def recorded(subject: Candidate) -> Iterator[Finding]:
             program = make_fx(_without_signature(function))(first)
         except Exception as error:
             reason = f"{loss} cannot be recorded ({_first_line(error)})"
-            yield Defect("recorded", reason, f"use {PLAIN}; or drop traceable = True")
+            yield Defect("recorded", reason, f"use {PLAIN}; or drop traceable = True", "refused")
             continue
         if not _alike(program(other), function(other)):
             reason = f"{loss} recorded at one step gives other numbers at another, though traceable is True"
-            yield Defect("recorded", reason, f"use {PLAIN}; or drop traceable = True")
+            yield Defect("recorded", reason, f"use {PLAIN}; or drop traceable = True", "other-numbers")
 
 
 def _first_line(error: Exception) -> str:
@@ -113,7 +115,7 @@ def estimate(subject: Candidate) -> Iterator[Defect]:
     value = subject.instance.estimate(critic, arguments.real, fake)
     if not isinstance(value, Tensor) or value.shape != ():
         got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        yield Defect("estimate", f"it gave {got}, wanted a scalar tensor", "end it with .mean()")
+        yield Defect("estimate", f"it gave {got}, wanted a scalar tensor", "end it with .mean()", "scalar")
 
 
 def constrain(subject: Candidate) -> Iterator[Finding]:
@@ -128,7 +130,7 @@ def constrain(subject: Candidate) -> Iterator[Finding]:
         after = constraint(arguments.critic, _draw(arguments))
         if any(not torch.equal(w, before[name]) for name, w in arguments.critic.items()):
             fix = "return new tensors: w.clamp(...), not w.clamp_(...)"
-            yield Defect("constrain", "it changes weights in place", fix)
+            yield Defect("constrain", "it changes weights in place", fix, "in-place")
         found = list(_same_tensors("constrain", before, after))
         yield from found
         if found:
@@ -154,13 +156,17 @@ def state(subject: Candidate) -> Iterator[Finding]:
 def _same_tensors(check: str, before: Any, after: Any) -> Iterator[Defect]:
     if not isinstance(after, dict) or set(after) != set(before):
         got = sorted(after) if isinstance(after, dict) else type(after).__name__
-        yield Defect(check, f"it gave {got}, wanted {sorted(before)}", "return a dict with every name that came in")
+        yield Defect(
+            check, f"it gave {got}, wanted {sorted(before)}", "return a dict with every name that came in", "names"
+        )
         return
     for name, tensor in before.items():
         if not isinstance(after[name], Tensor) or after[name].shape != tensor.shape:
-            yield Defect(check, f"{name!r} comes back in another shape", f"return a tensor of {tuple(tensor.shape)}")
+            yield Defect(
+                check, f"{name!r} comes back in another shape", f"return a tensor of {tuple(tensor.shape)}", "shape"
+            )
         elif not after[name].isfinite().all():
-            yield Defect(check, f"{name!r} comes back not finite", "divide by nothing that may be zero")
+            yield Defect(check, f"{name!r} comes back not finite", "divide by nothing that may be zero", "not-finite")
 
 
 def critic_steps(subject: Candidate) -> Iterator[Defect]:
@@ -168,7 +174,7 @@ def critic_steps(subject: Candidate) -> Iterator[Defect]:
     for step in (1, 2, 10, 100, 100_000):
         n = subject.instance.critic_steps(step)
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            yield Defect("critic_steps", f"it is {n!r} at step {step}", "return a whole number of at least 1")
+            yield Defect("critic_steps", f"it is {n!r} at step {step}", "return a whole number of at least 1", "count")
             return
 
 
@@ -187,11 +193,16 @@ def training(subject: Candidate) -> Iterator[Defect]:
         before = _distance(cohort)
         finite = all(torch.from_numpy(segment.readings).isfinite().all() for segment in train(cohort, set()))
     if not finite:
-        yield Defect("training", f"a reading is not finite within {STEPS} steps on a toy", "look for log, sqrt and /")
+        yield Defect(
+            "training",
+            f"a reading is not finite within {STEPS} steps on a toy",
+            "look for log, sqrt and /",
+            "not-finite",
+        )
     elif not (after := _distance(cohort)) < NEARER * before:
         reason = f"after {STEPS} steps a toy generator is {after:.2f} from its data, where it began {before:.2f} away"
         turned = any((*signs(subject), *sides(subject)))
-        yield Defect("training", reason, FIX_SIGNS if turned else FIX_HELD)
+        yield Defect("training", reason, *((FIX_SIGNS, "signs") if turned else (FIX_HELD, "held")))
 
 
 FIX_SIGNS = "look at the signs of both losses: each is minimised, and a high score is real"

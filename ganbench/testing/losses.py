@@ -38,7 +38,9 @@ def rounding(subject: Candidate) -> Iterator[Defect]:
                 found = (
                     f"{loss}: at {kind} score {score:g} the gradient is {single:.3g} in float32, {exact:.3g} in float64"
                 )
-                yield Defect("rounding", found, "use ganbench.softplus on raw scores instead of log(sigmoid(...))")
+                yield Defect(
+                    "rounding", found, "use ganbench.softplus on raw scores instead of log(sigmoid(...))", "precision"
+                )
                 break
 
 
@@ -93,13 +95,15 @@ def players(subject: Candidate) -> Iterator[Defect]:
         gradients, _ = run(CASE.arguments(game, f"{player}_loss"))
         if not all(g.isfinite().all() for g in gradients.values()):
             fix = "add a small constant below roots and away from the corners of norms"
-            yield Defect("players", f"{player}_loss has a gradient that is not finite", fix)
+            yield Defect("players", f"{player}_loss has a gradient that is not finite", fix, "not-finite")
         elif not any(g.any() for g in gradients.values()):
             reason = f"{player}_loss has no gradient by the {player}'s weights"
-            yield Defect("players", reason, f"{WANTED[player]}, without .detach(), .item() or torch.no_grad()")
+            yield Defect(
+                "players", reason, f"{WANTED[player]}, without .detach(), .item() or torch.no_grad()", "no-gradient"
+            )
     if _reaches_generator(subject, game):
         reason = "critic_loss has a gradient by the generator's weights"
-        yield Defect("players", reason, "leave draw.generator_weights to generator_loss")
+        yield Defect("players", reason, "leave draw.generator_weights to generator_loss", "other-player")
 
 
 def _reaches_generator(subject: Candidate, game: Game) -> bool:
@@ -123,7 +127,9 @@ def differences(subject: Candidate) -> Iterator[Defect]:
         wrong = [(a, b) for a, b in pairs if abs(a - b) > RELATIVE * max(abs(a), abs(b), 1e-6)]
         if len(wrong) > DIRECTIONS // 2:  # a corner of a loss may lie on the way of one or two
             reason = f"{player}_loss has slope {wrong[0][1]:.6g} where its gradient says {wrong[0][0]:.6g}"
-            yield Defect("differences", reason, "no .detach(), .item(), .data or rounding on the way to the loss")
+            yield Defect(
+                "differences", reason, "no .detach(), .item(), .data or rounding on the way to the loss", "slope"
+            )
 
 
 def _slopes(run: Pass, arguments: StepInputs, player: str, direction: int) -> tuple[float, float]:
@@ -162,7 +168,9 @@ def scalar(subject: Candidate) -> Iterator[Defect]:
                 break
             if not found.isfinite():
                 reason = f"{loss} is {found.item()} for {case}"
-                yield Defect("scalar", reason, "no logarithm or root of zero, and no spread of a single sample")
+                yield Defect(
+                    "scalar", reason, "no logarithm or root of zero, and no spread of a single sample", "not-finite"
+                )
                 break
 
 
@@ -177,7 +185,7 @@ def precision(subject: Candidate) -> Iterator[Defect]:
         value = _value(subject, loss, Case(dtype=DOUBLE))
         if value.dtype != DOUBLE:
             reason = f"{loss} gives {value.dtype} where samples are {DOUBLE}"
-            yield Defect("precision", reason, "drop .float() and dtype=; use x.new_zeros(...) for constants")
+            yield Defect("precision", reason, "drop .float() and dtype=; use x.new_zeros(...) for constants", "dtype")
 
 
 def repeatable(subject: Candidate) -> Iterator[Defect]:
@@ -190,10 +198,12 @@ def repeatable(subject: Candidate) -> Iterator[Defect]:
         touched = [name for name, found in foreign_randomness().items() if found != before[name]]
         if touched:
             fix = "draw from draw.normal_like(x) or draw.uniform(*shape)"
-            yield Defect("repeatable", f"{loss} uses Python's {touched[0]}", fix)
+            yield Defect("repeatable", f"{loss} uses Python's {touched[0]}", fix, "randomness")
         elif first != again:
             reason = f"{loss} gives {first:.6g} and then {again:.6g} for the same arguments"
-            yield Defect("repeatable", reason, "no counter, clock or randomness but draw; carry state in init_state")
+            yield Defect(
+                "repeatable", reason, "no counter, clock or randomness but draw; carry state in init_state", "unsteady"
+            )
 
 
 def foreign_randomness() -> dict[str, object]:
@@ -213,7 +223,9 @@ def inputs(subject: Candidate) -> Iterator[Defect]:
         for part, what in CHANGED.items():
             pairs = zip(*(pytree.tree_leaves(getattr(a, part)) for a in (used, fresh)), strict=True)
             if not all(torch.equal(a, b) for a, b in pairs):
-                yield Defect("inputs", f"{loss} changes {what} in place", "write it without in-place operations")
+                yield Defect(
+                    "inputs", f"{loss} changes {what} in place", "write it without in-place operations", "in-place"
+                )
 
 
 CHANGED = {
@@ -233,10 +245,12 @@ def draws(subject: Candidate) -> Iterator[Defect]:
         first, last = (game.record_draws(loss, arguments._replace(clock=case.clock())) for case in (early, LATE))
         if first != last:
             reason = f"{loss} draws {_shapes(first)} at the first step and {_shapes(last)} at the last"
-            yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted")
+            yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted", "varying")
         elif not subject.instance.couples_samples and (shared := _shared(subject, loss, first)):
             reason = f"{loss} draws {_shapes(shared)} once for all samples of a batch"
-            yield Defect("draws", reason, "draw for each sample: draw.uniform(len(real), *[1] * (real.ndim - 1))")
+            yield Defect(
+                "draws", reason, "draw for each sample: draw.uniform(len(real), *[1] * (real.ndim - 1))", "shared"
+            )
 
 
 def _shared(subject: Candidate, loss: str, specs: Sequence[RandomSpec]) -> list[RandomSpec]:
@@ -261,7 +275,7 @@ def devices(subject: Candidate) -> Iterator[Defect]:
         except RuntimeError as error:
             if "device" in str(error):
                 reason = f"{loss} mixes a tensor on the CPU with samples that lie elsewhere"
-                yield Defect("devices", reason, "make constants with x.new_zeros(...) or torch.zeros_like(x)")
+                yield Defect("devices", reason, "make constants with x.new_zeros(...) or torch.zeros_like(x)", "cpu")
         except Exception:  # tensors without numbers cannot do all that others can; other checks have run the loss
             continue
 
@@ -287,10 +301,10 @@ def batches(subject: Candidate) -> Iterator[Finding]:
             continue
         found = f"it is {one.value:.4g} for {once.batch} samples and {two.value:.4g} for the same ones twice over"
         if one.penalised and _close(one.without, two.without):
-            yield Defect("batches", f"the gradient penalty of {loss} mixes samples: {found}", FIX_AXIS)
+            yield Defect("batches", f"the gradient penalty of {loss} mixes samples: {found}", FIX_AXIS, "penalty")
         else:
-            reason, fix = _growth(subject, loss)
-            yield Defect("batches", f"{loss} {reason}: {found}", fix)
+            code, reason, fix = _growth(subject, loss)
+            yield Defect("batches", f"{loss} {reason}: {found}", fix, code)
 
 
 def axes(subject: Candidate) -> Iterator[Finding]:
@@ -308,29 +322,40 @@ def axes(subject: Candidate) -> Iterator[Finding]:
             yield Unchecked("axes", f"{loss} treats images otherwise than vectors")
             continue
         found = f"{images.value:.4g} for images and {vectors.value:.4g} for the same numbers as vectors"
-        yield Defect("axes", f"the gradient penalty of {loss} runs over the wrong axis: {found}", FIX_AXIS)
+        yield Defect("axes", f"the gradient penalty of {loss} runs over the wrong axis: {found}", FIX_AXIS, "penalty")
 
 
 FIX_AXIS = "take the norm of each sample's gradient over all its own axes, .flatten(1).norm(dim=1), and then .mean()"
 
-# What makes a loss grow with the batch, by the words of its source: the reason and the fix.
+# What makes a loss grow with the batch, by the words of its source: the code, the reason and the fix.
 GROWTH = (
-    (r"sum\([^()]*\)\s*/\s*\d", "divides a sum by a fixed number", "take .mean(): batches have any size"),
-    (r"sum\(", "adds up the batch", "take .mean() instead of .sum()"),
-    (r"len\(|\.shape|\.size\(", "is multiplied by the size of the batch", "leave that factor out: .mean() is enough"),
-    (r"std\(|var\(|cov\(", "has a statistic of the batch", "take correction=0, or declare couples_samples = True"),
+    (r"sum\([^()]*\)\s*/\s*\d", "divisor", "divides a sum by a fixed number", "take .mean(): batches have any size"),
+    (r"sum\(", "sum", "adds up the batch", "take .mean() instead of .sum()"),
+    (
+        r"len\(|\.shape|\.size\(",
+        "factor",
+        "is multiplied by the size of the batch",
+        "leave that factor out: .mean() is enough",
+    ),
+    (
+        r"std\(|var\(|cov\(",
+        "statistic",
+        "has a statistic of the batch",
+        "take correction=0, or declare couples_samples = True",
+    ),
 )
 
 
-def _growth(subject: Candidate, loss: str) -> tuple[str, str]:
+def _growth(subject: Candidate, loss: str) -> tuple[str, str, str]:
     try:
         source = inspect.getsource(getattr(subject.cls, loss))
     except (OSError, TypeError):
         source = ""
-    for pattern, reason, fix in GROWTH:
+    for pattern, code, reason, fix in GROWTH:
         if re.search(pattern, source):
-            return reason, fix
-    return "is no mean over samples", "take .mean(), or declare couples_samples = True where the paper couples samples"
+            return code, reason, fix
+    fix = "take .mean(), or declare couples_samples = True where the paper couples samples"
+    return "unknown", "is no mean over samples", fix
 
 
 class _Level(NamedTuple):

@@ -29,9 +29,9 @@ def declared(subject: Candidate) -> Iterator[Defect]:
     """It says which direction is better, and in which unit it is."""
     if getattr(subject.cls, "direction", None) not in ("lower", "higher"):
         reason = f"direction is {getattr(subject.cls, 'direction', None)!r}"
-        yield Defect("declared", reason, 'write direction = "lower" or "higher": what is better')
+        yield Defect("declared", reason, 'write direction = "lower" or "higher": what is better', "direction")
     if not isinstance(getattr(subject.cls, "unit", None), str):
-        yield Defect("declared", "it has no unit", 'write unit = "...", such as "share" or "nats"')
+        yield Defect("declared", "it has no unit", 'write unit = "...", such as "share" or "nats"', "unit")
 
 
 def scalar(subject: Candidate) -> Iterator[Finding]:
@@ -43,11 +43,11 @@ def scalar(subject: Candidate) -> Iterator[Finding]:
             yield Unchecked("scalar", f"not defined for {fake} generated and {real} real samples: {error}")
             return
         if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            yield Defect("scalar", f"value gives {type(value).__name__}", "return float(...)")
+            yield Defect("scalar", f"value gives {type(value).__name__}", "return float(...)", "type")
             return
         if not np.isfinite(value):
             reason = f"it is {value} for {fake} generated and {real} real samples"
-            yield Defect("scalar", reason, "raise MetricError where it is not defined")
+            yield Defect("scalar", reason, "raise MetricError where it is not defined", "not-finite")
             return
 
 
@@ -58,15 +58,20 @@ def pure(subject: Candidate) -> Iterator[Defect]:
     first = subject.instance.value(fake, real)
     if foreign_randomness() != before:
         fix = "draw with np.random.default_rng(0), made in value"
-        yield Defect("pure", "it draws from a generator that others use, too", fix)
+        yield Defect("pure", "it draws from a generator that others use, too", fix, "other-generator")
     for mine, fresh in ((fake, measured(1)), (real, measured(2))):
         if any(
             not np.array_equal(getattr(mine, n), getattr(fresh, n)) for n in ("points", "features", "modes", "good")
         ):
-            yield Defect("pure", "it changes its samples in place", "work on copies")
+            yield Defect("pure", "it changes its samples in place", "work on copies", "in-place")
             return
     if subject.instance.value(measured(1), measured(2)) != first:
-        yield Defect("pure", "it gives another number for the same samples", "no counter, clock or unseeded randomness")
+        yield Defect(
+            "pure",
+            "it gives another number for the same samples",
+            "no counter, clock or unseeded randomness",
+            "unsteady",
+        )
 
 
 def direction(subject: Candidate) -> Iterator[Finding]:
@@ -79,14 +84,18 @@ def direction(subject: Candidate) -> Iterator[Finding]:
         return
     if not (same < other if subject.cls.direction == "lower" else same > other):
         reason = f"it is {same:.4g} for the real distribution and {other:.4g} for one far away"
-        yield Defect("direction", reason, f"{subject.cls.direction!r} is said to be better: mend direction or value")
+        yield Defect(
+            "direction", reason, f"{subject.cls.direction!r} is said to be better: mend direction or value", "turned"
+        )
 
 
 def protocol(subject: Candidate) -> Iterator[Defect]:
     """Its protocol begins with its name, and another setting, evaluator or number of samples makes another one."""
     own = subject.instance.protocol("toy", N)
     if not own.startswith(subject.cls.name):
-        yield Defect("protocol", f"{own!r} does not begin with its name", "leave protocol as it is in ganbench.Metric")
+        yield Defect(
+            "protocol", f"{own!r} does not begin with its name", "leave protocol as it is in ganbench.Metric", "name"
+        )
     for name, text in (
         ("evaluator", subject.instance.protocol("other", N)),
         ("n_samples", subject.instance.protocol("toy", N + 1)),
@@ -94,7 +103,9 @@ def protocol(subject: Candidate) -> Iterator[Defect]:
     ):
         if text == own:
             reason = f"another {name} has the same protocol {own!r}, so that different values mix"
-            yield Defect("protocol", reason, "let constants state every field that differs from its default")
+            yield Defect(
+                "protocol", reason, "let constants state every field that differs from its default", "ambiguous"
+            )
 
 
 def _settings(subject: Candidate, own: str) -> Iterator[tuple[str, str]]:

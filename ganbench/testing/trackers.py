@@ -15,7 +15,7 @@ from ganbench.runner.tables import keys
 from ganbench.spec import Trial, canonical
 from ganbench.store import schema
 from ganbench.store.results import typed
-from ganbench.testing.candidate import Candidate, Defect, raised
+from ganbench.testing.candidate import Candidate, Defect, code_of, raised
 
 ARGUMENTS = ("trial", "tables", "folder")
 STEPS = 4
@@ -25,14 +25,19 @@ def arguments(subject: Candidate) -> Iterator[Defect]:
     """It takes trial, tables and folder, or some of them, and nothing else."""
     if not callable(subject.instance):
         yield Defect(
-            "arguments", f"it is {subject.instance!r}", "write def ganbench_trial_finished(trial, tables, folder)"
+            "arguments",
+            f"it is {subject.instance!r}",
+            "write def ganbench_trial_finished(trial, tables, folder)",
+            "not-callable",
         )
         return
     for name, parameter in inspect.signature(subject.instance).parameters.items():
         if name not in ARGUMENTS:
-            yield Defect("arguments", f"it asks for {name!r}", f"there are {', '.join(ARGUMENTS)}")
+            yield Defect("arguments", f"it asks for {name!r}", f"there are {', '.join(ARGUMENTS)}", "unknown")
         elif parameter.default is not parameter.empty:
-            yield Defect("arguments", f"{name!r} has a default, so it is never passed", "leave the default out")
+            yield Defect(
+                "arguments", f"{name!r} has a default, so it is never passed", "leave the default out", "default"
+            )
 
 
 def endings(subject: Candidate) -> Iterator[Defect]:
@@ -42,7 +47,8 @@ def endings(subject: Candidate) -> Iterator[Defect]:
             try:
                 _call(subject, status, folder)
             except (Exception, SystemExit) as error:  # a third party's code may raise anything
-                yield Defect("endings", f"a trial that {which}: {raised(error, subject.file)}", FIX_ENDINGS)
+                reason = f"a trial that {which}: {raised(error, subject.file)}"
+                yield Defect("endings", reason, FIX_ENDINGS, code_of(error))
                 return
 
 
@@ -63,9 +69,11 @@ def files(subject: Candidate) -> Iterator[Defect]:
         here = [p.name for p in Path.cwd().iterdir() if p != folder.parent]
         if beside:
             reason = f"it writes {beside[0]} beside the files of other trackers"
-            yield Defect("files", reason, "write into a folder of your own: folder / 'name'")
+            yield Defect("files", reason, "write into a folder of your own: folder / 'name'", "beside")
         if here:
-            yield Defect("files", f"it writes {here[0]} into the current folder", "write below folder")
+            yield Defect(
+                "files", f"it writes {here[0]} into the current folder", "write below folder", "current-folder"
+            )
 
 
 @contextlib.contextmanager

@@ -176,7 +176,7 @@ class WritesToItsInput(Broken):
 @pytest.mark.parametrize(
     ("cls", "code", "part"),
     [
-        (RollsItsOwnDice, "random", "draw.normal_like"),
+        (RollsItsOwnDice, "randomness", "draw.normal_like"),
         (ForgetsTheMean, "scalar", "(16,)"),
         (WritesToItsInput, "in-place", "critic_loss"),
     ],

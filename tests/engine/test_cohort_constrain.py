@@ -124,7 +124,7 @@ class Random(WassersteinClip):
 
 
 def test_a_constraint_that_draws_is_refused():
-    with refused(ObjectiveError, subject="constrain", code="random"):
+    with refused(ObjectiveError, subject="constrain", code="no-draws"):
         make_cohort(Random())
 
 

@@ -109,9 +109,9 @@ def test_without_its_evaluator_a_population_is_measured_by_raw_values_where_that
     metrics = [FrechetDistance(), SlicedWasserstein(), Modes(), Wasserstein()]
     samples = 3 + torch.randn(100, 2, generator=torch.Generator().manual_seed(1))
     examiner = MetricSuite.of(Cloud(Missing()), metrics)
-    assert examiner.absent == ("famous-net", "no weights at home", 0)
+    assert examiner.absent == ("famous-net", Missing.reason, 0)
     fid, sliced, modes, w1 = examiner.examine(samples)
-    assert (fid["protocol"], fid["reason"]) == ("fid@famous-net/100", "no weights at home")
+    assert (fid["protocol"], fid["reason"]) == ("fid@famous-net/100", Missing.reason)
     assert modes["protocol"] == "modes@famous-net/100"
     assert modes["reason"].startswith("modes needs known modes")  # which the weights would not bring
     assert sliced["protocol"] == "sliced_w1[projections=200]@raw/100"
@@ -125,7 +125,7 @@ def test_modes_that_an_absent_evaluator_would_tell_apart_lack_the_evaluator():
         n_modes = 10
 
     (row,) = MetricSuite.of(Cloud(Classifier()), [Modes()]).examine(torch.randn(100, 2))
-    assert row["reason"] == "no weights at home"
+    assert row["reason"] == Missing.reason
 
 
 def test_raw_values_of_images_are_their_pixels():

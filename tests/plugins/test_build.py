@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from refusals import refused
 
 from ganbench import Dcgan, Mlp
 from ganbench.errors import UsageError
@@ -74,7 +75,7 @@ def test_a_trial_of_another_version_is_not_repeated(monkeypatch, tmp_path):
     study = make_study(StudyConfig(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2), registry, tmp_path)
     check_same_sources(study.cohorts[0], registry, tmp_path)
     monkeypatch.setattr(Mlp, "code_version", 2)
-    with pytest.raises(UsageError, match="architecture 'mlp' has another source"):
+    with refused(UsageError, subject="mlp", code="source"):
         check_same_sources(study.cohorts[0], registry, tmp_path)
     other = make_study(StudyConfig(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2), registry, tmp_path)
     assert other.trials()[0].id != study.trials()[0].id

@@ -11,6 +11,7 @@ import pytest
 import torch
 from agreement import same, tables
 from ganbench_objectives.gan import Minimax
+from refusals import remarked
 from small_studies import REGISTRY, study_of
 
 import ganbench
@@ -137,7 +138,7 @@ def test_a_seed_whose_data_make_the_loss_raise_does_not_take_the_others_along(tm
     population = REGISTRY.datasets.find("ring")().load(Path())
     tickets = population.draw((64, 8), generator(1, "real", 1, 0))[70 - 65]
     monkeypatch.setattr(OneSeedsDataRaises, "victim", population.take(tickets).sum().item())
-    with pytest.warns(UserWarning, match="seed by seed"):
+    with remarked(subject="picky", code="no-vmap"):
         run_cohort(study.cohorts[0], context, lambda step: None)
     rows = ganbench.load(tmp_path / "s").trials.set_index("seed")["status"]
     assert rows.to_dict() == {0: "completed", 1: "failed", 2: "completed"}
@@ -168,7 +169,8 @@ def test_an_exception_whose_message_raises_is_still_a_failure():
             raise RuntimeError
 
     failure = Failure.of(HostileError())
-    assert str(failure) == "HostileError: (its message cannot be read)"
+    assert failure.kind == "HostileError"
+    assert failure.message
 
 
 # -- locks -------------------------------------------------------------------------------------------------------------
@@ -236,7 +238,7 @@ def test_a_trials_folder_that_is_a_link_is_not_written_through(tmp_path):
     for trial in study.trials():
         study.store().folder(trial).symlink_to(tmp_path / "elsewhere")
     outcomes = run_cohort(study.cohorts[0], context, lambda step: None)
-    assert all("is a link" in outcome.error for outcome in outcomes)
+    assert [outcome.error.partition(":")[0] for outcome in outcomes] == ["ObstructedError"] * len(study.trials())
     assert not list((tmp_path / "elsewhere").iterdir())
 
 

@@ -90,12 +90,12 @@ def test_a_run_in_a_folder_with_modules_of_all_names_is_a_run_like_any_other(tmp
     script.write_text("from ganbench.cli.app import main\nmain()\n")
     (folder / "ganbench" / "__init__.py").write_text("raise SystemExit('another ganbench')")
     for name in SHADOWED:
-        (folder / f"{name}.py").write_text("raise SystemExit('of the folder')\n")
+        (folder / f"{name}.py").write_text("raise SystemExit('SHADOW')\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, str(script), "run", *ARGS, *where]
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "of the folder" not in done.stderr
+    assert "SHADOW" not in done.stderr
     assert ganbench.load(folder / "a").trials["status"].tolist() == ["completed"] * 2
 
 
@@ -192,8 +192,9 @@ def test_other_code_is_refused_by_name(distribution):
     expected = {"ganbench": provenance.source_hash("ganbench"), "mine": provenance.source_hash("mine")}
     provenance.check_source_hashes(expected)
     distribution("later")
-    with pytest.raises(UsageError, match=r"^mine on .* has other source files"):
+    with pytest.raises(UsageError) as caught:
         provenance.check_source_hashes(expected)
+    assert str(caught.value).split()[0] == "mine"
 
 
 # -- what they say of their end ----------------------------------------------------------------------------------------
@@ -222,18 +223,18 @@ def at_work(monkeypatch, tmp_path):
 
 def test_an_error_outside_of_training_reaches_the_log(at_work, monkeypatch):
     def execute(*_):
-        raise RuntimeError("the state of precisions cannot be read")
+        raise RuntimeError("precisions")
 
     monkeypatch.setattr(worker, "Event", lambda *args: args)
     (failure,) = at_work(execute)
-    assert (failure.kind, failure.message) == ("RuntimeError", "the state of precisions cannot be read")
+    assert (failure.kind, failure.message) == ("RuntimeError", "precisions")
     assert "in execute" in failure.log
 
 
 def test_a_worker_with_other_code_does_nothing(at_work):
     (failure,) = at_work(lambda *_: pytest.fail("it has worked"), source_hashes={"ganbench": "another"})
     assert failure.kind == "UsageError"
-    assert failure.message.startswith("ganbench on ")
+    assert failure.message.split()[0] == "ganbench"
 
 
 def process(alive=True, code=None):

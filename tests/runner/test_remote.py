@@ -14,14 +14,16 @@ from typing import ClassVar
 import pytest
 from agreement import same, tables
 from places import ROOT
+from refusals import refused
 from small_studies import REGISTRY, study_of
+from wording import ELSEWHERE
 
 import ganbench
-from ganbench.errors import StorageError, UnknownNameError
+from ganbench.errors import DataError, StorageError, UnknownNameError, UsageError
 from ganbench.interfaces import executor
 from ganbench.interfaces.executor import Callbacks, Cancelled, Failure
 from ganbench.plugins.registry import load_plugins
-from ganbench.runner.cohort_run import run_cohort
+from ganbench.runner.cohort_run import prepare, run_cohort
 from ganbench.runner.executors import remote
 from ganbench.runner.executors import task as task_module
 from ganbench.runner.executors.ray import Ray
@@ -61,7 +63,7 @@ def test_a_study_for_a_cluster_can_be_planned_where_there_is_none(call, monkeypa
     monkeypatch.setattr(executor, "find_spec", lambda wanted: None)
     code, out, _ = call("run", "--executor", "ray", "--datasets", "ring", "--gpus-per-cohort", "0.5", "--plan")
     assert code == 0
-    assert "20 of 20 trials would run on cuda" in out
+    assert {"20", "cuda"} <= set(out.split())
 
 
 WRONG = {
@@ -127,7 +129,7 @@ def test_the_pages_commands_can_be_planned(call, tmp_path, command):
 
 
 @pytest.mark.slow
-def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
+def test_an_executor_of_a_plugin_comes_in_by_its_name(entry, tmp_path):
     known = [e for e in ganbench_entries() if e.dist.name == "ganbench"]
     registry = load_plugins([*known, entry("stranger", INLINE)])
     assert [p.error for p in registry.plugins if p.state != "loaded"] == []
@@ -138,7 +140,7 @@ def test_a_strangers_engine_comes_in_by_its_name(entry, tmp_path):
     assert study.executor.threads == 2
     (event,) = study.executor.run(study.cohorts, context)
     assert [outcome.status for outcome in event.outcomes] == ["completed"] * 2
-    with pytest.raises(UnknownNameError, match="'inlin'; did you mean 'inline'"):
+    with refused(UnknownNameError, kind="executor", name="inlin", suggestion="inline"):
         choose_executor(StudyConfig(executor="inlin"), registry)
 
 
@@ -160,10 +162,10 @@ def test_executors_are_listed_with_their_settings(call):
 def test_executors_are_there_without_the_engines_that_they_need():
     code = (
         "import sys; sys.modules['ray'] = sys.modules['submitit'] = None\n"
-        "from ganbench.builtin import ganbench_executors; print([e.name for e in ganbench_executors()])"
+        "from ganbench.builtin import ganbench_executors; print(*[e.name for e in ganbench_executors()])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['local', 'ray', 'slurm']"
+    assert done.stdout.split() == ["local", "ray", "slurm"]
 
 
 def test_processes_that_only_watch_import_no_torch():
@@ -228,9 +230,7 @@ def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
     events = list(run_on(Fragile({"wgan": [DIED, DIED]}), study.cohorts, context))
     assert [o.status for event in events for o in event.outcomes] == ["completed"] * 4
     remarks = [event.remark for event in events if event.remark]
-    assert remarks[0] == (
-        "ring · mlp · wgan: its worker is gone; it goes on elsewhere (crash 1 of 3 without getting further)"
-    )
+    assert all(part in remarks[0] for part in ("wgan", DIED.message, ELSEWHERE, "1 of 3"))
     trials = ganbench.load(tmp_path / "a").trials.set_index("objective")["attempts"]
     assert (set(trials["gan"]), set(trials["wgan"])) == ({1}, {3})
     alone, elsewhere = study_of(tmp_path / "b", objectives=("gan", "wgan"))
@@ -249,15 +249,16 @@ def test_what_dies_again_and_again_is_failed_rows_and_the_rest_goes_on(at_once, 
     assert {o.trial.objective: o.status for o in outcomes} == {"gan": "completed", "wgan": "failed"}
     trials = ganbench.load(tmp_path / "a").trials.set_index("objective")
     assert set(trials.loc["wgan", "attempts"]) == {remote.TRIES}
-    assert all("WorkerDied: its worker is gone" in error for error in trials.loc["wgan", "error"])
+    assert all(str(DIED) in error for error in trials.loc["wgan", "error"])
     assert [task.shard.objective.label for task in engine.tasks].count("wgan") == remote.TRIES
 
 
 def test_an_error_of_the_cohorts_own_is_not_repeated(at_once, tmp_path):
     study, context = study_of(tmp_path / "a")
-    engine = Fragile({"gan": [Failure("TimeLimit", "the trial ran too long", "log")]})
+    failure = Failure("TimeLimit", "the trial ran too long", "log")
+    engine = Fragile({"gan": [failure]})
     (event,) = [event for event in run_on(engine, study.cohorts, context) if event.outcomes]
-    assert {outcome.error for outcome in event.outcomes} == {"TimeLimit: the trial ran too long"}
+    assert {outcome.error for outcome in event.outcomes} == {str(failure)}
     assert len(engine.tasks) == 1
 
 
@@ -357,10 +358,13 @@ def test_a_lease_is_taken_over_when_its_holder_is_gone_or_silent(tmp_path, monke
 def test_a_machine_with_other_code_makes_failed_rows_and_no_wrong_numbers(tmp_path):
     study, context = study_of(tmp_path / "a")
     (spec,) = study.cohorts
-    outcomes = run_cohort(replace(spec, objective=replace(spec.objective, code="edited")), context, lambda step: None)
-    assert all("'gan' has another source on" in outcome.error for outcome in outcomes)
-    outcomes = run_cohort(replace(spec, dataset=replace(spec.dataset, code="other")), context, lambda step: None)
-    assert all("are not those of the machine where the run began" in outcome.error for outcome in outcomes)
+    for other, kind, subject, code in (
+        (replace(spec, objective=replace(spec.objective, code="edited")), UsageError, "gan", "source"),
+        (replace(spec, dataset=replace(spec.dataset, code="other")), DataError, context.data_root, "data"),
+    ):
+        with refused(kind, subject=subject, code=code) as caught:
+            prepare(other, context)
+        assert [str(caught.value) in o.error for o in run_cohort(other, context, lambda step: None)] == [True, True]
 
 
 # -- machines that do not see the results folder -----------------------------------------------------------------------
@@ -399,7 +403,7 @@ def test_results_of_a_machine_that_does_not_see_the_folder_are_sent_whole(tmp_pa
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "trials/../../x", "study.json", "x/y", "trials"])
 def test_a_parcel_never_leads_out_of_the_folder(tmp_path, name):
-    with pytest.raises(StorageError, match="no file of a results folder"):
+    with refused(StorageError, subject=name, code="place"):
         inside(name)
     with pytest.raises(StorageError):
         accept(tmp_path, {name: b"x"})

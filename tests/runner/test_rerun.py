@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from refusals import refused
 from safetensors.torch import load_file
 
 from ganbench.cli import app
@@ -138,9 +139,9 @@ def test_a_generator_with_one_other_weight_is_told(two):
 def test_an_edited_loss_and_other_data_are_refused(two):
     store, trial, _ = two
     spec = describe(store.folder(trial)).spec
-    with pytest.raises(UsageError, match="objective 'wgan' has another source now"):
+    with refused(UsageError, subject="wgan", code="source"):
         check_same_sources(replace(spec, objective=replace(spec.objective, code="x")), REGISTRY, Path("nowhere"))
-    with pytest.raises(DataError, match="are not those that the study was made with"):
+    with refused(DataError, subject="nowhere", code="data", remedy="--data-root"):
         check_same_sources(replace(spec, dataset=replace(spec.dataset, code="x")), REGISTRY, Path("nowhere"))
 
 
@@ -163,14 +164,15 @@ def test_another_engine_is_refused(two, tmp_path):
     described = {**__import__("json").loads(old), "trial": other.id}
     record = {**run, "trial": other.id}
     replace_files(store.folder(other) / "run.json", record, {"trial.json": json_bytes(described)})
-    with pytest.raises(UsageError, match="was computed by engine 1000"):
+    with refused(UsageError, subject=other.id, code="engine"):
         describe(store.folder(other))
 
 
 @pytest.mark.parametrize("prepare", [lambda f: f, lambda f: f / "run.json", lambda f: f.parent])
 def test_what_is_no_trial_is_refused_in_one_sentence(tmp_path, prepare):
-    with pytest.raises(UsageError, match="holds no finished trial"):
-        describe(prepare(tmp_path / "s" / "trials" / "x"))
+    folder = prepare(tmp_path / "s" / "trials" / "x")
+    with refused(UsageError, subject=folder, code="no-trial"):
+        describe(folder)
 
 
 def test_a_damaged_trial_is_nothing_to_compare_with(two, tmp_path):
@@ -178,8 +180,9 @@ def test_a_damaged_trial_is_nothing_to_compare_with(two, tmp_path):
 
     store, trial, _ = two
     shutil.copytree(store.path, tmp_path / "s")
-    (tmp_path / "s" / "trials" / trial.id / "steps.parquet").write_bytes(b"")
-    with pytest.raises(UsageError, match="is not what was written"):
+    table = tmp_path / "s" / "trials" / trial.id / "steps.parquet"
+    table.write_bytes(b"")
+    with refused(UsageError, subject=table, code="damaged"):
         describe(tmp_path / "s" / "trials" / trial.id)
 
 

@@ -6,6 +6,7 @@ import signal
 import pytest
 from agreement import same, tables
 from clusters import Processes, at_work, attempts, begin, done, until
+from wording import RESUMED
 
 from ganbench.store.verify import inspect
 
@@ -46,7 +47,7 @@ def test_a_job_that_is_killed_or_preempted_goes_on_in_the_queue(run, tmp_path, u
         os.kill(victim.pid, number)
     code, out = done(process)
     assert code == 0, out
-    assert "goes on after step" in out
+    assert RESUMED in out
     found = attempts(tmp_path / "a")
     assert found["wgan"] == 1
     assert found["gan"] in (counted, 2)  # where a block takes longer than a preempted job is given, it has died

@@ -11,15 +11,17 @@ from agreement import same, tables
 from ganbench_objectives.gan import Minimax
 from ganbench_objectives.noisegan import InstanceNoise
 from ganbench_objectives.wgan import WassersteinClip
+from refusals import refused
 from stored import spec
 from tiers import spread
 from toys import make_cohort, readings_of
+from wording import RESUMED
 
 from ganbench import Optimizer
 from ganbench.engine.cohort import restore, snapshot
 from ganbench.engine.loop import train
 from ganbench.engine.training_log import TrainingLog, joined
-from ganbench.errors import StorageError
+from ganbench.errors import ObstructedError, StorageError
 from ganbench.interfaces.executor import Callbacks, Cancelled, RunContext
 from ganbench.metrics.suite import Evaluation, ModeCounts
 from ganbench.plugins.registry import load_plugins
@@ -187,7 +189,7 @@ def test_a_link_out_of_the_results_folder_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "checkpoints").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="is a link"):
+    with refused(ObstructedError, subject=tmp_path / "study" / "checkpoints"):
         written(tmp_path / "study")
     assert not list((tmp_path / "elsewhere").rglob("*.*"))
 
@@ -225,7 +227,7 @@ def test_a_cohort_that_was_stopped_goes_on_to_the_tables_of_an_undisturbed_one(t
     said = []
     outcomes = run_cohort(cohort, where, Callbacks(lambda step: None, say=said.append))
     assert [outcome.status for outcome in outcomes] == ["completed"] * 3
-    assert said == ["ring · mlp · wgan: goes on after step 128"]
+    assert [text.endswith(f"{RESUMED} 128") for text in said] == [True]
     assert not (tmp_path / "stopped" / "checkpoints").exists()
     same(tables(tmp_path / "calm"), tables(tmp_path / "stopped"))
 
@@ -238,7 +240,7 @@ def test_seeds_that_other_runs_have_ended_meanwhile_leave_the_rest_its_checkpoin
     run_cohort(cohort.with_seeds([1]), where, lambda step: None)
     said = []
     run_cohort(cohort, where, Callbacks(lambda step: None, say=said.append))
-    assert said == ["ring · mlp · wgan: goes on after step 64"]
+    assert [text.endswith(f"{RESUMED} 64") for text in said] == [True]
     same(tables(tmp_path / "calm"), tables(tmp_path / "stopped"))
 
 
@@ -249,11 +251,11 @@ def test_a_checkpoint_that_finds_no_room_costs_no_result(tmp_path, monkeypatch):
 
     def refuse(path, *rest):
         if "checkpoints" in path.parts:
-            raise StorageError("no room")
+            raise StorageError("ENOSPC")
         write_bytes(path, *rest)
 
     monkeypatch.setattr("ganbench.store.folder.write_bytes", refuse)
     outcomes = run_cohort(cohort, where, Callbacks(lambda step: None, say=said.append))
     assert {outcome.status for outcome in outcomes} == {"completed"}
-    assert all("no checkpoint could be left: no room" in text for text in said)
+    assert all("ENOSPC" in text for text in said)
     assert said

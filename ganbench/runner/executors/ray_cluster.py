@@ -77,7 +77,8 @@ class Connection:
             _init(address, self._scratch)
         except Exception as error:  # Ray raises no class of its own where a process of it does not start
             reason = " ".join(str(error).split())[:300]
-            self._error = UsageError(f"--address {address or 'local'}: no Ray cluster could be reached ({reason})")
+            sentence = f"--address {address or 'local'}: no Ray cluster could be reached ({reason})"
+            self._error = UsageError(sentence, subject="--address", code="unreachable")
             return
         if self._warm:
             ready = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, num_returns="streaming")(warm)

@@ -64,9 +64,10 @@ def device_of(asked: str, gpus: float) -> str:
     if asked == "auto":
         return "cuda" if gpus else "cpu"
     if asked not in ("cpu", "cuda"):
-        raise UsageError(f"--device {asked} is of one machine; on a cluster say cpu, cuda or auto")
+        raise UsageError(f"--device {asked} is of one machine; on a cluster say cpu, cuda or auto", subject="--device")
     if asked == "cuda" and not gpus:
-        raise UsageError("--device cuda needs GPUs: say --gpus-per-cohort 1, or 0.5 to let two cohorts share one")
+        sentence = "--device cuda needs GPUs: say --gpus-per-cohort 1, or 0.5 to let two cohorts share one"
+        raise UsageError(sentence, subject="--device", remedy="--gpus-per-cohort")
     return asked
 
 

@@ -204,7 +204,7 @@ def inside(name: str) -> PurePosixPath:
     """A path that stays inside a results folder. Raises StorageError where it does not."""
     path = PurePosixPath(name)
     if path.is_absolute() or len(path.parts) < 2 or ".." in path.parts or path.parts[0] not in KINDS:
-        raise StorageError(f"{name!r} is no file of a results folder")
+        raise StorageError(f"{name!r} is no file of a results folder", subject=name, code="place")
     return path
 
 
