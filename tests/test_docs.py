@@ -8,6 +8,7 @@ import pytest
 from places import ROOT
 from reported import write_study
 from toys import make_cohort, readings_of
+from wording import PLANNED
 
 from ganbench.cli import app
 from ganbench.plugins.loading import read_plugin_files
@@ -44,7 +45,7 @@ def test_every_run_command_can_be_planned(command, tmp_path, monkeypatch, capsys
     with pytest.raises(SystemExit) as stop:
         app.main()
     assert not stop.value.code, capsys.readouterr().err
-    assert "trials would run" in capsys.readouterr().out
+    assert PLANNED in capsys.readouterr().out
 
 
 OTHERS = [line for line in LINES if line.startswith(("ganbench report", "ganbench compare", "ganbench export"))]

@@ -173,7 +173,7 @@ def test_a_file_in_the_place_of_the_results_is_one_sentence(call, tmp_path):
     (tmp_path / "results").write_text("")
     code, out, err = call(*PLAN)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.split()[1:3] == ["--out:", "results"]
+    assert err.split()[1:3] == ["--out:", str(tmp_path / "results")]
 
 
 def test_no_usable_temporary_folder_is_one_sentence(call, monkeypatch, tmp_path):

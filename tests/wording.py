@@ -2,4 +2,5 @@
 
 INTERRUPTED = "interrupted; the same command runs what is missing"
 RESUMED = "goes on after step"  # a checkpoint was found
+PLANNED = "trials would run"
 ELSEWHERE = "goes on elsewhere"  # after the crash of a worker

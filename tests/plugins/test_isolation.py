@@ -175,14 +175,14 @@ def test_a_library_that_is_imported_meanwhile_may_set_its_warnings(monkeypatch, 
 
 def test_standard_output_goes_to_standard_error(capfd):
     with isolated("it"):
-        print("of Python")
-        os.write(1, b"of a library\n")
-        subprocess.run([sys.executable, "-S", "-c", "print('of a child')"], check=True)
+        print("PYTHON")
+        os.write(1, b"LIBRARY\n")
+        subprocess.run([sys.executable, "-S", "-c", "print('CHILD')"], check=True)
     print("afterwards")
-    os.write(1, b"and below\n")
+    os.write(1, b"below\n")
     out, err = capfd.readouterr()
-    assert set(out.split("\n")) == {"afterwards", "and below", ""}
-    assert set(err.split("\n")) == {"of Python", "of a library", "of a child", ""}
+    assert set(out.split("\n")) == {"afterwards", "below", ""}
+    assert set(err.split("\n")) == {"PYTHON", "LIBRARY", "CHILD", ""}
 
 
 def test_a_closed_descriptor_is_left_alone(monkeypatch):

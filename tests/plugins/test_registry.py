@@ -104,7 +104,7 @@ def test_a_class_that_python_refuses_to_make_is_told_what_to_write(entry, case):
     source, code = UNMADE[case]
     plugin = state_of(load_plugins([entry("broken", source)]), "broken")
     assert (plugin.state, plugin.code) == ("broken", code)
-    assert ".py, line " in plugin.error
+    assert "stranger_broken_plugin.py" in plugin.error
     assert not plugin.error.startswith(("TypeError", "ValueError"))
 
 
@@ -148,10 +148,8 @@ def test_a_name_that_enters_is_one_that_can_be_set():
 
 
 def test_what_a_broken_plugin_says_reaches_a_terminal_as_text(entry):
-    source = "raise OSError('\\x1b[2J\\u202eno licence\\x07')"
-    assert state_of(load_plugins([entry("broken", source)]), "broken").error == (
-        "OSError: \\x1b[2J\\u202eno licence\\x07"
-    )
+    source = "raise OSError('\\x1b[2J\\u202elicence\\x07')"
+    assert state_of(load_plugins([entry("broken", source)]), "broken").error == ("OSError: \\x1b[2J\\u202elicence\\x07")
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -190,7 +190,8 @@ def test_a_worker_that_is_killed_loses_nothing(run, tmp_path, undisturbed, victi
     os.kill((trainer if victim == "trainer" else watcher).pid, signal.SIGKILL)
     code, out = done(process)
     assert code == 0, out
-    assert f"{ELSEWHERE} (crash 1 of 3" in out
+    assert ELSEWHERE in out
+    assert "crash 1 of 3" in out
     assert RESUMED in out
     assert attempts(tmp_path / "a") == {"gan": 2, "wgan": 1}
     same(tables(tmp_path / "a"), undisturbed)
@@ -224,7 +225,7 @@ def test_a_driver_that_is_killed_loses_nothing(run, tmp_path, undisturbed):
     assert not trainer.is_running()
     code, out = done(run(*LONG))
     assert code == 0, out
-    assert f"gan: {RESUMED}" in out
+    assert any("gan:" in line and RESUMED in line for line in out.splitlines())
     assert set(attempts(tmp_path / "a").values()) <= {1, 2}  # 1 where it had the time to note that it only pauses
     same(tables(tmp_path / "a"), undisturbed)
 
@@ -293,7 +294,7 @@ def test_a_node_that_does_not_see_the_results_sends_them(run, tmp_path, undistur
     os.kill(int(noted.read_text().split()[-1]), signal.SIGKILL)
     code, out = done(process)
     assert code == 0, out
-    assert "goes on after step" in out
+    assert RESUMED in out
     assert attempts(tmp_path / "a") == {"gan": 2, "wgan": 1}
     same(tables(tmp_path / "a"), undisturbed)
     assert inspect(tmp_path / "a") == []

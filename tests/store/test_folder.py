@@ -104,7 +104,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch
     store = stored(tmp_path / "s", trial)
     before = (store.folder(trial) / "steps.parquet").read_bytes()
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with refused(StorageError, subject=store.folder(trial) / "steps.parquet"):
+    with refused(StorageError, subject=store.folder(trial) / "trial.json"):
         store.write(trial, RUN, tables(trial), None)
     assert (store.folder(trial) / "steps.parquet").read_bytes() == before
     assert not list((tmp_path / "s").rglob("*.part"))
@@ -122,7 +122,7 @@ def test_requests_are_kept_in_the_order_in_which_they_came(tmp_path):
     [
         (lambda p: None, UsageError, "s", "no-study"),
         (lambda p: p.mkdir(), UsageError, "s", "no-study"),
-        (lambda p: (p.mkdir(), (p / "study.json").write_text('{"schema": 99}')), UsageError, "s/study.json", "newer"),
+        (lambda p: (p.mkdir(), (p / "study.json").write_text('{"schema": 99}')), UsageError, "s", "newer"),
         (lambda p: (p.mkdir(), (p / "study.json").write_text("{")), DamageError, "s/study.json", "unreadable"),
     ],
 )
