@@ -53,7 +53,7 @@ def test_a_setting_is_the_subject_of_its_error():
 
 def test_the_nearest_name_is_suggested_and_none_where_none_is_near():
     assert UnknownNameError("objective", "wagn", ["gan", "wgan"]).suggestion == "wgan"
-    assert UnknownNameError("objective", "xyz", ["gan", "wgan"]).suggestion == ""
+    assert UnknownNameError("objective", "xyz", ["gan", "wgan"]).suggestion is None
 
 
 def test_a_warning_has_fields():

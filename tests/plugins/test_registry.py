@@ -219,7 +219,7 @@ def test_two_plugins_with_one_name_stop_only_who_asks_for_it(entry):
 
 
 def test_an_unknown_name_suggests_the_nearest():
-    with refused(UnknownNameError, kind="objective", name="wagn", suggestion="wgan", subject="--objectives") as caught:
+    with refused(UnknownNameError, kind="objective", name="wagn", suggestion="wgan", option="--objectives") as caught:
         load_plugins().objectives.find("wagn", "--objectives")
     assert str(caught.value) == "--objectives: unknown objective 'wagn'; did you mean 'wgan'?"
 
