@@ -197,7 +197,7 @@ def ganbench_objectives():
 
 
 def plugin(folder, name, critic):
-    """A stranger's distribution in a folder that is to be on the path."""
+    """A third party's distribution in a folder that is to be on the path."""
     information = folder / f"{name}-1.0.dist-info"
     information.mkdir(parents=True)
     (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")

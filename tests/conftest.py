@@ -95,7 +95,7 @@ def entry(tmp_path, monkeypatch):
     made = []
 
     def make(dist, source, name="plugin", requires=()):
-        module = f"stranger_{dist.replace('-', '_')}_{name}"
+        module = f"third_party_{dist.replace('-', '_')}_{name}"
         (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
         made.append(module)
         return EntryPoint(name, module, "ganbench")._for(Dist(dist, requires))

@@ -1,4 +1,4 @@
-"""Ways in which a stored file can be damaged."""
+"""Ways in which a stored file can be corrupted."""
 
 DAMAGE = {
     "truncated": lambda content, other: content[: len(content) // 2],

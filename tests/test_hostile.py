@@ -175,9 +175,9 @@ def test_a_record_of_a_newer_version_is_refused_by_its_number_and_never_overwrit
 
 @pytest.mark.slow
 def test_a_checkpoint_with_wrong_fields_is_not_used(study):
-    shelf, spec = with_checkpoint(study)
-    whole = read_record(shelf.folder(spec) / "checkpoint.json")
-    assert shelf.find(spec) is not None
+    checkpoints, spec = with_checkpoint(study)
+    whole = read_record(checkpoints.folder(spec) / "checkpoint.json")
+    assert checkpoints.find(spec) is not None
     for field, values in {
         "seeds": (None, 3, [], ["x"], [0, 1, 2]), "step": (None, "1", 0, 3), "settings": (None, 3),
         "trials": (None, [3]), "evaluations": (None, {"0": [3]}, {"x": []}), "modes": (None, {"0": [{}]}),
@@ -185,8 +185,8 @@ def test_a_checkpoint_with_wrong_fields_is_not_used(study):
         "files": ({}, {"../a": "x"}, {"a": "b", "c": "d"}), "made_with": (None, []),
     }.items():  # fmt: skip
         for value in (*values, MISSING):
-            write_record(shelf.folder(spec) / "checkpoint.json", changed(whole, [(field, value)]))
-            assert shelf.find(spec) is None, (field, value)
+            write_record(checkpoints.folder(spec) / "checkpoint.json", changed(whole, [(field, value)]))
+            assert checkpoints.find(spec) is None, (field, value)
             delete_finished(study)
             assert [f.path.name for f in inspect(study.path) if f.kind == "damaged"] == ["checkpoint.json"]
 
@@ -230,7 +230,7 @@ def test_columns_that_an_older_version_had_not_are_filled_and_others_left_out(st
         lambda t: t.assign(step=[[1]] * len(t)),
     ],
 )
-def test_a_table_of_another_kind_or_of_another_trial_is_damaged(study, change):
+def test_a_table_of_another_kind_or_of_another_trial_is_corrupt(study, change):
     rewritten(study, TRIALS[0], "steps", change)
     with refused(DamageError) as caught:
         ganbench.load(study.path)
@@ -327,11 +327,11 @@ PLACES = (
 def with_checkpoint(store):
     part = [Component(kind, "x", "x", {}, "c") for kind in ("dataset", "architecture", "objective")]
     spec = CohortSpec(*part, Protocol(4, 8, 2), (0, 1))
-    shelf = Checkpoints(store, {"torch": "1"})
+    checkpoints = Checkpoints(store, {"torch": "1"})
     record = TrainingLog((0, 1))
     record.note(LogChunk(1, 2, np.zeros((2, 2, len(READINGS))), np.ones(2, np.int64), np.ones(2)))
-    shelf.write(spec, Checkpoint(record, {}, 1.0))
-    return shelf, spec
+    checkpoints.write(spec, Checkpoint(record, {}, 1.0))
+    return checkpoints, spec
 
 
 class PartOfX(Part):
@@ -368,8 +368,8 @@ def everything(store):
         store.write_bytes(store.path / "logs" / f"{described.id}.log", b"x")
 
     def checkpoints():
-        shelf, spec = with_checkpoint(store)
-        shelf.remove(spec)
+        checkpoints, spec = with_checkpoint(store)
+        checkpoints.remove(spec)
 
     steps = (
         store.check, store.open, locked, held, references, noted, checkpoints,
@@ -397,12 +397,12 @@ LINKS += [(place, kind) for place in PLACES if (place, "folder") not in LINKS fo
 @pytest.mark.parametrize(("place", "target"), LINKS)
 def test_no_link_in_a_received_folder_leads_a_write_out_of_it(study, tmp_path, place, target, monkeypatch):
     monkeypatch.setattr("ganbench.report.html._METADATA", {"svg": {"Date": None, "Creator": None}})
-    shelf, spec = with_checkpoint(study)
+    checkpoints, spec = with_checkpoint(study)
     victim = tmp_path / "victim"
     victim.mkdir()
     for name in ("run.json", "checkpoint.json", "plate.svg", "index.html", ".x.part", "1.safetensors", f"{ID}.log"):
         (victim / name).write_text("mine")
-    link = study.path / place.replace("COHORT", shelf.folder(spec).name)
+    link = study.path / place.replace("COHORT", checkpoints.folder(spec).name)
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_dir():
         shutil.rmtree(link)

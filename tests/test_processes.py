@@ -186,7 +186,7 @@ REFUSES = ("refuses", "pass", "def __post_init__(self): raise RuntimeError('NOT_
 
 
 def plugin(root, parts):
-    """A stranger's distribution in a folder on the path, as an installed one is found."""
+    """A third party's distribution in a folder on the path, as an installed one is found."""
     name, critic, more = parts
     folder = root / f"site-{name}" / f"{name}-1.0.dist-info"
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Every long command ends soon after a signal, wherever it was started, and leaves no process and nothing damaged."""
+"""Every long command ends soon after a signal, wherever it was started, and leaves no process and no corrupt file."""
 
 import os
 import shlex

@@ -54,7 +54,7 @@ def test_nearest_mode_by_hand():
     np.testing.assert_array_equal(measured.features[:5], points[:5].double().numpy())
 
 
-def test_nearest_mode_does_not_depend_on_company():
+def test_nearest_mode_does_not_depend_on_other_samples():
     rng = np.random.default_rng(0)
     evaluator = NearestMode(rng.normal(size=(25, 2)), np.full(25, 0.3))
     points = torch.from_numpy(rng.normal(size=(2500, 2)))
@@ -188,7 +188,7 @@ def test_what_is_no_digit_is_not_good(name, spoiled, split):
     assert load(name).measure(SPOILED[spoiled](images)).good.mean() < 0.05
 
 
-def test_a_sample_is_measured_the_same_in_any_company(digits, split):
+def test_a_sample_is_measured_the_same_in_any_batch(digits, split):
     images = split.accuracy_test.images
     whole = digits.measure(images)
     for part in (slice(0, 1), slice(498, 503), slice(300, 899)):

@@ -139,5 +139,5 @@ def test_raw_values_of_images_are_their_pixels():
     assert row["value"] == pytest.approx(0.5 * math.sqrt(48))
 
 
-def test_latents_belong_to_a_seed_whatever_its_company():
+def test_latents_of_a_seed_do_not_depend_on_other_seeds():
     assert torch.equal(evaluation_latents([4, 7], 10, 3)[1], evaluation_latents([7], 10, 3)[0])

@@ -52,7 +52,7 @@ def test_a_score_depends_on_its_batch_where_the_architecture_says_so(cls, shape)
 
 
 @pytest.mark.parametrize(("cls", "shape"), PARTS, ids=lambda v: getattr(v, "name", ""))
-def test_a_seed_is_itself_in_company(cls, shape):
+def test_a_seed_has_the_same_numbers_in_a_cohort(cls, shape):
     dataset, steps = (Ring(), 10) if len(shape) == 1 else (Digits(), 2)
     settings = {"population": dataset.load(None), "architecture": cls(), "steps": steps}
     three, one = (make_cohort(NonSaturating(), seeds, **settings) for seeds in ((0, 1, 2), (2,)))
@@ -110,7 +110,7 @@ def test_closeness_is_that_of_the_formula_averaged_over_the_others():
             assert out[i, 3 + b].item() == pytest.approx(sum(close) / 4, rel=1e-12)
 
 
-def test_equal_samples_are_as_close_as_can_be_and_strangers_are_not_close():
+def test_equal_samples_are_as_close_as_can_be_and_distant_ones_are_not_close():
     layer = MinibatchDiscrimination(3, kernels=2, size=4).double()
     with torch.no_grad():
         layer.weight.fill_(1.0)

@@ -312,7 +312,7 @@ def test_stacked_seeds_equal_the_loop(architecture, dtype):
 
 
 @pytest.mark.parametrize(("architecture", "shape"), [(Mlp, (2,)), (Dcgan, (1, 8, 8)), (Dcgan, (1, 28, 28))])
-def test_a_seeds_gradient_is_the_same_to_the_bit_in_any_company(architecture, shape):
+def test_a_seeds_gradient_is_the_same_to_the_bit_in_any_cohort(architecture, shape):
     chosen, n_seeds = architecture(), 5
     generators = [build(chosen.generator, shape, k) for k in range(n_seeds)]
     critics = [build(chosen.critic, shape, k) for k in range(n_seeds)]

@@ -110,7 +110,7 @@ def pairs(real, fake):
 
 
 @pytest.mark.parametrize("objective", [RelativisticPairing(), RelativisticAverage()], ids=lambda o: o.name)
-def test_relativistic_critics_read_nothing_between_equals_and_log_two_between_strangers(objective):
+def test_relativistic_critics_read_nothing_between_equal_sets_and_log_two_between_disjoint_ones(objective):
     value, scores = best(objective, *pairs(batch(REAL), batch(REAL)))
     assert value == pytest.approx(0, abs=1e-12)
     assert np.ptp(scores) < 1e-4

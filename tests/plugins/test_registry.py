@@ -27,11 +27,11 @@ def state_of(registry, dist):
     return next(p for p in registry.plugins if p.distribution == dist)
 
 
-def test_a_strangers_objective_comes_in_by_its_name(entry):
-    registry = load_plugins([entry("stranger", OBJECTIVE.format(name="mine"))])
+def test_a_third_partys_objective_is_found_by_its_name(entry):
+    registry = load_plugins([entry("outside", OBJECTIVE.format(name="mine"))])
     assert registry.objectives.find("mine").__name__ == "Mine"
-    assert registry.objectives.find("stranger:mine") is registry.objectives.find("mine")
-    plugin = state_of(registry, "stranger")
+    assert registry.objectives.find("outside:mine") is registry.objectives.find("mine")
+    plugin = state_of(registry, "outside")
     assert (plugin.state, plugin.version, plugin.hooks) == ("loaded", "1.0", ("ganbench_objectives",))
 
 
@@ -104,7 +104,7 @@ def test_a_class_that_python_refuses_to_make_is_told_what_to_write(entry, case):
     source, code = UNMADE[case]
     plugin = state_of(load_plugins([entry("broken", source)]), "broken")
     assert (plugin.state, plugin.code) == ("broken", code)
-    assert "stranger_broken_plugin.py" in plugin.error
+    assert "third_party_broken_plugin.py" in plugin.error
     assert not plugin.error.startswith(("TypeError", "ValueError"))
 
 
@@ -176,9 +176,9 @@ def test_a_broken_plugin_is_listed_with_its_error_and_blocks_nothing(entry, case
     ],
 )
 def test_a_plugin_made_for_another_ganbench_is_outdated_and_left_out(entry, requires, state):
-    third = entry("stranger", OBJECTIVE.format(name="mine"), requires=["torch>=1", requires])
+    third = entry("outside", OBJECTIVE.format(name="mine"), requires=["torch>=1", requires])
     registry = load_plugins([third, entry("healthy", OBJECTIVE.format(name="other"))])
-    plugin = state_of(registry, "stranger")
+    plugin = state_of(registry, "outside")
     assert plugin.state == state
     assert registry.objectives.names() == (["mine", "other"] if state == "loaded" else ["other"])
     if state == "outdated":
@@ -214,7 +214,7 @@ def test_two_plugins_with_one_name_stop_only_who_asks_for_it(entry):
     registry = load_plugins([*entries, entry("third", OBJECTIVE.format(name="other"))])
     with refused(PluginError, subject="mine", code="clash", remedy="first:mine or second:mine"):
         registry.objectives.find("mine")
-    assert registry.objectives.find("second:mine").__module__.startswith("stranger_second")
+    assert registry.objectives.find("second:mine").__module__.startswith("third_party_second")
     assert registry.objectives.find("other")
 
 
@@ -246,12 +246,12 @@ def test_a_technique_hides_no_objective():
 
 
 @pytest.mark.parametrize(
-    ("allowed", "states"), [("off", "disabled"), ("other", "disabled"), ("stranger", "loaded"), ("", "loaded")]
+    ("allowed", "states"), [("off", "disabled"), ("other", "disabled"), ("outside", "loaded"), ("", "loaded")]
 )
 def test_the_environment_says_which_plugins_are_loaded(entry, monkeypatch, allowed, states):
     monkeypatch.setenv("GANBENCH_PLUGINS", allowed)
-    registry = load_plugins([entry("stranger", OBJECTIVE.format(name="mine"))])
-    assert state_of(registry, "stranger").state == states
+    registry = load_plugins([entry("outside", OBJECTIVE.format(name="mine"))])
+    assert state_of(registry, "outside").state == states
 
 
 def test_ganbenchs_own_plugins_cannot_be_turned_off(monkeypatch):

@@ -42,7 +42,7 @@ NOT_TRACEBACK = "Traceback (most recent call last)"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Strangers' plugins, on the path of every node."""
+    """Third parties' plugins, on the path of every node."""
     folder = tmp_path_factory.mktemp("site")
     plugin(folder, "crashes", "if int(draw.step) == 100: __import__('ctypes').string_at(0)")
     plugin(folder, "sees", "raise ValueError('sees ' + repr(os.environ['CUDA_VISIBLE_DEVICES']))")

@@ -1,4 +1,4 @@
-"""Clusters without one: options, the hook, the loop on an engine that dies on command, files sent and leased."""
+"""Clusters without one: options, the hook, the loop on an engine that crashes on command, files sent and leased."""
 
 import os
 import re
@@ -130,9 +130,9 @@ def test_the_pages_commands_can_be_planned(call, tmp_path, command):
 
 
 @pytest.mark.slow
-def test_an_executor_of_a_plugin_comes_in_by_its_name(entry, tmp_path):
+def test_an_executor_of_a_plugin_is_found_by_its_name(entry, tmp_path):
     known = [e for e in ganbench_entries() if e.dist.name == "ganbench"]
-    registry = load_plugins([*known, entry("stranger", INLINE)])
+    registry = load_plugins([*known, entry("outside", INLINE)])
     assert [p.error for p in registry.plugins if p.state != "loaded"] == []
     settings = {"inline.threads": ("2",)}
     study, context = study_of(
@@ -226,7 +226,7 @@ def at_once(monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
+def test_a_crash_is_counted_and_changes_no_number_of_the_cohort_that_resumes(at_once, tmp_path):
     study, context = study_of(tmp_path / "a", objectives=("gan", "wgan"))
     events = list(run_on(Fragile({"wgan": [DIED, DIED]}), study.cohorts, context))
     assert [o.status for event in events for o in event.outcomes] == ["completed"] * 4
@@ -243,7 +243,7 @@ def test_what_dies_goes_on_is_counted_and_changes_no_number(at_once, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_dies_again_and_again_is_failed_rows_and_the_rest_goes_on(at_once, tmp_path):
+def test_repeated_crashes_become_failed_rows_and_other_cohorts_go_on(at_once, tmp_path):
     study, context = study_of(tmp_path / "a", objectives=("gan", "wgan"))
     engine = Fragile({"wgan": [DIED] * 9})
     outcomes = [o for event in run_on(engine, study.cohorts, context) for o in event.outcomes]

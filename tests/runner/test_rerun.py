@@ -175,7 +175,7 @@ def test_what_is_no_trial_is_refused_in_one_sentence(tmp_path, prepare):
         describe(folder)
 
 
-def test_a_damaged_trial_is_nothing_to_compare_with(two, tmp_path):
+def test_a_corrupt_trial_is_not_compared_with(two, tmp_path):
     import shutil
 
     store, trial, _ = two

@@ -111,14 +111,14 @@ def written(path, described=None, said=None):
     modes = {0: ModeCounts([3, 0], [True, False]), 1: None}
     values = {0: 0.1, 1: float("nan")}
     record.examined(0, {seed: Evaluation([{**ROW, "value": values[seed]}], modes[seed]) for seed in (0, 1)})
-    shelf = Checkpoints(StudyFolder(path), MADE, (said if said is not None else []).append)
-    shelf.write(described, Checkpoint(record, snapshot(cohort), 12.5))
-    return shelf, described, record, snapshot(cohort)
+    checkpoints = Checkpoints(StudyFolder(path), MADE, (said if said is not None else []).append)
+    checkpoints.write(described, Checkpoint(record, snapshot(cohort), 12.5))
+    return checkpoints, described, record, snapshot(cohort)
 
 
 def test_what_was_written_is_found_again_to_the_bit(tmp_path):
-    shelf, described, record, tensors = written(tmp_path)
-    found = shelf.find(described)
+    checkpoints, described, record, tensors = written(tmp_path)
+    found = checkpoints.find(described)
     assert found.tensors.keys() == tensors.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in tensors.items())
     assert (found.record.segments[0].readings == record.segments[0].readings).all()
@@ -127,33 +127,33 @@ def test_what_was_written_is_found_again_to_the_bit(tmp_path):
     assert found.record.evaluations[0] == [{"step": 0, **ROW, "value": 0.1}]
     assert found.record.evaluations[1][0]["value"] != found.record.evaluations[1][0]["value"]
     assert found.record.modes == {0: [{"step": 0, "samples": [3, 0], "captured": [True, False]}]}
-    assert {p.suffix for p in shelf.folder(described).iterdir()} == {".json", ".safetensors"}
+    assert {p.suffix for p in checkpoints.folder(described).iterdir()} == {".json", ".safetensors"}
 
 
 def test_it_serves_its_own_cohort_only_and_some_of_its_seeds(tmp_path):
-    shelf, described, _, _ = written(tmp_path)
-    assert shelf.find(described.with_seeds([1])) is not None
-    assert shelf.find(described.with_seeds([1, 2])) is None
-    assert shelf.find(spec((0, 1), steps=201)) is None
-    assert shelf.groups(described.with_seeds([0, 1, 2, 3])) == [(0, 1)]
-    assert shelf.groups(spec((0, 1), steps=201)) == []
+    checkpoints, described, _, _ = written(tmp_path)
+    assert checkpoints.find(described.with_seeds([1])) is not None
+    assert checkpoints.find(described.with_seeds([1, 2])) is None
+    assert checkpoints.find(spec((0, 1), steps=201)) is None
+    assert checkpoints.groups(described.with_seeds([0, 1, 2, 3])) == [(0, 1)]
+    assert checkpoints.groups(spec((0, 1), steps=201)) == []
 
 
 @pytest.mark.slow
 def test_other_versions_start_over_and_say_so(tmp_path):
     said = []
-    shelf, described, _, _ = written(tmp_path, said=said)
-    assert replace(shelf, made_with={**MADE, "torch": "2"}).find(described) is None
+    checkpoints, described, _, _ = written(tmp_path, said=said)
+    assert replace(checkpoints, made_with={**MADE, "torch": "2"}).find(described) is None
     assert "other versions" in said[0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [RECORD, "64.safetensors"])
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "removed"])
-def test_a_damaged_checkpoint_is_not_used_and_is_named(tmp_path, which, damage):
+def test_a_corrupt_checkpoint_is_not_used_and_is_named(tmp_path, which, damage):
     said = []
-    shelf, described, _, _ = written(tmp_path, said=said)
-    path = shelf.folder(described) / which
+    checkpoints, described, _, _ = written(tmp_path, said=said)
+    path = checkpoints.folder(described) / which
     content = path.read_bytes()
     flipped = bytes([*content[:-200], content[-200] ^ 1, *content[-199:]])
     changes = {"truncated": content[:-100], "emptied": b"", "flipped": flipped}
@@ -161,26 +161,26 @@ def test_a_damaged_checkpoint_is_not_used_and_is_named(tmp_path, which, damage):
         path.unlink()
     else:
         path.write_bytes(changes[damage])
-    assert shelf.find(described) is None
-    assert check_checkpoint(shelf.folder(described)) or which == RECORD
+    assert checkpoints.find(described) is None
+    assert check_checkpoint(checkpoints.folder(described)) or which == RECORD
     assert said or (which, damage) == (RECORD, "removed")
 
 
 def test_the_next_checkpoint_takes_the_place_of_the_last(tmp_path):
-    shelf, described, record, tensors = written(tmp_path)
+    checkpoints, described, record, tensors = written(tmp_path)
     segment = record.segments[0]
     record.note(replace(segment, first=65, last=128))
-    shelf.write(described, Checkpoint(record, tensors, 20.0))
-    assert sorted(p.name for p in shelf.folder(described).iterdir()) == ["128.safetensors", RECORD]
-    assert shelf.find(described).record.last_step() == 128
+    checkpoints.write(described, Checkpoint(record, tensors, 20.0))
+    assert sorted(p.name for p in checkpoints.folder(described).iterdir()) == ["128.safetensors", RECORD]
+    assert checkpoints.find(described).record.last_step() == 128
 
 
 def test_checkpoints_of_ended_cohorts_are_swept_away_and_others_stay(tmp_path):
-    shelf, described, _, _ = written(tmp_path)
+    checkpoints, described, _, _ = written(tmp_path)
     trials = [trial.id for trial in described.trials()]
-    shelf.sweep(lambda trial: trial == trials[0])
-    assert shelf.find(described) is not None
-    shelf.sweep(lambda trial: True)
+    checkpoints.sweep(lambda trial: trial == trials[0])
+    assert checkpoints.find(described) is not None
+    checkpoints.sweep(lambda trial: True)
     assert not (tmp_path / "checkpoints").exists()
 
 

@@ -65,7 +65,7 @@ def test_a_whole_study_has_no_findings(study):
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("name", FILES)
-def test_every_damage_to_every_file_of_a_trial_is_noticed_and_believed_by_nobody(study, name, damage):
+def test_every_corruption_of_every_file_of_a_trial_is_found_and_no_command_reads_it(study, name, damage):
     store, (trial, other) = study
     path = store.folder(trial) / name
     path.write_bytes(DAMAGE[damage](path.read_bytes(), (store.folder(other) / name).read_bytes()))
@@ -79,7 +79,7 @@ def test_every_damage_to_every_file_of_a_trial_is_noticed_and_believed_by_nobody
 
 @pytest.mark.parametrize("damage", [d for d in DAMAGE if d != "replaced"])
 @pytest.mark.parametrize("name", ["study.json", "floors.parquet"])
-def test_so_is_every_damage_beside_the_trials(study, name, damage):
+def test_so_is_every_corruption_beside_the_trials(study, name, damage):
     store, trials = study
     path = store.path / name
     path.write_bytes(DAMAGE[damage](path.read_bytes(), b""))
@@ -155,7 +155,7 @@ def test_a_trial_that_was_asked_for_and_never_run_is_unfinished(study):
     assert (finding.kind, finding.path.name) == ("unfinished", "gan-s9-0123456789abcdef")
 
 
-def test_a_damaged_probe_is_repeated_and_the_training_kept(study):
+def test_a_corrupt_probe_is_repeated_and_the_training_kept(study):
     store, (trial, _) = study
     probes = pd.DataFrame(columns=list(ganbench.load(store.path).probes))
     store.add(trial, {**store.run(trial), "probe": {"generator_steps": [1], "critic_steps": 1}}, {"probes": probes})
@@ -165,7 +165,7 @@ def test_a_damaged_probe_is_repeated_and_the_training_kept(study):
     assert condition(store, trial, protocol) == condition(store, trial) == "unprobed"
 
 
-def test_adding_a_table_does_not_bless_a_damaged_one(study):
+def test_adding_a_table_does_not_validate_a_corrupt_one(study):
     store, (trial, _) = study
     run = store.run(trial)
     (store.folder(trial) / "steps.parquet").write_bytes(b"junk")
@@ -208,7 +208,7 @@ def test_every_damage_to_a_reference_is_noticed_and_all_of_its_seed_cleared_away
     assert inspect(store.path) == []
 
 
-def test_a_strangers_file_among_the_references_is_foreign_and_stays(study):
+def test_an_untracked_file_among_the_references_stays(study):
     store, _ = study
     folder = with_references(store)
     (folder / "notes.json").write_text("mine")
@@ -218,7 +218,7 @@ def test_a_strangers_file_among_the_references_is_foreign_and_stays(study):
 
 
 @pytest.mark.parametrize("part", ["references", "checkpoints"])
-def test_a_link_in_the_place_of_a_part_is_foreign_and_nothing_behind_it_is_removed(study, tmp_path, part):
+def test_a_link_in_the_place_of_a_part_is_untracked_and_nothing_behind_it_is_removed(study, tmp_path, part):
     store, _ = study
     precious = tmp_path / "elsewhere" / "x"
     precious.mkdir(parents=True)
@@ -400,7 +400,7 @@ SMALL = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "n_samples": 60, "dev
 
 
 @pytest.mark.slow
-def test_a_run_trains_again_exactly_what_is_damaged(tmp_path):
+def test_a_run_trains_again_exactly_what_is_corrupt(tmp_path):
     config = StudyConfig(**SMALL, objectives=("gan", "wgan"), datasets=("ring",), seeds=(0, 1), out=str(tmp_path / "s"))
     made = make_study(config, REGISTRY, Path("nowhere"))
     store, where = made.store(), RunContext(str(tmp_path / "s"), "nowhere", "cpu", threads=1)

@@ -78,7 +78,7 @@ def test_alternating_steps_of_the_xy_game_stay_on_an_ellipse(schedule, y):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
-def test_a_start_does_not_depend_on_its_company(schedule):
+def test_a_start_does_not_depend_on_other_starts(schedule):
     psi, theta = random_starts(7, np.random.default_rng(3))
     together = simulate(XY_GAME, psi, theta, schedule, steps=50)
     alone = simulate(XY_GAME, psi[2:3], theta[2:3], schedule, steps=50)
