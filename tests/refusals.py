@@ -21,13 +21,14 @@ def refused(kind: type[Exception], /, **fields: object) -> Iterator[pytest.Excep
 
 @contextmanager
 def remarked(**fields: object) -> Iterator[list[GanbenchWarning]]:
-    """Expects one warning of ganbench's own, with these fields, whose sentence is one line; it is in the list."""
+    """Expects warnings of ganbench's own, all with these fields and a sentence of one line; the list holds them."""
     remarks: list[GanbenchWarning] = []
     with pytest.warns(GanbenchWarning) as caught:
         yield remarks
     remarks += [w.message for w in caught if isinstance(w.message, GanbenchWarning)]
-    assert len(remarks) == 1
-    _compare(remarks[0], fields)
+    assert remarks
+    for remark in remarks:
+        _compare(remark, fields)
 
 
 def _compare(message: Exception, fields: dict[str, object]) -> None:
