@@ -11,6 +11,7 @@ from ganbench.errors import (
     GanbenchError,
     GanbenchWarning,
     ObstructedError,
+    OptionError,
     SampleError,
     SettingError,
     StorageError,
@@ -21,6 +22,7 @@ CASES = [
     GanbenchError("one sentence"),
     UnknownNameError("objective", "wagn", ["gan", "wgan"], "--objectives"),
     UnknownNameError("objective", "pacgan", ["gan"], hint="say --architectures mlp-pac"),
+    OptionError("--steps", 0, "a whole number of at least 1"),
     SettingError("ring", "sigma", 0.0, "it must be above 0"),
     DataError("no file", subject="a/b", code="missing", remedy="ganbench data fetch mnist"),
     DamageError("cut off", subject="run.json", code="checksum"),
@@ -38,7 +40,7 @@ def test_an_error_keeps_its_sentence_and_its_fields_across_processes(error):
 
 def test_an_error_that_is_raised_with_a_sentence_alone_has_empty_fields():
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, GanbenchError)]
-    plain = [c for c in classes if c not in (UnknownNameError, SettingError, SampleError)]
+    plain = [c for c in classes if c not in (OptionError, UnknownNameError, SettingError, SampleError)]
     assert len(plain) > 9
     for cls in plain:
         error = cls("said by a plugin")
