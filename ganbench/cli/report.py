@@ -28,10 +28,10 @@ def report(results: Sequence[Path], out: Path | None, root: str | None) -> None:
     place = out or _place(folders)
     below = out or (folders[0] if len(folders) == 1 else place.parent)
     _check(place)
-    material = load_report_data(folders)
+    data = load_report_data(folders)
     registry = load_plugins()
     warn_of_broken(registry.plugins)
-    page = build(material, registry, data_root(root), place, echo_err, cores(), below)
+    page = build(data, registry, data_root(root), place, echo_err, cores(), below)
     tell(f"report: {page} (figures: {place / 'figures'})")
 
 

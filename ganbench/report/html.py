@@ -8,30 +8,28 @@ import io
 import multiprocessing as mp
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from xml.etree import ElementTree as Tree
 
 import jinja2
 from markupsafe import Markup
+from matplotlib.figure import Figure as Picture
+from matplotlib.figure import SubFigure
 from PIL import Image
 
 from ganbench.errors import ProcessError
-from ganbench.report.figures.figure import FigureSpec, plate_figure
+from ganbench.report.figures.figure import Figure, Missing, compose
 from ganbench.report.figures.style import COLOURS, INK, LINE, PAPER, QUIET, style
 from ganbench.report.tables import Download, HtmlTable
 from ganbench.runner.executors.forkserver import context_for, end_with_parent
 from ganbench.store.files import make_folder, write_bytes
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
-
 
 # -- SVG inside the page -----------------------------------------------------------------------------------------------
 
@@ -186,33 +184,38 @@ _METADATA = {  # without dates and versions
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A plate as the page needs it.
+class PageFigure:
+    """A figure as the page needs it.
 
     Attributes:
-        panels: one ``svg`` element a panel.
-        definitions: what they refer to, by name: a page keeps each once, however many figures use it.
+        name, title, caption, alt: those of the figure.
+        panels: each as SVG, and how many inches wide it is at most.
+        definitions: what they refer to, by name: the page keeps each once, however many figures use it.
     """
 
-    panels: tuple[str, ...]
+    name: str
+    title: str
+    caption: str
+    alt: str
+    panels: Sequence[tuple[Markup, float]]
     definitions: Mapping[str, str]
 
 
 class FigureWriter:
-    """Writes the files of plates; of many, in processes of its own while further plates are being prepared.
+    """Writes the files of figures; of many, in processes of its own while further figures are being prepared.
 
     Args:
         folder: where ``<name>.png``, ``.svg`` and ``.pdf`` go.
-        below: the folder that was given, inside which no link is followed; ``folder`` unless given.
         jobs: processes to share the work where it is large.
+        below: the folder that was given, inside which no link is followed; ``folder`` unless given.
     """
 
     def __init__(self, folder: Path, jobs: int = 1, below: Path | None = None) -> None:
         self._folder, self._jobs, self._below = folder, jobs, below or folder
         self._below.mkdir(parents=True, exist_ok=True)
         make_folder(folder, self._below)
-        self._waiting: list[FigureSpec] = []
-        self._drawn: list[Future[Rendered]] = []
+        self._waiting: list[Figure] = []
+        self._submitted: list[Future[PageFigure]] = []
         self._pool: ProcessPoolExecutor | None = None
         self._others = set(mp.active_children())
 
@@ -227,74 +230,73 @@ class FigureWriter:
                 process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
-    def take(self, plates: Sequence[FigureSpec]) -> None:
-        """Add plates to what has to be drawn."""
-        self._waiting += plates
-        if self._pool is None and self._jobs > 1 and sum(len(plate.panels) for plate in self._waiting) >= MANY:
-            self._pool = ProcessPoolExecutor(
-                self._jobs, mp_context=context_for("cpu", preload=()), initializer=end_with_parent
-            )
+    def add(self, items: Iterable[Figure | Missing]) -> None:
+        """Add the figures among some items to what has to be drawn."""
+        self._waiting += [item for item in items if isinstance(item, Figure)]
+        if self._pool is None and self._jobs > 1 and sum(len(figure.panels) for figure in self._waiting) >= MANY:
+            context = context_for("cpu", preload=())
+            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context, initializer=end_with_parent)
         if self._pool is not None:
-            self._drawn += [
-                self._pool.submit(render_figure, plate, self._folder, self._below) for plate in self._waiting
-            ]
+            self._submitted += [self._pool.submit(render_figure, f, self._folder, self._below) for f in self._waiting]
             self._waiting = []
 
-    def finish(self) -> list[Rendered]:
-        """All plates that were taken, as the page needs them, in their order."""
+    def finish(self) -> dict[str, PageFigure]:
+        """All figures that were added, by name."""
         try:
-            drawn = [future.result() for future in self._drawn]
+            drawn = [future.result() for future in self._submitted]
         except BrokenProcessPool:
             raise ProcessError(
                 "a process that draws figures was ended (out of memory?); report with --jobs 1"
             ) from None
-        return [*drawn, *(render_figure(plate, self._folder, self._below) for plate in self._waiting)]
+        drawn += [render_figure(figure, self._folder, self._below) for figure in self._waiting]
+        return {figure.name: figure for figure in drawn}
 
 
-def render_figure(plate: FigureSpec, folder: Path, below: Path | None = None) -> Rendered:
-    """Write one plate as PNG, SVG and PDF; the same plate gives the same bytes. Raises StorageError."""
-    with style(), _no_word_on_glyphs():
+def render_figure(figure: Figure, folder: Path, below: Path | None = None) -> PageFigure:
+    """Write one figure as PNG, SVG and PDF; the same figure gives the same bytes. Raises StorageError."""
+    with style(), _without_glyph_warnings():
         contents: dict[str, bytes] = {}
-        figure, parts = plate_figure(plate)
-        _lay_out(figure, parts)
+        picture, parts = compose(figure)
+        _lay_out(picture, parts)
         for kind, metadata in _METADATA.items():
             drawn = io.BytesIO()
-            figure.savefig(drawn, format=kind, dpi=DPI, metadata=metadata)
+            picture.savefig(drawn, format=kind, dpi=DPI, metadata=metadata)
             contents[kind] = drawn.getvalue()
-            write_bytes(folder / f"{plate.name}.{kind}", contents[kind], below, durable=False)
-    titles = [f"{plate.title}: {panel.title}" if panel.title else plate.title for panel in plate.panels]
-    wanted = [Part(str(part.get_gid()), _box(figure, part), title) for part, title in zip(parts, titles, strict=True)]
-    figure.clear()  # else its circles of references keep hundreds of megabytes until Python looks for such
-    panels, definitions = inline(contents["svg"].decode(), wanted)
-    return Rendered(tuple(panels), definitions)
+            write_bytes(folder / f"{figure.name}.{kind}", contents[kind], below, durable=False)
+    titles = [f"{figure.title}: {panel.title}" if panel.title else figure.title for panel in figure.panels]
+    wanted = [Part(str(part.get_gid()), _box(picture, part), title) for part, title in zip(parts, titles, strict=True)]
+    picture.clear()  # else its circles of references keep hundreds of megabytes until Python looks for such
+    elements, definitions = inline(contents["svg"].decode(), wanted)
+    panels = [(Markup(svg), panel.width) for svg, panel in zip(elements, figure.panels, strict=True)]
+    return PageFigure(figure.name, figure.title, figure.caption, figure.alt, panels, definitions)
 
 
-def _box(figure: Figure, part: SubFigure) -> tuple[float, float, float, float]:
+def _box(picture: Picture, part: SubFigure) -> tuple[float, float, float, float]:
     """Left, top, width and height of a part in points, as its SVG counts them: from the top."""
-    box = part.bbox.transformed(figure.dpi_scale_trans.inverted())
-    places = (box.x0, figure.bbox_inches.height - box.y1, box.width, box.height)
+    box = part.bbox.transformed(picture.dpi_scale_trans.inverted())
+    places = (box.x0, picture.bbox_inches.height - box.y1, box.width, box.height)
     left, top, width, height = (POINTS * float(inches) for inches in places)
     return left, top, width, height
 
 
-def _lay_out(figure: Figure, parts: Sequence[SubFigure]) -> None:
-    """Lay a figure out once, to be drawn several times.
+def _lay_out(picture: Picture, parts: Sequence[SubFigure]) -> None:
+    """Lay a picture out once, to be drawn several times.
 
     The solver's results differ in their last digits from process to process; rounded they do not.
     """
-    engine = figure.get_layout_engine()
+    engine = picture.get_layout_engine()
     if engine is not None:
-        engine.execute(figure)
-    figure.set_layout_engine(None)  # "none" would leave a placeholder, for which every figure is drawn twice
+        engine.execute(picture)
+    picture.set_layout_engine(None)  # "none" would leave a placeholder, for which all is drawn twice
     for part in parts:
         part.bbox_relative.p0, part.bbox_relative.p1 = part.bbox_relative.p0.round(4), part.bbox_relative.p1.round(4)
-    for ax in figure.axes:
+    for ax in picture.axes:
         left, bottom, width, height = (round(value, 4) for value in ax.get_position().bounds)
         ax.set_position((left, bottom, width, height))
 
 
 @contextmanager
-def _no_word_on_glyphs() -> Iterator[None]:
+def _without_glyph_warnings() -> Iterator[None]:
     """A letter that the font lacks is drawn as a box; the page's tables show it as it is."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
@@ -302,26 +304,6 @@ def _no_word_on_glyphs() -> Iterator[None]:
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A panel as SVG, and how many inches wide it is at most."""
-
-    svg: Markup
-    width: float
-
-
-@dataclass(frozen=True)
-class PageFigure:
-    """A figure of the page: its plate's words, its panels as SVG, the command that makes it."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    panels: Sequence[Picture]
-    command: str
 
 
 @dataclass(frozen=True)
@@ -333,7 +315,7 @@ class Chapter:
     size: str
     results: Sequence[str]
     failures: Sequence[str]
-    leaderboard: HtmlTable | None
+    leaderboard: HtmlTable
     figures: Sequence[PageFigure]
     missing: Sequence[str]
 
@@ -348,9 +330,10 @@ class Page:
     claims: Sequence[str]
     verdicts: HtmlTable | None
     shared: Sequence[PageFigure]
-    losses: HtmlTable | None
+    incomplete: HtmlTable | None
     provenance: Sequence[HtmlTable]
     commands: Sequence[str]
+    command: str
     downloads: Sequence[Download]
     missing: Sequence[str]
     colours: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Samples of stored generators, real ones beside them, and critics over the plane."""
+"""Samples of stored generators, real ones beside them, and critics that are trained against them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from torch import Tensor
+from torch.func import grad
 
 from ganbench.analysis.ranking import Ranking
+from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.functional import StepInputs, select_seed
+from ganbench.engine.player import FunctionalCritic
 from ganbench.errors import GanbenchError
+from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
+from ganbench.interfaces.objective import Objective
 from ganbench.plugins.build import instantiate
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import PluginRegistry
-from ganbench.report.figures.landscape import Array, Landscape
-from ganbench.report.landscape import learn_landscape
-from ganbench.report.sections import ReportData, Section
+from ganbench.report.figures.lines import Array
 from ganbench.runner import reevaluate
 from ganbench.runner.reevaluate import StoredTrial
 from ganbench.spec import Trial, canonical
@@ -26,14 +32,35 @@ from ganbench.store.folder import StudyFolder
 
 N_POINTS, N_IMAGES = 1000, 64
 MOST_LANDSCAPES = 6  # a critic has to be trained for each: about a second
+CRITIC_STEPS, BATCH, SIDE = 200, 64, 61  # of such a critic, and of the lattice on which its scores are read
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What one objective's median seed draws: samples (n, *sample_shape), and perhaps a critic over the plane."""
+class Landscape:
+    """A critic over the plane.
+
+    Attributes:
+        x, y: coordinates of the lattice: (columns,) and (rows,).
+        scores: the critic's raw scores there: (rows, columns); high means real.
+        real: real samples: (m, 2).
+        fakes: generated samples: (n, 2).
+        arrows: minus the generator loss's gradient by each of them: (n, 2), where they would move.
+    """
+
+    x: Array
+    y: Array
+    scores: Array
+    real: Array
+    fakes: Array
+    arrows: Array
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one objective's median seed draws: values (n, *sample_shape), and perhaps a critic over the plane."""
 
     seed: int
-    samples: Array
+    values: Array
     landscape: Landscape | None
 
 
@@ -43,62 +70,61 @@ class SampleSet:
 
     Attributes:
         real: real samples: (n, *sample_shape).
-        shown: by objective.
-        missing: sentences on what could not be shown.
+        by_objective: generated ones.
+        missing: sentences on what could not be drawn.
     """
 
     real: Array
-    shown: Mapping[str, Shown]
+    by_objective: Mapping[str, Sample]
     missing: tuple[str, ...]
 
 
-def open_gallery(
-    section: Section, ranking: Ranking | None, material: ReportData, registry: PluginRegistry, root: Path
+def draw_sample_set(
+    trials: pd.DataFrame, ranking: Ranking | None, homes: Mapping[str, Path], registry: PluginRegistry, root: Path
 ) -> SampleSet:
-    """Draw samples of the median seed of every objective; whatever stands in the way is said in words.
+    """Draw samples of the median seed of every objective; whatever prevents that is said in words.
 
     Args:
-        section: which trials.
+        trials: rows of the trials table that differ in nothing but objective and seed.
         ranking: by the leading metric: decides which seed is the median one.
-        material: knows where the trials lie.
+        homes: by trial, the results folder that it is in.
         registry: where datasets, architectures and objectives come from.
         root: where datasets lie.
     """
-    found = _median_trials(section, ranking, material)
-    stored = {name: s for name, (_, s) in found.items() if s.has_generator()}
-    nothing = SampleSet(np.empty(0), {}, ())
+    chosen = _median_trials(trials, ranking, homes)
+    stored = {name: pair for name, pair in chosen.items() if pair[1].has_generator()}
     if not stored:
-        return _with(nothing, "Samples are not shown: no trial has stored a generator.")
+        return SampleSet(np.empty(0), {}, ("Samples are not shown: no trial has stored a generator.",))
     try:
-        first = next(iter(stored.values()))
+        _, first = next(iter(stored.values()))
         population = reevaluate._load(first.component("dataset"), registry, root)
     except GanbenchError as error:
-        return _with(nothing, f"Samples are not shown: {error}.")
-    shown, missing = (
-        {},
-        [f"{n} has no stored generator, so no samples of it are shown." for n in found if n not in stored],
-    )
-    flat = population.sample_shape == (2,)
-    for name, one in stored.items():
+        return SampleSet(np.empty(0), {}, (f"Samples are not shown: {error}.",))
+    n = N_POINTS if len(population.sample_shape) == 1 else N_IMAGES
+    plane = population.sample_shape == (2,)
+    samples = {}
+    missing = [
+        f"{name} has no stored generator, so no samples of it are shown." for name in chosen if name not in stored
+    ]
+    for name, (store, trial) in stored.items():
         try:
-            shown[name] = _show(found[name][0], one, population, registry, flat and len(stored) <= MOST_LANDSCAPES)
+            values = reevaluate._samples(store, trial, registry, population, n).numpy()
+            landscape = (
+                _landscape(store, trial, population, registry) if plane and len(stored) <= MOST_LANDSCAPES else None
+            )
+            samples[name] = Sample(trial.trial.seed, values, landscape)
         except GanbenchError as error:
             missing.append(f"Samples of {name} are not shown: {error}.")
-    if flat and len(stored) > MOST_LANDSCAPES:
+    if plane and len(stored) > MOST_LANDSCAPES:
         missing.append(f"Critic landscapes are left out: {len(stored)} critics would have to be trained for them.")
-    real = population.reference(N_POINTS if len(population.sample_shape) == 1 else N_IMAGES)
-    return SampleSet(real.numpy(), shown, tuple(missing))
-
-
-def _with(gallery: SampleSet, sentence: str) -> SampleSet:
-    return SampleSet(gallery.real, gallery.shown, (*gallery.missing, sentence))
+    return SampleSet(population.reference(n).numpy(), samples, tuple(missing))
 
 
 def _median_trials(
-    section: Section, ranking: Ranking | None, material: ReportData
+    trials: pd.DataFrame, ranking: Ranking | None, homes: Mapping[str, Path]
 ) -> dict[str, tuple[StudyFolder, StoredTrial]]:
     """By objective the completed trial with the middle value of the leading metric, or the first one without values."""
-    trials, found = section.results.trials, {}
+    found = {}
     values = {s.objective: s.values for s in ranking.standings} if ranking else {}
     for objective, group in trials[trials["status"] == "completed"].groupby("objective", sort=True):
         seeds = group["seed"].tolist()
@@ -106,29 +132,76 @@ def _median_trials(
         if ordered is not None:
             finite = ordered[np.isfinite(ordered) & ordered.index.isin(seeds)].sort_values(kind="stable")
             seeds = [int(s) for s in finite.index] or seeds
-        chosen = group[group["seed"] == seeds[(len(seeds) - 1) // 2]].iloc[0]
-        store = StudyFolder(material.homes[chosen["trial"]])
-        found[str(objective)] = (store, _stored(store, chosen))
+        row = group[group["seed"] == seeds[(len(seeds) - 1) // 2]].iloc[0]
+        dataset, architecture, settings = (str(row[name]) for name in ("dataset", "architecture", "settings"))
+        trial = Trial(dataset, architecture, str(objective), int(row["seed"]), canonical(json.loads(settings)))
+        store = StudyFolder(homes[row["trial"]])
+        found[str(objective)] = (store, StoredTrial(trial, store.run(trial) or {}))
     return found
 
 
-def _stored(store: StudyFolder, row: Mapping[str, object]) -> StoredTrial:
-    dataset, architecture, objective = (str(row[name]) for name in ("dataset", "architecture", "objective"))
-    settings = canonical(json.loads(str(row["settings"])))
-    trial = Trial(dataset, architecture, objective, int(str(row["seed"])), settings)
-    return StoredTrial(trial, store.run(trial) or {})
+# -- critics over the plane --------------------------------------------------------------------------------------------
 
 
-def _show(
-    store: StudyFolder, stored: StoredTrial, population: Population, registry: PluginRegistry, landscape: bool
-) -> Shown:
-    n = N_POINTS if len(population.sample_shape) == 1 else N_IMAGES
-    samples = reevaluate._samples(store, stored, registry, population, n)
-    learnt = None
-    if landscape:
-        weights = reevaluate.stored_weights(store.folder(stored.trial), stored.run)
-        architecture = instantiate(registry.architectures, stored.component("architecture"))
-        objective = instantiate(registry.objectives, stored.component("objective"))
-        with guarded(objective, "training a critic with"), torch.random.fork_rng(devices=[]):
-            learnt = learn_landscape(population, architecture, objective, stored.trial.seed, weights)
-    return Shown(stored.trial.seed, samples.numpy(), learnt)
+def _landscape(store: StudyFolder, stored: StoredTrial, population: Population, registry: PluginRegistry) -> Landscape:
+    weights = reevaluate.stored_weights(store.folder(stored.trial), stored.run)
+    architecture = instantiate(registry.architectures, stored.component("architecture"))
+    objective = instantiate(registry.objectives, stored.component("objective"))
+    with guarded(objective, "training a critic with"), torch.random.fork_rng(devices=[]):
+        return learn_landscape(population, architecture, objective, stored.trial.seed, weights)
+
+
+def learn_landscape(
+    population: Population, architecture: Architecture, objective: Objective, seed: int, weights: Mapping[str, Tensor]
+) -> Landscape:
+    """Train a critic for CRITIC_STEPS updates against stored generator weights, and read it on a lattice.
+
+    The objective is taken as it starts: a schedule stays at its beginning.
+
+    Args:
+        population: of points in the plane.
+        architecture: both networks.
+        objective: both losses.
+        seed: what the critic's randomness descends from.
+        weights: the generator's, by name.
+    """
+    cohort = Cohort(TrainingConfig(population, architecture, objective, CRITIC_STEPS, BATCH), (seed,))
+    _freeze(cohort, weights)
+    feed, clock = cohort.make_feed(BATCH, prefix="landscape-"), cohort.clock(0)
+    for step in range(CRITIC_STEPS):
+        if step % feed.length == 0:
+            batches = feed.critic(step // feed.length, 0)
+        cohort.update_critic(batches[step % feed.length], clock)
+    fixed = cohort.make_feed(BATCH, prefix="landscape-fixed-").generator(0)[0]
+    return _read(cohort, select_seed(cohort.inputs(fixed, clock), 0))
+
+
+def _freeze(cohort: Cohort, weights: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in weights.items():
+            cohort.generator.weights[name].copy_(value.expand_as(cohort.generator.weights[name]))
+
+
+def _read(cohort: Cohort, arguments: StepInputs) -> Landscape:
+    critic = FunctionalCritic(cohort.critic.network, arguments.critic)
+    fake = cohort.sample(arguments.latent[None])[0]
+    real = arguments.real
+
+    def loss(samples: Tensor) -> Tensor:
+        return cohort.setting.objective.generator_loss(critic, real, samples, arguments.draw())
+
+    arrows = -grad(loss)(fake) * len(fake)  # the loss is a mean: undone, so that an arrow is one sample's own gradient
+    x, y = _lattice(torch.cat([real, fake]))
+    points = torch.cartesian_prod(y, x).flip(1)
+    with torch.no_grad():
+        scores = FunctionalCritic(cohort.critic.network, arguments.critic)(points).reshape(len(y), len(x))
+    parts = (x, y, scores, real, fake, arrows)
+    return Landscape(*(np.asarray(part.detach().double().cpu()) for part in parts))
+
+
+def _lattice(points: Tensor) -> tuple[Tensor, Tensor]:
+    """A square lattice that holds all points, with a margin of a tenth."""
+    low, high = points.amin(dim=0), points.amax(dim=0)
+    middle, half = (low + high) / 2, 0.6 * (high - low).max().clamp(min=1e-3)
+    ticks = torch.linspace(-1, 1, SIDE)
+    return middle[0] + half * ticks, middle[1] + half * ticks

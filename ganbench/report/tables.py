@@ -16,8 +16,7 @@ from ganbench.analysis.export import interval_text, number_text, plain_cells
 from ganbench.analysis.leaderboard import COUNTS, GRADIENT, NOTE
 from ganbench.analysis.ranking import Ranking
 from ganbench.report.figures.verdicts import effect_text
-from ganbench.report.sections import ReportData, Section
-from ganbench.report.text import MetricInfo
+from ganbench.report.sections import MetricInfo, ReportData, SectionResult
 
 # -- leaderboard and verdicts ------------------------------------------------------------------------------------------
 
@@ -42,9 +41,9 @@ class HtmlTable:
     note: str = ""
 
 
-def text(value: object) -> Cell:
+def text(value: object, kind: str = "", more: str = "") -> Cell:
     """A cell of text."""
-    return Cell(str(value), str(value))
+    return Cell(str(value), str(value), kind, more)
 
 
 def number(value: float, shown: str | None = None, kind: str = "number") -> Cell:
@@ -53,14 +52,13 @@ def number(value: float, shown: str | None = None, kind: str = "number") -> Cell
     return Cell(number_text(float(value)) if shown is None else shown, key, kind)
 
 
-def leaderboard_grid(section: Section, board: pd.DataFrame, rankings: Mapping[MetricInfo, Ranking]) -> HtmlTable:
+def leaderboard_table(result: SectionResult) -> HtmlTable:
     """The leaderboard of a section: how trials ended, and every metric at the last step and at its best."""
-    metrics = [m.title + (" ↓" if m.lower else " ↑") for m in rankings]
-    columns = ["objective", *COUNTS, *metrics, "median ‖∇G‖", "seconds"]
-    trials = section.results.trials
-    seconds = trials.groupby("objective")["wall_seconds"].median()
-    rows = [[*_standing(row, rankings), number(seconds[row["objective"]])] for row in board.to_dict("records")]
-    rows += [_floors(rankings)] if any(np.isfinite(r.floor) for r in rankings.values()) else []
+    rankings = result.rankings
+    metrics = [metric.title + (" ↓" if metric.lower else " ↑") for metric in rankings]
+    seconds = result.section.results.trials.groupby("objective")["wall_seconds"].median()
+    rows = [[*_row(row, list(rankings)), number(seconds[row["objective"]])] for row in result.board.to_dict("records")]
+    rows += [_floors(list(rankings.values()))] if any(np.isfinite(r.floor) for r in rankings.values()) else []
     methods = sorted({s.interval.method for r in rankings.values() for s in r.standings if s.interval.method})
     note = (
         "Metrics: interquartile mean over seeds of the last-step values with its 95 % interval, and small beneath the "
@@ -68,45 +66,42 @@ def leaderboard_grid(section: Section, board: pd.DataFrame, rankings: Mapping[Me
         f"for a finite number). Methods: {'; '.join(methods) or 'none, there are no values'}. ‖∇G‖: norm of the "
         "generator's gradient over all steps. Seconds: median wall time of a trial, whose cohort trains together."
     )
-    return HtmlTable("", columns, rows, note)
+    return HtmlTable("", ["objective", *COUNTS, *metrics, "median ‖∇G‖", "seconds"], rows, note)
 
 
-def _standing(row: Mapping[Any, Any], rankings: Mapping[MetricInfo, Ranking]) -> list[Cell]:
+def _row(row: Mapping[Any, Any], metrics: Sequence[MetricInfo]) -> list[Cell]:
     counts = [number(row[name], kind=name) for name in COUNTS]
-    metrics = []
-    for measure in rankings:
+    values = []
+    for metric in metrics:
         last, best = (
-            interval_text(*(float(row[f"{measure.metric}{kind}{end}"]) for end in ("", "_low", "_high")))
+            interval_text(*(float(row[f"{metric.name}{kind}{end}"]) for end in ("", "_low", "_high")))
             for kind in ("", "_best")
         )
-        metrics.append(replace(number(float(row[measure.metric]), last), more=f"best {best}"))
-    gradient = number(float(row[GRADIENT]), number_text(float(row[GRADIENT])))
-    name = Cell(str(row["objective"]), str(row["objective"]), "name", more=str(row[NOTE]))
-    return [name, *counts, *metrics, gradient]
+        values.append(replace(number(float(row[metric.name]), last), more=f"best {best}"))
+    return [text(row["objective"], "name", str(row[NOTE])), *counts, *values, number(float(row[GRADIENT]))]
 
 
-def _floors(rankings: Mapping[MetricInfo, Ranking]) -> list[Cell]:
+def _floors(rankings: Sequence[Ranking]) -> list[Cell]:
     """A last row: what a perfect sampler scores."""
     blank = Cell("", 1e300)
-    ranked = rankings.values()
-    cells = [number(r.floor, f"{r.floor:.3g} ± {r.floor_error:.2g}" if np.isfinite(r.floor) else "–") for r in ranked]
+    cells = [number(r.floor, f"{r.floor:.3g} ± {r.floor_error:.2g}" if np.isfinite(r.floor) else "–") for r in rankings]
     return [Cell("perfect sampler", "\uffff", "quiet"), *[blank] * len(COUNTS), *cells, blank, blank]
 
 
-def verdict_grid(verdicts: pd.DataFrame) -> HtmlTable:
+def verdict_table(verdicts: pd.DataFrame) -> HtmlTable:
     """One row a rule, in the order of the verdicts table; the first of a claim has its sentence and its source."""
     columns = ["claim", "rule", "verdict", "effect [95 %]", "wanted", "n", "p", "Holm", "source", "note"]
-    found: Any = verdicts.itertuples()
+    tuples: Any = verdicts.itertuples()
     first = ~verdicts["claim"].duplicated()
     rows = [
         [
-            Cell(str(row.claim), str(row.claim), "long", more=str(row.sentence) if leads else ""), text(row.rule),
-            Cell(row.verdict, row.verdict, str(row.verdict).replace(" ", "-")),
+            text(row.claim, "long", str(row.sentence) if leads else ""), text(row.rule),
+            text(row.verdict, str(row.verdict).replace(" ", "-")),
             number(row.effect, effect_text(row)), text(row.threshold), number(row.n), number(row.p),
             text("" if pd.isna(row.p) else "holds" if row.holm else "does not hold"),
-            Cell(str(row.source) if leads else "", str(row.source), "long"), Cell(str(row.note), str(row.note), "long"),
+            Cell(str(row.source) if leads else "", str(row.source), "long"), text(row.note, "long"),
         ]
-        for row, leads in zip(found, first, strict=True)
+        for row, leads in zip(tuples, first, strict=True)
     ]  # fmt: skip
     note = (
         "Thresholds were fixed before the run. Reproduced: the whole interval lies inside them; not reproduced: the "
@@ -116,17 +111,16 @@ def verdict_grid(verdicts: pd.DataFrame) -> HtmlTable:
     return HtmlTable("Verdicts", columns, rows, note)
 
 
-def losses(material: ReportData, most: int = 200) -> HtmlTable | None:
-    """Trials that did not complete; None where all did."""
-    trials = material.results.trials
+def incomplete_trials(trials: pd.DataFrame, most: int = 200) -> HtmlTable | None:
+    """Trials that diverged or failed; None where all completed."""
     bad = trials[trials["status"] != "completed"]
     if bad.empty:
         return None
     columns = ["dataset", "architecture", "objective", "seed", "status", "last step", "error"]
     shown: Any = bad.head(most).itertuples()
     rows = [
-        [*map(text, (r.dataset, r.architecture, r.objective)), number(r.seed), Cell(r.status, r.status, r.status),
-         number(r.last_step, f"{r.last_step:,}"), Cell(str(r.error), str(r.error), "long")]
+        [*map(text, (r.dataset, r.architecture, r.objective)), number(r.seed), text(r.status, r.status),
+         number(r.last_step, f"{r.last_step:,}"), text(r.error, "long")]
         for r in shown
     ]  # fmt: skip
     note = f"The first {most} of {len(bad)}." if len(bad) > most else ""
@@ -136,32 +130,36 @@ def losses(material: ReportData, most: int = 200) -> HtmlTable | None:
 # -- provenance --------------------------------------------------------------------------------------------------------
 
 
-def provenance(material: ReportData) -> list[HtmlTable]:
+def provenance(data: ReportData) -> list[HtmlTable]:
     """Where the numbers come from: devices, versions, seeds, settings, protocols."""
-    return [_machines(material.results.trials), _seeds(material), _settings(material), _protocols(material)]
+    return [_machines(data.results.trials), *_seeds_and_settings(data), _protocols(data)]
 
 
 def _machines(trials: pd.DataFrame) -> HtmlTable:
     rows = []
-    for place, group in trials.groupby(["device", "versions"], sort=True):
-        device, versions = map(str, place)
-        told = ", ".join(f"{name} {version}" for name, version in sorted(json.loads(versions).items()))
-        rows.append([text(device), Cell(told, told, "long"), number(len(group)), number(int(group["attempts"].max()))])
+    for (device, versions), group in trials.groupby(["device", "versions"], sort=True):
+        listed = ", ".join(f"{name} {version}" for name, version in sorted(json.loads(str(versions)).items()))
+        rows.append([text(device), text(listed, "long"), number(len(group)), number(int(group["attempts"].max()))])
     return HtmlTable("Devices and versions", ["device", "versions", "trials", "most attempts"], rows)
 
 
-def _seeds(material: ReportData) -> HtmlTable:
-    rows = []
-    for section in material.sections:
+def _seeds_and_settings(data: ReportData) -> tuple[HtmlTable, HtmlTable]:
+    seeds, settings = [], []
+    for section in data.sections:
+        where = text(section.title)
+        settings.append([where, text("all"), text(_fields(section.settings), "code")])
         for objective, group in section.results.trials.groupby("objective", sort=True):
-            seeds = sorted(int(seed) for seed in group["seed"].unique())
-            rows.append(
-                [text(section.title), text(objective), number(len(seeds)), Cell(_runs(seeds), str(seeds), "long")]
-            )
-    return HtmlTable("Seeds", ["where", "objective", "n", "seeds"], rows)
+            own = sorted(int(seed) for seed in group["seed"].unique())
+            seeds.append([where, text(objective), number(len(own)), Cell(_ranges(own), str(own), "long")])
+            fields = dict.fromkeys(_fields(json.loads(s).get("objective", {})) for s in group["settings"])
+            settings += [[where, text(objective), text(one, "code")] for one in fields]
+    return (
+        HtmlTable("Seeds", ["where", "objective", "n", "seeds"], seeds),
+        HtmlTable("Settings", ["where", "objective", "settings"], settings),
+    )
 
 
-def _runs(seeds: Sequence[int]) -> str:
+def _ranges(seeds: Sequence[int]) -> str:
     """Consecutive seeds as ranges: ``0–4, 7``."""
     parts: list[list[int]] = []
     for seed in seeds:
@@ -172,46 +170,26 @@ def _runs(seeds: Sequence[int]) -> str:
     return ", ".join("–".join(map(str, part)) for part in parts)
 
 
-def _settings(material: ReportData) -> HtmlTable:
-    rows = []
-    for section in material.sections:
-        shared = _fields(section.settings)
-        rows.append([text(section.title), text("all"), _code(shared)])
-        for objective, group in section.results.trials.groupby("objective", sort=True):
-            own = dict.fromkeys(_fields(json.loads(s).get("objective", {})) for s in group["settings"])
-            rows += [[text(section.title), text(objective), _code(fields)] for fields in own]
-    return HtmlTable("Settings", ["where", "objective", "settings"], rows)
-
-
 def _fields(settings: Mapping[str, Any], prefix: str = "") -> str:
     """Nested settings as ``name=value`` with dotted names, in alphabetical order."""
-    told = []
+    parts = []
     for name, value in sorted(settings.items()):
-        told.append(_fields(value, f"{prefix}{name}.") if isinstance(value, Mapping) else f"{prefix}{name}={value}")
-    return " ".join(t for t in told if t)
+        parts.append(_fields(value, f"{prefix}{name}.") if isinstance(value, Mapping) else f"{prefix}{name}={value}")
+    return " ".join(part for part in parts if part)
 
 
-def _protocols(material: ReportData) -> HtmlTable:
-    evaluations, floors = material.results.evaluations, material.results.floors
+def _protocols(data: ReportData) -> HtmlTable:
     names = ["dataset", "protocol", "reason"]
-    counts = evaluations[names].astype({"protocol": "category", "reason": "category"})
+    counts = data.results.evaluations[names].astype({"protocol": "category", "reason": "category"})
     rows = []
     for (dataset, protocol, reason), own in counts.groupby(names, observed=True):
-        rows.append([text(dataset), _code(str(protocol)), number(len(own), f"{len(own):,}"), _long(str(reason))])
-    known: Any = floors.itertuples()
-    for row in known:
-        told = row.reason or f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
-        rows.append([text(row.dataset), _code(str(row.protocol)), number(row.repetitions), _long(told)])
+        rows.append([text(dataset), text(protocol, "code"), number(len(own), f"{len(own):,}"), text(reason, "long")])
+    floors: Any = data.results.floors.itertuples()
+    for row in floors:
+        remark = row.reason or f"perfect sampler: {row.value:.4g} ± {row.standard_error:.2g}"
+        rows.append([text(row.dataset), text(row.protocol, "code"), number(row.repetitions), text(remark, "long")])
     note = "A value is defined by its protocol; values of two protocols do not compare."
     return HtmlTable("Protocols", ["dataset", "protocol", "values", "remark"], rows, note)
-
-
-def _code(words: str) -> Cell:
-    return Cell(words, words, "code")
-
-
-def _long(words: str) -> Cell:
-    return Cell(words, words, "long")
 
 
 # -- downloads ---------------------------------------------------------------------------------------------------------
@@ -247,14 +225,14 @@ def downloads(tables: Mapping[str, pd.DataFrame]) -> list[Download]:
 
 
 def _download(name: str, table: pd.DataFrame) -> Download:
-    every, shown = thinned(table)
+    every, rows = thinned(table)
     note = f"one step in {every} and the last; the parquet files hold all {len(table):,} rows" if every > 1 else ""
-    text = plain_cells(shown).to_csv(index=False, float_format="%.7g", lineterminator="\n").encode()
+    text = plain_cells(rows).to_csv(index=False, float_format="%.7g", lineterminator="\n").encode()
     stem = f"{name}-every-{every}" if every > 1 else name
     if len(text) <= PLAIN:
-        return Download(f"{stem}.csv", len(shown), len(table), note, _href("text/csv", text))
+        return Download(f"{stem}.csv", len(rows), len(table), note, _href("text/csv", text))
     packed = gzip.compress(text, 9, mtime=0)
-    return Download(f"{stem}.csv.gz", len(shown), len(table), note, _href("application/gzip", packed))
+    return Download(f"{stem}.csv.gz", len(rows), len(table), note, _href("application/gzip", packed))
 
 
 def thinned(table: pd.DataFrame) -> tuple[int, pd.DataFrame]:

@@ -9,19 +9,24 @@ from reported import OBJECTIVES, floors_table, modes_table, probes_table, steps_
 from ganbench.analysis.statistics import Interval
 from ganbench.report.figures.architectures import draw_robustness
 from ganbench.report.figures.estimates import draw_estimates, estimates_at, rank_correlations
-from ganbench.report.figures.figure import FigureSpec, Panel, plate_figure
-from ganbench.report.figures.final_scores import draw_finals
+from ganbench.report.figures.figure import Figure, Panel, compose
+from ganbench.report.figures.final_scores import draw_final_scores
 from ganbench.report.figures.gradients import draw_gradient_norms, median_over_seeds, norm_limits
-from ganbench.report.figures.landscape import Landscape, draw_landscape
+from ganbench.report.figures.landscape import draw_landscape
 from ganbench.report.figures.lines import thin
-from ganbench.report.figures.modes import draw_histograms, held
+from ganbench.report.figures.modes import draw_modes, mode_matrix
 from ganbench.report.figures.probe import draw_gradient_noise, draw_probe_accuracy, draw_probe_norms
-from ganbench.report.figures.samples import draw_images, draw_points, sheet
+from ganbench.report.figures.samples import draw_images, draw_points, image_grid
 from ganbench.report.figures.style import COLOURS, ellipsize, log_axis, new_figure, number, plain_axis, style, styles
 from ganbench.report.figures.training_curves import draw_course, with_clocks
 from ganbench.report.figures.verdicts import draw_verdicts
+from ganbench.report.sample_sets import Landscape
 
-LOOKS = styles(OBJECTIVES)
+STYLES = styles(OBJECTIVES)
+
+
+def axes():
+    return new_figure(4.0, 3.0).add_subplot()
 
 
 def lines(ax):
@@ -42,7 +47,7 @@ def words(ax):
 # -- colours and axes --------------------------------------------------------------------------------------------------
 
 
-def test_an_objective_keeps_its_look_whatever_else_is_there():
+def test_an_objective_keeps_its_style_whatever_else_is_there():
     few, many = styles(["wgan", "gan"]), styles(["a", "gan", "wgan", "z", "nsgan", "noisegan", "wgan[clip=0.1]"])
     assert few["gan"] == many["gan"]
     assert few["wgan"] == many["wgan"]
@@ -72,7 +77,7 @@ def test_numbers_on_axes_are_plain_text(value, text):
 
 def test_a_logarithmic_axis_has_decades_or_one_two_five():
     for low, high, expected in [(0.9e-4, 1.1e2, "0.01"), (0.9, 12, "2")]:
-        ax = new_figure(4, 3).add_subplot()
+        ax = axes()
         ax.set(ylim=(low, high))
         log_axis(ax.yaxis)
         ax.set(ylim=(low, high))
@@ -115,9 +120,14 @@ def gan(seeds=3, steps=4):
     return tables, pd.DataFrame(rows)
 
 
+def draw_norms(steps, trials, ax=None):
+    limits = norm_limits(steps["generator_grad_norm"])
+    return draw_gradient_norms(steps, trials, "generator_grad_norm", STYLES["gan"], limits, ax or axes())
+
+
 def test_every_seed_is_a_line_and_the_median_is_bold():
     steps, trials = gan()
-    ax = draw_gradient_norms(steps, trials, "generator_grad_norm", LOOKS["gan"])
+    ax = draw_norms(steps, trials)
     drawn = sorted([line[:, 1].tolist() for line in lines(ax)])
     assert drawn == [[(s + 1) / n for n in (1, 2, 3, 4)] for s in range(3)]
     assert marked(ax, "_median") == [[n, 2 / n] for n in (1, 2, 3, 4)]
@@ -129,7 +139,7 @@ def test_exact_zeros_stand_at_the_lower_edge_and_are_counted():
     steps, trials = gan()
     steps.loc[(steps["seed"] == 0) & steps["step"].isin([2, 3]), "generator_grad_norm"] = 0.0
     steps.loc[(steps["seed"] == 1) & (steps["step"] == 3), "generator_grad_norm"] = 0.0
-    ax = draw_gradient_norms(steps, trials, "generator_grad_norm", LOOKS["gan"])
+    ax = draw_norms(steps, trials)
     floor, _ = norm_limits(steps["generator_grad_norm"])
     assert floor < 0.25
     assert marked(ax, "_zeros") == [[2.0, floor], [3.0, floor]]
@@ -145,7 +155,7 @@ def test_a_diverged_seed_ends_in_a_cross_at_its_last_step_even_beside_another():
         steps.loc[last, "generator_grad_norm"] = [np.nan, np.inf][seed]
         steps = steps[(steps["seed"] != seed) | (steps["step"] <= 3)]
     trials.loc[[0, 1], ["status", "last_step"]] = "diverged", 3
-    ax = draw_gradient_norms(steps, trials, "generator_grad_norm", LOOKS["gan"])
+    ax = draw_norms(steps, trials)
     assert marked(ax, "_diverged") == [[3.0, 0.5], [3.0, 1.0]]
     assert "diverges: 2 of 3" in words(ax)
     assert marked(ax, "_median")[2:] == [[3.0, 1.0], [4.0, 0.75]]  # of the one seed that is left
@@ -168,7 +178,7 @@ def test_all_seeds_diverged_at_the_first_step_still_draws():
     steps, trials = gan(seeds=2, steps=1)
     steps["generator_grad_norm"] = np.nan
     trials["status"] = "diverged"
-    ax = draw_gradient_norms(steps, trials, "generator_grad_norm", LOOKS["gan"])
+    ax = draw_norms(steps, trials)
     assert len(marked(ax, "_diverged")) == 2
     ax.figure.draw_without_rendering()
 
@@ -187,12 +197,12 @@ def fids():
 
 def test_a_course_shows_seeds_medians_and_the_floor_with_its_error():
     floors = floors_table().query("metric == 'fid'")
-    ax = draw_course(fids(), floors, LOOKS, "step", "FID")
+    ax = draw_course(fids(), floors, STYLES, "step", "FID", True, axes())
     drawn = sorted(line.tolist() for line in lines(ax))
     assert [[0, 10], [5, 6], [10, 4]] in drawn
     assert len(drawn) == 4
     medians = {line.get_color(): line.get_ydata().tolist() for line in ax.lines if line.get_label() != "_floor"}
-    assert medians == {LOOKS["gan"].colour: [11, 7, 5], LOOKS["wgan"].colour: [5.5, 3.5, 2.5]}
+    assert medians == {STYLES["gan"].colour: [11, 7, 5], STYLES["wgan"].colour: [5.5, 3.5, 2.5]}
     assert set(marked(ax, "_floor")[0]) == {0, 1.5}
     band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (band.y0, band.y1) == pytest.approx((1.35, 1.65))
@@ -206,7 +216,7 @@ def test_clocks_come_from_the_steps_and_are_zero_before_the_first():
     found = with_clocks(evaluations, steps)
     assert found["samples_seen"].tolist() == [0, 40, 80]
     assert found["seconds"].tolist() == [0, 2.5, 5]
-    ax = draw_course(found.assign(objective="gan"), floors_table().head(0), LOOKS, "samples_seen", "FID")
+    ax = draw_course(found.assign(objective="gan"), floors_table().head(0), STYLES, "samples_seen", "FID", True, axes())
     assert lines(ax)[0].tolist() == [[0, 3], [40, 2], [80, 1]]
 
 
@@ -219,7 +229,7 @@ def probes():
 
 
 def test_the_probe_draws_every_seed_and_marks_zeros():
-    ax = draw_probe_norms(probes(), LOOKS)
+    ax = draw_probe_norms(probes(), STYLES, axes())
     assert len(lines(ax)) == 6
     floor, _ = norm_limits(probes()["generator_grad_norm"])
     assert sorted(line[-1, 1] for line in lines(ax)) == pytest.approx([floor] * 2 + [1e-3] * 4)
@@ -229,9 +239,9 @@ def test_the_probe_draws_every_seed_and_marks_zeros():
 
 
 def test_accuracy_and_noise_are_drawn_as_they_are():
-    ax = draw_probe_accuracy(probes(), LOOKS)
+    ax = draw_probe_accuracy(probes(), STYLES, axes())
     assert lines(ax)[0].tolist() == [[0, 0.5], [1, 0.6], [10, 0.7], [100, 0.8]]
-    ax = draw_gradient_noise(probes(), LOOKS)
+    ax = draw_gradient_noise(probes(), STYLES, axes())
     assert lines(ax)[0].tolist() == [[0, 1], [1, 2], [10, 3], [100, 4]]
     assert words(ax) == ["gan", "wgan"]
 
@@ -242,7 +252,9 @@ def test_accuracy_and_noise_are_drawn_as_they_are():
 def test_finals_show_every_finite_seed_the_mean_its_interval_and_how_trials_ended():
     values = pd.DataFrame({"objective": ["gan"] * 3 + ["wgan"] * 2, "value": [3.0, 4.0, np.inf, 1.0, 2.0]})
     intervals = {"wgan": Interval(1.5, 1.0, 2.0, 2, "m"), "gan": Interval(np.inf, 3.0, np.inf, 3, "m")}
-    ax = draw_finals(values, intervals, {"wgan": "n = 2", "gan": "n = 3, 1 failed"}, LOOKS, "FID", 0.5)
+    ax = draw_final_scores(
+        values, intervals, {"wgan": "n = 2", "gan": "n = 3, 1 failed"}, STYLES, "FID", 0.5, True, axes()
+    )
     points = np.concatenate([c.get_offsets() for c in ax.collections])
     assert sorted(points[:, 0].tolist()) == [1, 2, 3, 4]
     assert marked(ax, "_estimate") == [[1.5, 0.24]]
@@ -256,7 +268,7 @@ def test_finals_show_every_finite_seed_the_mean_its_interval_and_how_trials_ende
 def test_finals_without_any_finite_value_still_draw():
     nothing = Interval(np.inf, np.inf, np.inf, 2, "m")
     values = pd.DataFrame({"objective": ["gan"] * 2, "value": [np.inf, np.inf]})
-    ax = draw_finals(values, {"gan": nothing}, {"gan": "n = 2, 2 diverged"}, LOOKS)
+    ax = draw_final_scores(values, {"gan": nothing}, {"gan": "n = 2, 2 diverged"}, STYLES, "FID", np.nan, True, axes())
     ax.figure.draw_without_rendering()
     assert not [line for line in ax.lines if line.get_label() == "_estimate"]
 
@@ -268,7 +280,7 @@ def test_estimates_are_medians_of_the_window_before_each_evaluation():
     table = estimates_at(evaluations, steps, window=3)
     assert table["step"].tolist() == [3, 6]
     assert table["estimate"].tolist() == [2, 7]  # of 1 9 2 and of 8 3 7
-    ax = draw_estimates(table, LOOKS["gan"], "ρ = 1")
+    ax = draw_estimates(table, STYLES["gan"], "ρ = 1", "FID", "estimate", axes())
     assert lines(ax)[0].tolist() == [[20, 2], [10, 7]]
     assert words(ax)[-1] == "ρ = 1"
 
@@ -285,7 +297,7 @@ def test_rank_correlations_are_spearmans_one_a_trial_and_need_four_moments():
 def test_robustness_shades_what_is_finite_and_writes_every_field():
     values = pd.DataFrame({"dcgan": [10.0, 1.0], "mlp": [np.inf, 100.0]}, index=["gan", "wgan"])
     notes = pd.DataFrame({"dcgan": ["a", "b"], "mlp": ["c", "d"]}, index=["gan", "wgan"])
-    ax = draw_robustness(values, notes, lower_is_better=True, log=True)
+    ax = draw_robustness(values, notes, lower_is_better=True, log=True, ax=axes())
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     shades = np.ma.filled(mesh.get_array().astype(float), np.nan).reshape(2, 2)
     assert shades == pytest.approx(np.log([[10, np.nan], [1, 100]]), nan_ok=True)
@@ -298,8 +310,8 @@ def test_robustness_shades_what_is_finite_and_writes_every_field():
 def test_the_heat_map_tells_held_lost_and_never_apart():
     table = modes_table(trial("gan", 4), [0, 10, 20], lost=20)
     table.loc[(table["step"] == 0) & (table["mode"] == 1), "captured"] = False  # not yet, then held, then lost
-    assert held(table).to_numpy().tolist() == [[1, 1, 1], [0, 1, 0]]
-    ax = draw_histograms(table, LOOKS["gan"])
+    assert mode_matrix(table).to_numpy().tolist() == [[1, 1, 1], [0, 1, 0]]
+    ax = draw_modes(table, STYLES["gan"], axes())
     (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     assert np.asarray(mesh.get_array()).reshape(2, 3).tolist() == [[1, 1, 1], [0, 1, 2]]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["seed 4"]
@@ -308,27 +320,27 @@ def test_the_heat_map_tells_held_lost_and_never_apart():
 @pytest.mark.slow
 def test_very_many_modes_become_the_share_of_seeds_that_hold_them():
     tables = [modes_table(trial("gan", s), [0, 10], lost=10 if s < 25 else 20) for s in range(100)]
-    ax = draw_histograms(pd.concat(tables), LOOKS["gan"])
+    ax = draw_modes(pd.concat(tables), STYLES["gan"], axes())
     (mesh, *_) = [c for c in ax.collections if isinstance(c, QuadMesh)]
     assert np.asarray(mesh.get_array()).reshape(2, 2).tolist() == [[1, 1], [1, 0.75]]
 
 
-def test_a_sheet_lays_images_in_rows_a_pixel_apart():
+def test_a_grid_lays_images_in_rows_a_pixel_apart():
     images = np.stack([np.full((1, 2, 2), v) for v in (-1.0, 0.0, 1.0)])
-    found = sheet(images, columns=2)
+    found = image_grid(images, columns=2)
     assert found.shape == (5, 5)
     assert found[0].tolist() == pytest.approx([0, 0, np.nan, 0.5, 0.5], nan_ok=True)
     assert found[4, :2].tolist() == [1, 1]
     assert np.isnan(found[4, 3])
-    assert sheet(np.zeros((1, 3, 2, 2)), 1).shape == (2, 2, 3)
-    shown = draw_images(images, 2).images[0].get_array()
+    assert image_grid(np.zeros((1, 3, 2, 2)), 1).shape == (2, 2, 3)
+    shown = draw_images(images, axes(), 2).images[0].get_array()
     assert shown.shape == (5, 5, 4)
     assert shown[0, :, 3].tolist() == [1, 1, 0, 1, 1]
 
 
 def test_points_outside_the_picture_are_counted():
     samples = np.array([[0.0, 0.0], [5.0, 0.0], [0.0, -9.0]])
-    ax = draw_points(samples, np.zeros((2, 2)), (-1, 1, -1, 1), "#000000")
+    ax = draw_points(samples, np.zeros((2, 2)), (-1, 1, -1, 1), "#000000", axes())
     assert words(ax) == ["real", "generated", "2 of 3 outside"]
     drawn = {c.get_label(): np.asarray(c.get_offsets()).tolist() for c in ax.collections}
     assert drawn["_samples"] == samples.tolist()
@@ -337,11 +349,11 @@ def test_points_outside_the_picture_are_counted():
 def test_a_landscape_draws_scores_and_unit_arrows_where_there_is_a_gradient():
     x = y = np.linspace(-1, 1, 5)
     fakes, arrows = np.array([[0.0, 0.0], [0.5, 0.5]]), np.array([[3.0, 4.0], [0.0, 0.0]])
-    ax = draw_landscape(Landscape(x, y, np.add.outer(y, x), np.zeros((1, 2)), fakes, arrows), "#000000")
+    ax = draw_landscape(Landscape(x, y, np.add.outer(y, x), np.zeros((1, 2)), fakes, arrows), "#000000", axes())
     (quiver,) = [c for c in ax.collections if hasattr(c, "U")]
     assert (quiver.U.tolist(), quiver.V.tolist()) == (pytest.approx([0.6]), pytest.approx([0.8]))
     flat = Landscape(x, y, np.zeros((5, 5)), np.zeros((1, 2)), fakes, arrows * 0)
-    draw_landscape(flat, "#000000").figure.draw_without_rendering()
+    draw_landscape(flat, "#000000", axes()).figure.draw_without_rendering()
 
 
 def test_verdicts_have_a_mark_and_a_line_each():
@@ -352,7 +364,7 @@ def test_verdicts_have_a_mark_and_a_line_each():
             "verdict": ["reproduced", "not reproduced", "inconclusive"],
         }
     )  # fmt: skip
-    ax = draw_verdicts(table)
+    ax = draw_verdicts(table, 3, axes())
     assert [line.get_label() for line in ax.lines if line.get_marker() not in (None, "None")] == [
         "_reproduced", "_not reproduced", "_inconclusive",
     ]  # fmt: skip
@@ -363,19 +375,19 @@ def test_verdicts_have_a_mark_and_a_line_each():
     ]  # fmt: skip
 
 
-# -- plates ------------------------------------------------------------------------------------------------------------
+# -- composed figures --------------------------------------------------------------------------------------------------
 
 
-def test_a_plate_lays_its_panels_in_rows_and_nothing_leaves_the_figure():
+def test_a_figure_lays_its_panels_in_rows_and_nothing_leaves_it():
     steps, trials = gan()
 
     def draw(ax):
-        return draw_gradient_norms(steps, trials, "generator_grad_norm", LOOKS["gan"], ax=ax)
+        return draw_norms(steps, trials, ax)
 
     panels = tuple(Panel(f"number {i}", (draw,)) for i in range(4))
     with style():
-        figure, parts = plate_figure(FigureSpec("p", "All", "", "", panels, columns=3))
-        figure.draw_without_rendering()
+        picture, parts = compose(Figure("p", "All", "", "", panels, columns=3))
+        picture.draw_without_rendering()
     assert len(parts) == 4
     assert parts[0].bbox.y0 == parts[2].bbox.y0 > parts[3].bbox.y1 - 1
     for part in parts:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 import pandas as pd
 import seaborn as sns
-from matplotlib.collections import LineCollection
+from matplotlib.axes import Axes
 
-from ganbench.report.figures.gradients import MOST_VECTORS
-from ganbench.report.figures.lines import by_trial
-from ganbench.report.figures.style import Style, axes_or_new, legend_below, legend_handle, log_axis, plain_axis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ganbench.analysis.scores import dominant_protocol
+from ganbench.analysis.statistics import correlation_interval
+from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, seeds_in_words
+from ganbench.report.figures.lines import MOST_VECTORS, by_trial, draw_seeds
+from ganbench.report.figures.style import Style, ellipsize, legend_below, legend_handle, log_axis, plain_axis
+from ganbench.report.sections import MetricInfo, SectionResult
 
 WINDOW = 101  # steps of the median filter: Arjovsky, Chintala & Bottou (2017), figures 3 and 4
 
@@ -46,12 +46,7 @@ def rank_correlations(table: pd.DataFrame) -> pd.Series[float]:
 
 
 def draw_estimates(
-    table: pd.DataFrame,
-    look: Style,
-    correlation: str = "",
-    value: str = "value",
-    estimate: str = "critic's estimate",
-    ax: Axes | None = None,
+    table: pd.DataFrame, style: Style, correlation: str, value_label: str, estimate_label: str, ax: Axes
 ) -> Axes:
     """The estimate over the quality, one path a seed from its first evaluation (small) to its last (large).
 
@@ -59,30 +54,64 @@ def draw_estimates(
 
     Args:
         table: one objective's, from ``estimates_at``.
-        look: of the objective.
-        correlation: what to write into the corner.
-        value, estimate: labels of the axes.
+        style: of the objective.
+        correlation: what to write into the legend.
+        value_label, estimate_label: of the axes.
         ax: where to draw.
     """
-    ax = axes_or_new(ax)
     lines = list(by_trial(table.sort_values("step"), "value", "estimate").values())
-    many = len(lines) > MOST_VECTORS
-    ax.add_collection(LineCollection(lines, colors=look.colour, linewidths=0.6, alpha=0.4, rasterized=many))
+    draw_seeds(lines, style.colour, 0.6, 0.4, ax)
     sizes = {"size": "step", "sizes": (6, 46)} if table["step"].nunique() > 1 else {"s": 30}
     sns.scatterplot(
-        data=table, x="value", y="estimate", color=look.colour, alpha=0.75, linewidth=0, legend=False, ax=ax,
-        rasterized=many, **sizes,
+        data=table, x="value", y="estimate", color=style.colour, alpha=0.75, linewidth=0, legend=False, ax=ax,
+        rasterized=len(lines) > MOST_VECTORS, **sizes,
     )  # fmt: skip
-    ax.set(xlabel=value, ylabel=estimate)
+    ax.set(xlabel=value_label, ylabel=estimate_label)
     wide = len(table) > 0 and (table["value"] > 0).all() and table["value"].max() > 5 * table["value"].min()
     (log_axis if wide else plain_axis)(ax.xaxis)
     plain_axis(ax.yaxis)
-    dot = {"ls": "", "marker": "o"}
-    handles = [
-        legend_handle(look.colour, "first evaluation", ms=2.5, **dot),
-        legend_handle(look.colour, "last", ms=6.5, **dot),
-    ]
-    if correlation:
-        handles.append(legend_handle(text=correlation, ls="", lw=0))
-    legend_below(ax, handles)
+    sizes_of_dots = {"first evaluation": 2.5, "last": 6.5}
+    handles = [legend_handle(style.colour, text, ls="", marker="o", ms=ms) for text, ms in sizes_of_dots.items()]
+    legend_below(ax, [*handles, legend_handle(text=correlation, ls="", lw=0)])
     return ax
+
+
+def estimate_figures(result: SectionResult) -> Figures:
+    """The critic's estimate against the leading metric, one panel an objective."""
+    section, metric = result.section, result.leading
+    if metric is None:
+        return
+    rows, steps = dominant_protocol(section.results.evaluations, metric.name), section.results.steps
+    panels, found = [], {}
+    for objective in section.objectives:
+        own = rows[(rows["objective"] == objective) & (rows["step"] > 0)]
+        readings = steps.loc[(steps["objective"] == objective).to_numpy(), ["trial", "step", "estimate"]]
+        table = estimates_at(own, readings[readings["trial"].isin(own["trial"])])
+        if len(table):
+            found[objective] = _correlation(table, metric)
+            label = result.estimate_labels.get(objective, "critic's estimate")
+            style = section.styles[objective]
+            draw = partial(draw_estimates, table, style, found[objective], metric.axis, label)
+            panels.append(Panel(ellipsize(objective), (draw,), style.colour, entries=4))
+    if not panels:
+        yield Missing("The critic's estimate is not drawn against quality: no evaluation has both.")
+        return
+    caption = (
+        f"What the critic says of the distance (median of that reading over the last {WINDOW} steps up to each "
+        f"evaluation) over {metric.title}, one path a seed ({seeds_in_words(section.results.trials)}), from small dots "
+        "to large. ρ: Spearman's correlation in the course of training, Fisher-z mean over seeds with 95 % interval, "
+        "signed so that +1 means that the estimate falls as quality rises. A trend that both share over time lifts ρ."
+    )
+    correlations = "; ".join(f"{objective}: {text}" for objective, text in list(found.items())[:12])
+    alt = f"The critic's estimate over quality. {correlations}."
+    yield Figure(f"{section.name}-estimates", "Does the critic's estimate track quality?", caption, alt, panels)
+
+
+def _correlation(table: pd.DataFrame, metric: MetricInfo) -> str:
+    rhos = rank_correlations(table).dropna() * (1 if metric.lower else -1)
+    if rhos.empty:
+        return "ρ needs four evaluations"
+    if len(rhos) == 1:
+        return f"ρ = {rhos.iloc[0]:.2f}, n = 1"
+    interval = correlation_interval(list(rhos))
+    return f"ρ = {interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}], n = {interval.n}"

@@ -1,34 +1,29 @@
-"""Gradient norms over the steps of training."""
+"""Gradient norms of both players over the steps of training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.collections import LineCollection
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-from ganbench.report.figures.lines import Array, by_trial, thin
-from ganbench.report.figures.style import INK, Style, axes_or_new, legend_below, legend_handle, log_axis, plain_axis
+from ganbench.analysis.export import number_text
+from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, seeds_in_words
+from ganbench.report.figures.lines import MOST_VECTORS, Array, by_trial, draw_median, draw_seeds, mark_zeros, thin
+from ganbench.report.figures.style import INK, Style, ellipsize, legend_below, legend_handle, log_axis, plain_axis
+from ganbench.report.sections import Section, SectionResult
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
-
-MOST_VECTORS = 24  # more curves than that they are stored as pixels inside an SVG or PDF
+PLAYERS = {"generator": "generator_grad_norm", "critic": "critic_grad_norm"}
 
 Limits = tuple[float, float]
+Curves = Mapping[str, tuple[Array, Array]]  # by trial: steps and norms, NaN where a norm is not finite
 
 
 def draw_gradient_norms(
-    steps: pd.DataFrame,
-    trials: pd.DataFrame,
-    column: str,
-    look: Style,
-    limits: Limits | None = None,
-    ax: Axes | None = None,
+    steps: pd.DataFrame, trials: pd.DataFrame, column: str, style: Style, limits: Limits, ax: Axes
 ) -> Axes:
     """Gradient norms of one objective: every seed thin, the median over seeds bold, on a logarithmic axis.
 
@@ -39,27 +34,28 @@ def draw_gradient_norms(
         steps: the objective's rows of the steps table.
         trials: its rows of the trials table.
         column: ``generator_grad_norm`` or ``critic_grad_norm``.
-        look: of the objective.
+        style: of the objective.
         limits: of the norm's axis, so that several axes compare; see ``norm_limits``.
         ax: where to draw.
     """
-    ax = axes_or_new(ax)
-    floor, top = limits or norm_limits(steps[column])
-    named = _curves(steps, column)
-    curves = list(named.values())
-    zeros = sum(int((y == 0).sum()) for _, y in curves)
+    floor, top = limits
+    by_name = _curves(steps, column)
+    curves = list(by_name.values())
     lines = [np.column_stack(thin(x, np.where(y == 0, floor, y))) for x, y in curves]
-    many = len(lines) > MOST_VECTORS
-    width, alpha = (0.35, 0.12) if many else (0.6, 0.5)
-    ax.add_collection(LineCollection(lines, colors=look.colour, linewidths=width, alpha=alpha, rasterized=many))
-    _draw_median(curves, floor, look, ax)
-    _draw_zeros(curves, floor, look, ax)
-    diverged = _draw_divergence(named, trials, floor, look, ax)
+    draw_seeds(lines, style.colour, *((0.35, 0.12) if len(lines) > MOST_VECTORS else (0.6, 0.5)), ax)
+    x, y = median_over_seeds(curves)
+    x, y = thin(x, np.where(y == 0, floor, y))
+    if len(x):
+        marker = "o" if len(x) == 1 else None  # one step makes no line
+        draw_median(x, y, style.colour, ax, lw=1.6, marker=marker, label="_median")
+    mark_zeros(np.concatenate([[], *(x[y == 0] for x, y in curves)]), floor, style.colour, ax, clip_on=False)
+    diverged = _mark_diverged(by_name, trials, floor, style, ax)
     log_axis(ax.yaxis)
     ax.autoscale(axis="x")
     plain_axis(ax.xaxis)
     ax.set(ylim=(floor / 1.6, top * 1.6), xlabel="generator step", ylabel="gradient norm (L2)")
-    legend_below(ax, _keys(look, len(trials), zeros, len(steps), diverged))
+    zeros = sum(int((y == 0).sum()) for _, y in curves)
+    legend_below(ax, _legend(style, len(trials), zeros, len(steps), diverged))
     return ax
 
 
@@ -74,10 +70,9 @@ def norm_limits(norms: Sequence[float] | pd.Series[float]) -> Limits:
     return 10 ** (low - room), 10**high
 
 
-def _curves(steps: pd.DataFrame, column: str) -> dict[str, tuple[Array, Array]]:
-    """Step and norm of every trial; NaN where the norm is not finite."""
-    found = by_trial(steps, "step", column)
-    return {trial: (x, np.where(np.isfinite(y), y, np.nan)) for trial, (x, y) in ((t, c.T) for t, c in found.items())}
+def _curves(steps: pd.DataFrame, column: str) -> Curves:
+    rows = by_trial(steps, "step", column)
+    return {trial: (x, np.where(np.isfinite(y), y, np.nan)) for trial, (x, y) in ((t, r.T) for t, r in rows.items())}
 
 
 def median_over_seeds(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
@@ -90,29 +85,7 @@ def median_over_seeds(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Arr
     return x[some], np.nanmedian(values[:, some], axis=0) if some.any() else np.empty(0)
 
 
-def _draw_median(curves: Sequence[tuple[Array, Array]], floor: float, look: Style, ax: Axes) -> None:
-    x, y = median_over_seeds(curves)
-    x, y = thin(x, np.where(y == 0, floor, y))
-    if len(x):
-        marker = "o" if len(x) == 1 else None  # one step makes no line
-        sns.lineplot(
-            x=x, y=y, color=look.colour, lw=1.6, marker=marker, errorbar=None, estimator=None, ax=ax, label="_median"
-        )
-
-
-def _draw_zeros(curves: Sequence[tuple[Array, Array]], floor: float, look: Style, ax: Axes) -> None:
-    places = np.unique(np.concatenate([x[y == 0] for x, y in curves])) if curves else np.empty(0)
-    if len(places):
-        places, _ = thin(places, places)
-        ax.plot(
-            places, np.full(len(places), floor), ls="", marker="v", ms=5, color=look.colour, mec=INK, mew=0.5,
-            clip_on=False, label="_zeros",
-        )  # fmt: skip
-
-
-def _draw_divergence(
-    curves: Mapping[str, tuple[Array, Array]], trials: pd.DataFrame, floor: float, look: Style, ax: Axes
-) -> int:
+def _mark_diverged(curves: Curves, trials: pd.DataFrame, floor: float, style: Style, ax: Axes) -> int:
     """A cross at the step where each diverged seed stopped, at its last finite norm. Returns how many there are."""
     ends = trials.loc[trials["status"] == "diverged", ["trial", "last_step"]]
     heights = []
@@ -120,19 +93,67 @@ def _draw_divergence(
         finite = [y for y in curves[trial][1] if not np.isnan(y)] if trial in curves else []
         heights.append(max(finite[-1], floor) if finite else floor)
     if heights:
-        style: dict[str, Any] = {"ls": "", "marker": "X", "ms": 7, "mec": INK, "mew": 0.7, "zorder": 5}
-        ax.plot(ends["last_step"].to_numpy(float), heights, color=look.colour, label="_diverged", **style)
+        x = ends["last_step"].to_numpy(float)
+        ax.plot(x, heights, ls="", marker="X", ms=7, mec=INK, mew=0.7, zorder=5, color=style.colour, label="_diverged")
     return len(heights)
 
 
-def _keys(look: Style, n: int, zeros: int, readings: int, diverged: int) -> list[Line2D]:
+def _legend(style: Style, n: int, zeros: int, readings: int, diverged: int) -> list[Line2D]:
     mark = {"ls": "", "mec": INK, "mew": 0.5}
     handles = [
-        legend_handle(look.colour, "one seed", lw=0.6),
-        legend_handle(look.colour, f"median of {n} seed{'s' * (n != 1)}", lw=1.6),
+        legend_handle(style.colour, "one seed", lw=0.6),
+        legend_handle(style.colour, f"median of {n} seed{'s' * (n != 1)}", lw=1.6),
     ]
     if zeros:
-        handles.append(legend_handle(look.colour, f"exactly 0: {zeros:,} of {readings:,}", marker="v", ms=5, **mark))
+        handles.append(legend_handle(style.colour, f"exactly 0: {zeros:,} of {readings:,}", marker="v", ms=5, **mark))
     if diverged:
-        handles.append(legend_handle(look.colour, f"diverges: {diverged} of {n}", marker="X", ms=6, **mark))
+        handles.append(legend_handle(style.colour, f"diverges: {diverged} of {n}", marker="X", ms=6, **mark))
     return handles
+
+
+def gradient_figures(result: SectionResult) -> Figures:
+    """Gradient norms of the generator and of the critic, one panel an objective."""
+    if result.section.results.steps.empty:
+        yield Missing("Gradient norms are not drawn: no trial has readings of any step.")
+    else:
+        yield from (_figure(result.section, player, column) for player, column in PLAYERS.items())
+
+
+def _figure(section: Section, player: str, column: str) -> Figure:
+    steps, trials = section.results.steps, section.results.trials
+    limits = norm_limits(steps[column])
+    panels = []
+    for objective in section.objectives:
+        style = section.styles[objective]
+        own = steps.loc[(steps["objective"] == objective).to_numpy(), ["trial", "step", column]]
+        draw = partial(draw_gradient_norms, own, trials[trials["objective"] == objective], column, style, limits)
+        panels.append(Panel(ellipsize(objective), (draw,), style.colour, entries=4))
+    zeros, diverged = int((steps[column] == 0).sum()), int((trials["status"] == "diverged").sum())
+    caption = (
+        f"L2 norm of the loss's gradient by all weights of the {player}, before the optimizer moves, on a logarithmic "
+        f"axis. Thin: every seed ({seeds_in_words(trials)}); bold: the median over the seeds that are finite at that "
+        f"step; no interval, since every seed is shown. {_zeros(zeros, len(steps))} {_diverged(diverged, len(trials))} "
+        "Losses have different units, so compare the courses within an objective rather than heights between them."
+    )
+    names = section.objectives
+    listed = ", ".join(names) if len(names) <= 8 else f"{len(names)} objectives"
+    alt = f"Lines of the {player}'s gradient norm over training, one panel for each of {listed}. "
+    alt += _last_medians(steps, column, names)
+    return Figure(f"{section.name}-{player}-gradients", f"Gradient norm of the {player}", caption, alt, panels)
+
+
+def _zeros(zeros: int, readings: int) -> str:
+    if not zeros:
+        return "No norm is exactly zero."
+    return f"{zeros:,} of {readings:,} norms are exactly zero: triangles at the lower edge."
+
+
+def _diverged(diverged: int, trials: int) -> str:
+    return f"{diverged} of {trials} trials diverged: crosses at their last step." if diverged else "No trial diverged."
+
+
+def _last_medians(steps: pd.DataFrame, column: str, objectives: Sequence[str]) -> str:
+    last = steps[steps["step"] > 0.9 * steps["step"].max()]
+    medians = last.groupby("objective", observed=True)[column].median()
+    parts = [f"{name} {number_text(medians[name])}" for name in objectives if name in medians.index][:12]
+    return f"Median over the last tenth of the steps: {', '.join(parts)}." if parts else ""

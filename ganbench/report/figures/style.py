@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-
 
 # -- styles of objectives ----------------------------------------------------------------------------------------------
 
@@ -28,6 +25,7 @@ INK, QUIET, LINE, PAPER = "#26313d", "#66727f", "#d5dbe1", "#ffffff"
 
 # Okabe & Ito (2008), without black, and without yellow, which white paper swallows; a brown in its place.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#9a6a4f")
+DASHED = (0, (4, 3))  # a line to compare with: a perfect sampler, guessing
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -49,14 +47,14 @@ Styles = Mapping[str, Style]
 
 
 def styles(objectives: Iterable[str]) -> dict[str, Style]:
-    """A look for each objective; 42 differ. First-party names keep theirs, the others follow in alphabetical order."""
+    """A style for each objective; 42 differ. First-party names keep theirs, the others follow in alphabetical order."""
     names = sorted(set(objectives))
     taken = {OWN[name] for name in names if name in OWN}
     free = iter(i for i in range(len(names) + len(OWN)) if i not in taken)
-    return {name: _look(OWN[name] if name in OWN else next(free)) for name in names}
+    return {name: _nth_style(OWN[name] if name in OWN else next(free)) for name in names}
 
 
-def _look(number: int) -> Style:
+def _nth_style(number: int) -> Style:
     round_, colour = divmod(number, len(COLOURS))
     return Style(COLOURS[colour], DASHES[round_ % len(DASHES)], MARKERS[(colour + round_) % len(MARKERS)])
 
@@ -103,14 +101,15 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def axes_or_new(ax: Axes | None) -> Axes:
-    """The given axes, or those of a figure of its own."""
-    return new_figure(4.0, 3.0).add_subplot() if ax is None else ax
-
-
 def legend_handle(colour: str = INK, text: str = "", **style: Any) -> Line2D:
     """An entry of a legend."""
     return Line2D([], [], **{"color": colour, "lw": 1.8, "ls": "-", **style}, label=text)
+
+
+def objective_handles(objectives: Iterable[str], styles: Styles, ms: float) -> list[Line2D]:
+    """An entry for each objective, in alphabetical order, with markers of ``ms`` points."""
+    pairs = [(ellipsize(name), styles[name]) for name in sorted(objectives)]
+    return [legend_handle(style.colour, name, ls=style.dash, marker=style.marker, ms=ms) for name, style in pairs]
 
 
 def legend_below(ax: Axes, handles: Sequence[Artist], most_columns: int = 3) -> None:
@@ -162,10 +161,3 @@ def plain_axis(axis: Axis) -> None:
     """A linear axis with few ticks in plain text."""
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda x, _: number(round(x, 12))))
-
-
-def say_empty(ax: Axes, text: str) -> Axes:
-    """Axes that show a sentence in the place of data."""
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, transform=ax.transAxes, wrap=True)
-    return ax
