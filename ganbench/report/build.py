@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -24,7 +25,7 @@ from ganbench.report.figures.samples import sample_figures
 from ganbench.report.figures.style import styles
 from ganbench.report.figures.training_curves import course_figures
 from ganbench.report.figures.verdicts import verdict_figures
-from ganbench.report.html import Chapter, FigureWriter, Page, PageFigure, by_theme, render
+from ganbench.report.html import FigureWriter, PageFigure, by_theme, render
 from ganbench.report.sections import ReportData, SectionResult, evaluate
 from ganbench.report.tables import downloads, incomplete_trials, leaderboard_table, provenance, verdict_table
 from ganbench.report.text import (
@@ -50,6 +51,8 @@ SECTION_FIGURES: tuple[Callable[[SectionResult], Items], ...] = (
     sample_figures,
     landscape_figures,
 )
+
+DOWNLOADS = ("trials", "evaluations", "modes", "probes", "floors", "steps")
 
 
 def build(
@@ -93,21 +96,22 @@ def build(
     return out / "index.html"
 
 
-def _chapter(result: SectionResult, items: Items, drawn: Mapping[str, PageFigure]) -> Chapter:
+def _chapter(result: SectionResult, items: Items, drawn: Mapping[str, PageFigure]) -> dict[str, Any]:
+    """What ``page.html`` says of a section."""
     section, learning = result.section, learning_sentences(result.board)
     quality = result_sentences(result.rankings) or ["Nothing can be said of quality: no metric has a value."]
     last = last_evaluations(section.results, list(section.results.trials["trial"]))
     gaps = [*result.unknown, *missing_reasons(last)]
-    return Chapter(
-        name=section.name,
-        title=section.title,
-        size=size_sentence(section),
-        results=[*learning, *quality],
-        failures=failure_sentences(section.results.trials, learnt=not learning),
-        leaderboard=leaderboard_table(result),
-        figures=_figures(items, drawn),
-        missing=[*_missing(items), *(text[0].upper() + text[1:].rstrip(".") + "." for text in gaps)],
-    )
+    return {
+        "name": section.name,
+        "title": section.title,
+        "size": size_sentence(section),
+        "results": [*learning, *quality],
+        "failures": failure_sentences(section.results.trials, learnt=not learning),
+        "leaderboard": leaderboard_table(result),
+        "figures": _figures(items, drawn),
+        "missing": [*_missing(items), *(text[0].upper() + text[1:].rstrip(".") + "." for text in gaps)],
+    }
 
 
 def _figures(items: Items, drawn: Mapping[str, PageFigure]) -> list[PageFigure]:
@@ -120,38 +124,35 @@ def _missing(items: Items) -> list[str]:
 
 def _page(
     data: ReportData,
-    chapters: Sequence[Chapter],
+    chapters: Sequence[Mapping[str, Any]],
     shared: Items,
     drawn: Mapping[str, PageFigure],
     boards: Sequence[pd.DataFrame],
-) -> Page:
+) -> dict[str, Any]:
+    """What ``page.html`` says."""
     results, verdicts = data.results, data.verdicts
-    tables = {name: getattr(results, name) for name in ("trials", "evaluations", "modes", "probes", "floors", "steps")}
+    tables = {"leaderboard": pd.concat(boards, ignore_index=True)} if boards else {}
+    tables |= {} if verdicts is None else {"verdicts": verdicts}
+    tables |= {name: getattr(results, name) for name in DOWNLOADS}
     definitions = {name: text for figure in drawn.values() for name, text in figure.definitions.items()}
     no_trials = ["There are no trials here, so no objective is compared."] * (not chapters)
-    return Page(
-        title=_title(data),
-        lead=_lead(data),
-        chapters=chapters,
-        claims=[] if verdicts is None else claim_sentences(verdicts),
-        verdicts=None if verdicts is None else verdict_table(verdicts),
-        shared=_figures(shared, drawn),
-        incomplete=incomplete_trials(results.trials),
-        provenance=provenance(data) if len(results.trials) else [],
-        commands=data.commands(),
-        command=_command(data),
-        downloads=downloads(
-            {
-                "leaderboard": pd.concat(boards, ignore_index=True) if boards else pd.DataFrame(),
-                **({} if verdicts is None else {"verdicts": verdicts}),
-                **tables,
-            }
-        ),
-        missing=[*_missing(shared), *no_trials],
-        colours={name: by_theme(style.colour) for name, style in styles(results.trials["objective"]).items()},
-        definitions=Markup("".join(definitions[name] for name in sorted(definitions))),
-        version=__version__,
-    )
+    return {
+        "title": _title(data),
+        "lead": _lead(data),
+        "chapters": chapters,
+        "claims": [] if verdicts is None else claim_sentences(verdicts),
+        "verdicts": None if verdicts is None else verdict_table(verdicts),
+        "shared": _figures(shared, drawn),
+        "incomplete": incomplete_trials(results.trials),
+        "provenance": provenance(data) if len(results.trials) else [],
+        "commands": data.commands(),
+        "command": _command(data),
+        "downloads": downloads(tables),
+        "missing": [*_missing(shared), *no_trials],
+        "colours": {name: by_theme(style.colour) for name, style in styles(results.trials["objective"]).items()},
+        "definitions": Markup("".join(definitions[name] for name in sorted(definitions))),
+        "version": __version__,
+    }
 
 
 def _title(data: ReportData) -> str:

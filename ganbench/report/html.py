@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from xml.etree import ElementTree as Tree
 
 import jinja2
@@ -27,7 +27,6 @@ from PIL import Image
 from ganbench.errors import ProcessError
 from ganbench.report.figures.figure import Figure, Missing, compose
 from ganbench.report.figures.style import COLOURS, INK, LINE, PAPER, QUIET, style
-from ganbench.report.tables import Download, HtmlTable
 from ganbench.runner.executors.forkserver import context_for, end_with_parent
 from ganbench.store.files import make_folder, write_bytes
 
@@ -48,22 +47,7 @@ _LONG = re.compile(r"-?\d+\.\d{2,}")
 _NOT_SHOWN = ("defs", "metadata", "style")  # definitions and style rules are the page's
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of an SVG document that stands alone in the page.
-
-    Attributes:
-        group: the name of its group in the document.
-        box: left, top, width and height, in points.
-        alt: the text alternative.
-    """
-
-    group: str
-    box: tuple[float, float, float, float]
-    alt: str
-
-
-def inline(document: str, parts: Sequence[Part]) -> tuple[list[str], dict[str, str]]:
+def inline(document: str, parts: Mapping[str, Mapping[str, str]]) -> tuple[list[str], dict[str, str]]:
     """Parts of a document as elements without colours of their own for ink and paper.
 
     What is not seen goes: comments, names that nothing refers to, groups that say nothing, digits beyond a tenth of a
@@ -72,7 +56,7 @@ def inline(document: str, parts: Sequence[Part]) -> tuple[list[str], dict[str, s
 
     Args:
         document: as matplotlib wrote it.
-        parts: those wanted.
+        parts: by the name of a group, the attributes of the ``svg`` element that it becomes.
 
     Returns:
         The elements, and by name the definitions that they refer to.
@@ -82,11 +66,14 @@ def inline(document: str, parts: Sequence[Part]) -> tuple[list[str], dict[str, s
         element.tag = _local(element.tag)
         element.attrib = {_local(key): value for key, value in element.attrib.items()}
     groups = {element.get("id"): element for element in root.iter("g")}
-    defined = {e.attrib["id"]: _defined(e) for defs in root.iter("defs") for e in defs if "id" in e.attrib}
+    defined = {e.attrib["id"]: _without_breaks(e) for defs in root.iter("defs") for e in defs if "id" in e.attrib}
     words: dict[str, str] = {}
-    for part in parts:
-        _trim(groups[part.group], words)
-    drawn = [_text(_alone(groups[part.group], part)) for part in parts]
+    drawn = []
+    for name, attributes in parts.items():
+        _trim(groups[name], words)
+        element = Tree.Element("svg", {"role": "img", **attributes})
+        element.extend(groups[name])
+        drawn.append(_text(element))
     wanted = {name for text in (*drawn, *words.values()) for name in _REFERENCE.findall(text)}
     used = {**{name: _text(defined[name]) for name in sorted(wanted & set(defined))}, **words}
     return [by_theme(text) for text in drawn], {name: by_theme(text) for name, text in used.items()}
@@ -107,14 +94,7 @@ def _text(element: Tree.Element) -> str:
     return Tree.tostring(element, encoding="unicode")
 
 
-def _alone(group: Tree.Element, part: Part) -> Tree.Element:
-    view = " ".join(f"{value:.2f}" for value in part.box)
-    alone = Tree.Element("svg", {"role": "img", "aria-label": part.alt, "viewBox": view})
-    alone.extend(group)
-    return alone
-
-
-def _defined(element: Tree.Element) -> Tree.Element:
+def _without_breaks(element: Tree.Element) -> Tree.Element:
     """A definition as it is, without the line breaks around it."""
     for child in element.iter():
         child.text = child.tail = None
@@ -133,14 +113,14 @@ def _trim(element: Tree.Element, words: dict[str, str]) -> None:
     element[:] = kept
     _shorten(element)
     if element.tag == "g" and kept and all(_is_letter(child) for child in kept):
-        _refer(element, words)
+        _refer_to_word(element, words)
 
 
 def _is_letter(element: Tree.Element) -> bool:
     return element.tag == "use" and _GLYPH.match(element.get("href", "")) is not None
 
 
-def _refer(group: Tree.Element, words: dict[str, str]) -> None:
+def _refer_to_word(group: Tree.Element, words: dict[str, str]) -> None:
     """A group of letters becomes a reference to their word."""
     word = "".join(_text(letter) for letter in group)
     name = "w" + hashlib.blake2b(word.encode(), digest_size=6).hexdigest()
@@ -158,10 +138,10 @@ def _shorten(element: Tree.Element) -> None:
     if "style" in element.attrib:
         element.attrib["style"] = element.attrib["style"].replace(": ", ":").replace("; ", ";")
     if element.tag == "image":
-        element.attrib["href"] = _smaller(element.attrib["href"])
+        element.attrib["href"] = _compressed(element.attrib["href"])
 
 
-def _smaller(address: str) -> str:
+def _compressed(address: str) -> str:
     """A picture's data address with the same picture in fewer bytes; a see-through one in fewer shades."""
     picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     if picture.mode == "RGBA" and min(picture.getchannel("A").tobytes()) < 255:
@@ -263,20 +243,21 @@ def render_figure(figure: Figure, folder: Path, below: Path | None = None) -> Pa
             picture.savefig(drawn, format=kind, dpi=DPI, metadata=metadata)
             contents[kind] = drawn.getvalue()
             write_bytes(folder / f"{figure.name}.{kind}", contents[kind], below, durable=False)
-    titles = [f"{figure.title}: {panel.title}" if panel.title else figure.title for panel in figure.panels]
-    wanted = [Part(str(part.get_gid()), _box(picture, part), title) for part, title in zip(parts, titles, strict=True)]
+    wanted = {}
+    for panel, part in zip(figure.panels, parts, strict=True):
+        title = f"{figure.title}: {panel.title}" if panel.title else figure.title
+        wanted[str(part.get_gid())] = {"aria-label": title, "viewBox": _view_box(picture, part)}
     picture.clear()  # else its circles of references keep hundreds of megabytes until Python looks for such
     elements, definitions = inline(contents["svg"].decode(), wanted)
     panels = [(Markup(svg), panel.width) for svg, panel in zip(elements, figure.panels, strict=True)]
     return PageFigure(figure.name, figure.title, figure.caption, figure.alt, panels, definitions)
 
 
-def _box(picture: Picture, part: SubFigure) -> tuple[float, float, float, float]:
+def _view_box(picture: Picture, part: SubFigure) -> str:
     """Left, top, width and height of a part in points, as its SVG counts them: from the top."""
     box = part.bbox.transformed(picture.dpi_scale_trans.inverted())
-    places = (box.x0, picture.bbox_inches.height - box.y1, box.width, box.height)
-    left, top, width, height = (POINTS * float(inches) for inches in places)
-    return left, top, width, height
+    inches = (box.x0, picture.bbox_inches.height - box.y1, box.width, box.height)
+    return " ".join(f"{POINTS * float(value):.2f}" for value in inches)
 
 
 def _lay_out(picture: Picture, parts: Sequence[SubFigure]) -> None:
@@ -306,43 +287,11 @@ def _without_glyph_warnings() -> Iterator[None]:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """A part of the page: results, figures and gaps of one dataset and architecture, say."""
+def render(page: Mapping[str, Any]) -> str:
+    """The page as HTML, of everything that ``page.html`` names.
 
-    name: str
-    title: str
-    size: str
-    results: Sequence[str]
-    failures: Sequence[str]
-    leaderboard: HtmlTable
-    figures: Sequence[PageFigure]
-    missing: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Page:
-    """Everything that the page says."""
-
-    title: str
-    lead: Sequence[str]
-    chapters: Sequence[Chapter]
-    claims: Sequence[str]
-    verdicts: HtmlTable | None
-    shared: Sequence[PageFigure]
-    incomplete: HtmlTable | None
-    provenance: Sequence[HtmlTable]
-    commands: Sequence[str]
-    command: str
-    downloads: Sequence[Download]
-    missing: Sequence[str]
-    colours: Mapping[str, str]
-    definitions: Markup
-    version: str
-
-
-def render(page: Page) -> str:
-    """The page as HTML. All text is escaped; what is ``Markup`` was made by ganbench itself."""
+    All text is escaped; what is ``Markup`` was made by ganbench itself.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _asset(name)), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

@@ -2,7 +2,9 @@
 
 import base64
 import gzip
+import importlib
 import io
+import pkgutil
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,6 +15,8 @@ from reported import OBJECTIVES, write_study, write_verdicts
 from tiers import spread
 
 import ganbench
+from ganbench.report import figures
+from ganbench.report.build import SECTION_FIGURES
 from ganbench.report.tables import MOST_ROWS, downloads, thinned
 
 HOSTILE = "<script>alert('x')</script>\"&amp;" + "very-long-" * 12
@@ -106,6 +110,12 @@ def test_a_whole_study_becomes_a_whole_page_the_same_to_the_byte_each_time(call,
     assert other == page
     for name in files:
         assert (again / "report" / "figures" / name).read_bytes() == (path / "report" / "figures" / name).read_bytes()
+
+
+def test_the_report_draws_every_figure_that_there_is():
+    modules = [importlib.import_module(f"{figures.__name__}.{m.name}") for m in pkgutil.iter_modules(figures.__path__)]
+    there = {name for m in modules for name, f in vars(m).items() if name.endswith("_figures") and callable(f)}
+    assert there == {*(f.__name__ for f in SECTION_FIGURES), "robustness_figures", "verdict_figures"}
 
 
 ODD = {

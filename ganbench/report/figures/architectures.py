@@ -25,7 +25,6 @@ def draw_robustness(values: pd.DataFrame, notes: pd.DataFrame, lower_is_better: 
         notes: the same shape: what stands in each field.
         lower_is_better: direction of the metric.
         log: whether shades follow the logarithm; all values must then be positive.
-        ax: where to draw.
     """
     numbers = values.to_numpy(float)
     finite = np.isfinite(numbers)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from ganbench.analysis.scores import dominant_protocol
 from ganbench.analysis.statistics import correlation_interval
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, seeds_in_words
+from ganbench.report.figures.figure import MOST_IN_WORDS, Figure, Figures, Missing, Panel, seeds_in_words
 from ganbench.report.figures.lines import MOST_VECTORS, by_trial, draw_seeds
 from ganbench.report.figures.style import Style, ellipsize, legend_below, legend_handle, log_axis, plain_axis
 from ganbench.report.sections import MetricInfo, SectionResult
@@ -38,11 +38,11 @@ def rank_correlations(table: pd.DataFrame) -> pd.Series[float]:
     """Spearman's correlation of estimate and value in the course of training, one a trial; NaN below 4 moments."""
     from scipy.stats import spearmanr
 
-    found = {}
+    rhos = {}
     for trial, rows in table.groupby("trial", sort=True, observed=True):
         varied = len(rows) >= 4 and rows["estimate"].nunique() > 1 and rows["value"].nunique() > 1
-        found[str(trial)] = float(spearmanr(rows["estimate"], rows["value"]).statistic) if varied else float("nan")
-    return pd.Series(found, dtype=float)
+        rhos[str(trial)] = float(spearmanr(rows["estimate"], rows["value"]).statistic) if varied else float("nan")
+    return pd.Series(rhos, dtype=float)
 
 
 def draw_estimates(
@@ -54,10 +54,8 @@ def draw_estimates(
 
     Args:
         table: one objective's, from ``estimates_at``.
-        style: of the objective.
         correlation: what to write into the legend.
         value_label, estimate_label: of the axes.
-        ax: where to draw.
     """
     lines = list(by_trial(table.sort_values("step"), "value", "estimate").values())
     draw_seeds(lines, style.colour, 0.6, 0.4, ax)
@@ -82,16 +80,16 @@ def estimate_figures(result: SectionResult) -> Figures:
     if metric is None:
         return
     rows, steps = dominant_protocol(section.results.evaluations, metric.name), section.results.steps
-    panels, found = [], {}
+    panels, correlations = [], {}
     for objective in section.objectives:
         own = rows[(rows["objective"] == objective) & (rows["step"] > 0)]
         readings = steps.loc[(steps["objective"] == objective).to_numpy(), ["trial", "step", "estimate"]]
         table = estimates_at(own, readings[readings["trial"].isin(own["trial"])])
         if len(table):
-            found[objective] = _correlation(table, metric)
+            correlations[objective] = _correlation(table, metric)
             label = result.estimate_labels.get(objective, "critic's estimate")
             style = section.styles[objective]
-            draw = partial(draw_estimates, table, style, found[objective], metric.axis, label)
+            draw = partial(draw_estimates, table, style, correlations[objective], metric.axis, label)
             panels.append(Panel(ellipsize(objective), (draw,), style.colour, entries=4))
     if not panels:
         yield Missing("The critic's estimate is not drawn against quality: no evaluation has both.")
@@ -102,8 +100,8 @@ def estimate_figures(result: SectionResult) -> Figures:
         "to large. ρ: Spearman's correlation in the course of training, Fisher-z mean over seeds with 95 % interval, "
         "signed so that +1 means that the estimate falls as quality rises. A trend that both share over time lifts ρ."
     )
-    correlations = "; ".join(f"{objective}: {text}" for objective, text in list(found.items())[:12])
-    alt = f"The critic's estimate over quality. {correlations}."
+    listed = "; ".join(f"{objective}: {text}" for objective, text in list(correlations.items())[:MOST_IN_WORDS])
+    alt = f"The critic's estimate over quality. {listed}."
     yield Figure(f"{section.name}-estimates", "Does the critic's estimate track quality?", caption, alt, panels)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from matplotlib.figure import SubFigure
 
+from ganbench.analysis.export import number_text
 from ganbench.report.figures.style import INK, new_figure
 
 TITLE = 0.35  # inches above the panels
 LEGEND_ROW = 0.17  # inches
 MOST_OBJECTIVES = 6  # in one panel; more are drawn in several panels
+MOST_IN_WORDS = 12  # numbers of objectives in alternative text
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,11 @@ def seeds_in_words(trials: pd.DataFrame) -> str:
         return f"n = {n} seed{'s' * (n != 1)}{each}"
     some = [f"{name} {n}" for name, n in list(counts.items())[:8]]
     return "n = " + ", ".join(some) + (f" and so on, {counts.min()} to {counts.max()}" if len(counts) > 8 else "")
+
+
+def named_numbers(numbers: Iterable[tuple[object, float]]) -> str:
+    """The first names with their numbers, for alternative text: ``gan 0.1, wgan 2``."""
+    return ", ".join(f"{name} {number_text(number)}" for name, number in list(numbers)[:MOST_IN_WORDS])
 
 
 def groups(objectives: Sequence[str]) -> list[list[str]]:

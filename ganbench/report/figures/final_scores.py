@@ -10,10 +10,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from ganbench.analysis.export import number_text
 from ganbench.analysis.ranking import Ranking
 from ganbench.analysis.statistics import Interval
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, seeds_in_words
+from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, named_numbers, seeds_in_words
 from ganbench.report.figures.style import (
     DASHED,
     INK,
@@ -44,11 +43,9 @@ def draw_final_scores(
         values: last-step values with the columns objective and value.
         intervals: by objective, from top to bottom; one that is not finite is said in words.
         endings: by objective what stands below its name, such as ``n = 5, 2 diverged``.
-        styles: of the objectives.
         label: of the metric's axis.
         floor: what a perfect sampler scores; NaN where that is unknown.
         log: whether the axis is logarithmic, if all values are positive.
-        ax: where to draw.
     """
     order = list(intervals)
     finite = values[np.isfinite(values["value"].astype(float)) & values["objective"].isin(order)]
@@ -106,17 +103,17 @@ def final_score_figures(result: SectionResult) -> Figures:
         "sampler."
     )
     first = rankings[0]
-    means = ", ".join(f"{s.objective} {number_text(s.interval.estimate)}" for s in first.standings[:12])
+    means = named_numbers((s.objective, s.interval.estimate) for s in first.standings)
     alt = f"Last-step values of every seed, {len(panels)} metrics. Interquartile means of {first.metric}: {means}."
     yield Figure(f"{section.name}-finals", "Where training ended", caption, alt, panels)
 
 
 def _panel(metric: MetricInfo, ranking: Ranking, styles: Styles) -> Panel:
-    found = [pd.DataFrame({"objective": s.objective, "value": s.values.to_numpy()}) for s in ranking.standings]
+    values = pd.concat(
+        [pd.DataFrame({"objective": s.objective, "value": s.values.to_numpy()}) for s in ranking.standings]
+    )
     intervals = {s.objective: s.interval for s in ranking.standings}
     endings = {s.objective: s.counted for s in ranking.standings}
     longest = max(text.count("\n") for text in endings.values())
-    draw = partial(
-        draw_final_scores, pd.concat(found), intervals, endings, styles, metric.axis, ranking.floor, metric.log
-    )
+    draw = partial(draw_final_scores, values, intervals, endings, styles, metric.axis, ranking.floor, metric.log)
     return Panel(metric.title, (draw,), height=1.4 + (0.42 + 0.13 * longest) * len(intervals))

@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ganbench.analysis.export import number_text
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, seeds_in_words
+from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, named_numbers, seeds_in_words
 from ganbench.report.figures.lines import MOST_VECTORS, Array, by_trial, draw_median, draw_seeds, mark_zeros, thin
 from ganbench.report.figures.style import INK, Style, ellipsize, legend_below, legend_handle, log_axis, plain_axis
 from ganbench.report.sections import Section, SectionResult
@@ -34,9 +33,7 @@ def draw_gradient_norms(
         steps: the objective's rows of the steps table.
         trials: its rows of the trials table.
         column: ``generator_grad_norm`` or ``critic_grad_norm``.
-        style: of the objective.
         limits: of the norm's axis, so that several axes compare; see ``norm_limits``.
-        ax: where to draw.
     """
     floor, top = limits
     by_name = _curves(steps, column)
@@ -155,5 +152,5 @@ def _diverged(diverged: int, trials: int) -> str:
 def _last_medians(steps: pd.DataFrame, column: str, objectives: Sequence[str]) -> str:
     last = steps[steps["step"] > 0.9 * steps["step"].max()]
     medians = last.groupby("objective", observed=True)[column].median()
-    parts = [f"{name} {number_text(medians[name])}" for name in objectives if name in medians.index][:12]
-    return f"Median over the last tenth of the steps: {', '.join(parts)}." if parts else ""
+    numbers = [(name, medians[name]) for name in objectives if name in medians.index]
+    return f"Median over the last tenth of the steps: {named_numbers(numbers)}." if numbers else ""

@@ -21,8 +21,6 @@ def draw_landscape(landscape: Landscape, colour: str, ax: Axes) -> Axes:
 
     Args:
         landscape: what to draw.
-        colour: of the generated samples.
-        ax: where to draw.
     """
     low, high = landscape.scores.min(), landscape.scores.max()
     levels = np.linspace(low, high if high > low else low + 1, 13)

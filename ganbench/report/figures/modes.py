@@ -33,9 +33,7 @@ def draw_modes(modes: pd.DataFrame, style: Style, ax: Axes) -> Axes:
     has lost it.
 
     Args:
-        modes: one objective's rows of the modes table: seed, step, mode, captured.
-        style: of the objective.
-        ax: where to draw.
+        modes: one objective's rows of the modes table.
     """
     table = mode_matrix(modes)
     every = max(1, -(-table.shape[1] // MOST_NUMBERS))  # evaluations to a written step, so that numbers do not touch

@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ganbench.analysis.export import number_text
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, groups
+from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, groups, named_numbers
 from ganbench.report.figures.gradients import norm_limits
 from ganbench.report.figures.lines import draw_median, draw_seeds, mark_zeros
 from ganbench.report.figures.style import DASHED, INK, QUIET, Styles, legend_below, log_axis, objective_handles
@@ -26,38 +25,22 @@ def draw_probe_norms(probes: pd.DataFrame, styles: Styles, ax: Axes) -> Axes:
     """The generator's gradient norm over the critic's steps, for frozen generators, on logarithmic axes.
 
     Every seed thin, the median bold. Exact zeros are marked at the lower edge and counted. The legend is that of the
-    accuracy beneath.
-
-    Args:
-        probes: rows of the probes table with one ``generator_step``.
-        styles: of the objectives.
-        ax: where to draw.
+    accuracy beneath. Here and below, ``probes`` are rows of the probes table with one ``generator_step``.
     """
-    floor, top = norm_limits(probes["generator_grad_norm"])
-    _draw(probes, "generator_grad_norm", styles, floor, ax)
+    _draw_on_log_axis(probes, "generator_grad_norm", "‖∇ generator‖", styles, ax)
     zeros = int((probes["generator_grad_norm"] == 0).sum())
     if zeros:
         text = f"▾ exactly 0: {zeros:,} of {len(probes):,}"
         ax.text(0.02, 0.03, text, transform=ax.transAxes, fontsize=8, color=INK)
-    log_axis(ax.yaxis)
-    ax.set(ylim=(floor / 1.6, top * 1.6), ylabel="‖∇ generator‖")
-    _set_critic_axis(probes, ax)
     return ax
 
 
 def draw_probe_accuracy(probes: pd.DataFrame, styles: Styles, ax: Axes) -> Axes:
-    """The critic's accuracy on samples that it was not trained on, over its steps; .5 is guessing.
-
-    Args:
-        probes: rows of the probes table with one ``generator_step``.
-        styles: of the objectives.
-        ax: where to draw.
-    """
+    """The critic's accuracy on samples that it was not trained on, over its steps; .5 (dashed) is guessing."""
     ax.axhline(0.5, color=QUIET, lw=0.8, ls=DASHED)
     _draw(probes, "critic_accuracy", styles, -np.inf, ax)
     low = min(0.45, probes["critic_accuracy"].min() - 0.03) if len(probes) else 0.45
     ax.set(ylim=(low, 1.03), ylabel="critic accuracy")
-    _set_critic_axis(probes, ax)
     legend_below(ax, objective_handles(probes["objective"].unique(), styles, ms=4))
     return ax
 
@@ -66,24 +49,25 @@ def draw_gradient_noise(probes: pd.DataFrame, styles: Styles, ax: Axes) -> Axes:
     """Noise of the generator's gradient over the critic's steps: variance over minibatches by squared mean.
 
     Above 1 (dashed) a minibatch says less about the gradient than chance does.
-
-    Args:
-        probes: rows of the probes table with one ``generator_step``.
-        styles: of the objectives.
-        ax: where to draw.
     """
-    floor, top = norm_limits([*probes["generator_grad_noise"], 1.0])
     ax.axhline(1, color=QUIET, lw=0.8, ls=DASHED)
-    _draw(probes, "generator_grad_noise", styles, floor, ax)
-    log_axis(ax.yaxis)
-    ax.set(ylim=(floor / 1.6, top * 1.6), ylabel="tr Cov(∇) / ‖mean ∇‖²")
-    _set_critic_axis(probes, ax)
+    _draw_on_log_axis(probes, "generator_grad_noise", "tr Cov(∇) / ‖mean ∇‖²", styles, ax, also=(1.0,))
     legend_below(ax, objective_handles(probes["objective"].unique(), styles, ms=4))
     return ax
 
 
+def _draw_on_log_axis(
+    probes: pd.DataFrame, column: str, label: str, styles: Styles, ax: Axes, also: tuple[float, ...] = ()
+) -> None:
+    """A column on an axis that holds all its positive values, and those of ``also``."""
+    floor, top = norm_limits([*probes[column], *also])
+    _draw(probes, column, styles, floor, ax)
+    log_axis(ax.yaxis)
+    ax.set(ylim=(floor / 1.6, top * 1.6), ylabel=label)
+
+
 def _draw(probes: pd.DataFrame, column: str, styles: Styles, floor: float, ax: Axes) -> None:
-    """Every seed and the median of each objective; zeros are marked where the axis has a floor."""
+    """Every seed and the median of each objective over the critic's steps; zeros are marked at a floor above 0."""
     for objective, rows in probes.groupby("objective", sort=True, observed=True):
         style = styles[str(objective)]
         table = rows.astype({"trial": str}).pivot(index="critic_step", columns="trial", values=column)
@@ -96,10 +80,7 @@ def _draw(probes: pd.DataFrame, column: str, styles: Styles, floor: float, ax: A
         middle = table.replace([np.inf, -np.inf], np.nan).median(axis=1).dropna()
         line = {"lw": 2, "ls": style.dash, "marker": style.marker, "ms": 4, "mec": "none"}
         draw_median(middle.index, np.maximum(middle, floor), style.colour, ax, **line)
-
-
-def _set_critic_axis(probes: pd.DataFrame, ax: Axes) -> None:
-    """Logarithmic from 1 on, with room for 0, the critic before its first step."""
+    # The critic's steps: logarithmic from 1 on, with room for 0, the critic before its first step.
     last = max(int(probes["critic_step"].max()), 1) if len(probes) else 1
     ax.set_xscale("symlog", linthresh=1, linscale=0.4)
     ax.set(xlim=(-0.15, last * 1.15), xlabel="steps of the fresh critic")
@@ -145,7 +126,7 @@ def _noise_figure(section: Section, probes: pd.DataFrame) -> Figure:
     last = probes[probes["critic_step"] == probes["critic_step"].max()]
     medians = last.groupby("objective", observed=True)["generator_grad_noise"].median()
     alt = "Noise of the generator's gradient while a fresh critic learns. Median at the last critic step: "
-    alt += ", ".join(f"{name} {number_text(value)}" for name, value in list(medians.items())[:12]) + "."
+    alt += named_numbers(medians.items()) + "."
     panels = _panels(section, probes, (draw_gradient_noise,), 3.1, (1.0,))
     return Figure(f"{section.name}-gradient-noise", "How noisy is the generator's gradient?", caption, alt, panels)
 

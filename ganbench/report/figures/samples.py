@@ -36,7 +36,6 @@ def draw_images(images: Array, ax: Axes, columns: int = 8) -> Axes:
 
     Args:
         images: (n, channels, height, width), from black at -1 to white at 1; one or three channels.
-        ax: where to draw.
         columns: images in a row.
     """
     pixels = image_grid(images, columns)
@@ -55,8 +54,6 @@ def draw_points(samples: Array, real: Array, limits: Limits, colour: str, ax: Ax
         samples: (n, 2).
         real: (m, 2).
         limits: left, right, bottom, top.
-        colour: of the samples.
-        ax: where to draw.
     """
     left, right, bottom, top = limits
     (x, y), (real_x, real_y) = samples.T, real.T

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ganbench.analysis.export import number_text
 from ganbench.analysis.scores import dominant_protocol
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, groups, seeds_in_words
+from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, groups, named_numbers, seeds_in_words
 from ganbench.report.figures.lines import MOST_VECTORS, by_trial, draw_median, draw_seeds
 from ganbench.report.figures.style import (
     DASHED,
@@ -45,11 +44,9 @@ def draw_course(
         values: one metric's evaluations under one protocol, with the columns objective, trial, step, value and,
             besides the step, the clock.
         floors: the rows of the floors table that belong to them: value and standard_error.
-        styles: of the objectives.
         clock: ``step``, ``samples_seen`` or ``seconds``.
         label: of the metric's axis.
         log: whether that axis is logarithmic; values of 0 and below then leave the picture.
-        ax: where to draw.
     """
     for objective, rows in values.groupby("objective", sort=True, observed=True):
         style = styles[str(objective)]
@@ -107,7 +104,7 @@ def _figure(section: Section, metric: MetricInfo) -> Figure | Missing:
         "shared by the seeds that were trained together."
     )
     alt = f"{metric.title} over steps, samples seen and seconds. Median at the last evaluation: "
-    alt += ", ".join(f"{name} {number_text(value)}" for name, value in list(last.items())[:12]) + "."
+    alt += named_numbers(last.items()) + "."
     title = f"{metric.title} over steps, samples and seconds"
     return Figure(f"{section.name}-{metric.name}-course", title, caption, alt, panels)
 

@@ -28,7 +28,6 @@ def draw_verdicts(verdicts: pd.DataFrame, room: int, ax: Axes) -> Axes:
     Args:
         verdicts: the verdicts table.
         room: for how many rules, so that lines of panels side by side have one height.
-        ax: where to draw.
     """
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(max(len(verdicts), room) - 0.45, -0.55))
