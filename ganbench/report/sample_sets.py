@@ -101,21 +101,18 @@ def draw_sample_set(
     except GanbenchError as error:
         return SampleSet(np.empty(0), {}, (f"Samples are not shown: {error}.",))
     n = N_POINTS if len(population.sample_shape) == 1 else N_IMAGES
-    plane = population.sample_shape == (2,)
+    plane, few = population.sample_shape == (2,), len(stored) <= MOST_LANDSCAPES
+    without = [name for name in chosen if name not in stored]
+    missing = [f"{name} has no stored generator, so no samples of it are shown." for name in without]
     samples = {}
-    missing = [
-        f"{name} has no stored generator, so no samples of it are shown." for name in chosen if name not in stored
-    ]
     for name, (store, trial) in stored.items():
         try:
             values = reevaluate._samples(store, trial, registry, population, n).numpy()
-            landscape = (
-                _landscape(store, trial, population, registry) if plane and len(stored) <= MOST_LANDSCAPES else None
-            )
+            landscape = _landscape(store, trial, population, registry) if plane and few else None
             samples[name] = Sample(trial.trial.seed, values, landscape)
         except GanbenchError as error:
             missing.append(f"Samples of {name} are not shown: {error}.")
-    if plane and len(stored) > MOST_LANDSCAPES:
+    if plane and not few:
         missing.append(f"Critic landscapes are left out: {len(stored)} critics would have to be trained for them.")
     return SampleSet(population.reference(n).numpy(), samples, tuple(missing))
 
@@ -124,7 +121,7 @@ def _median_trials(
     trials: pd.DataFrame, ranking: Ranking | None, homes: Mapping[str, Path]
 ) -> dict[str, tuple[StudyFolder, StoredTrial]]:
     """By objective the completed trial with the middle value of the leading metric, or the first one without values."""
-    found = {}
+    chosen = {}
     values = {s.objective: s.values for s in ranking.standings} if ranking else {}
     for objective, group in trials[trials["status"] == "completed"].groupby("objective", sort=True):
         seeds = group["seed"].tolist()
@@ -136,8 +133,8 @@ def _median_trials(
         dataset, architecture, settings = (str(row[name]) for name in ("dataset", "architecture", "settings"))
         trial = Trial(dataset, architecture, str(objective), int(row["seed"]), canonical(json.loads(settings)))
         store = StudyFolder(homes[row["trial"]])
-        found[str(objective)] = (store, StoredTrial(trial, store.run(trial) or {}))
-    return found
+        chosen[str(objective)] = (store, StoredTrial(trial, store.run(trial) or {}))
+    return chosen
 
 
 # -- critics over the plane --------------------------------------------------------------------------------------------

@@ -61,10 +61,10 @@ def leaderboard_table(result: SectionResult) -> HtmlTable:
     rows += [_floors(list(rankings.values()))] if any(np.isfinite(r.floor) for r in rankings.values()) else []
     methods = sorted({s.interval.method for r in rankings.values() for s in r.standings if s.interval.method})
     note = (
-        "Metrics: interquartile mean over seeds of the last-step values with its 95 % interval, and small beneath the "
-        "same of each seed's best over time; seeds that diverged or failed count as worst (∞ where they are too many "
-        f"for a finite number). Methods: {'; '.join(methods) or 'none, there are no values'}. ‖∇G‖: norm of the "
-        "generator's gradient over all steps. Seconds: median wall time of a trial, whose cohort trains together."
+        "Metrics: interquartile mean over seeds of the last-step values with its 95 % interval, and in small print the "
+        "same for each seed's best value over time; seeds that diverged or failed count as worst (∞ where they are "
+        f"too many for a finite number). Methods: {'; '.join(methods) or 'none, there are no values'}. ‖∇G‖: norm of "
+        "the generator's gradient over all steps. Seconds: median wall time of a trial, whose cohort trains together."
     )
     return HtmlTable("", ["objective", *COUNTS, *metrics, "median ‖∇G‖", "seconds"], rows, note)
 

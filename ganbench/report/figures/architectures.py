@@ -1,4 +1,4 @@
-"""Objective by architecture: does a result survive other networks?"""
+"""Objective by architecture: does a result hold with other networks?"""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def robustness_figures(results: Sequence[SectionResult]) -> Figures:
         "did so in brackets. Darker is better, each panel on its own scale; intervals stand in the figures above."
     )
     alt = "A table of colours, objective by architecture: " + "; ".join(panel.title for panel in panels) + "."
-    yield Figure("robustness", "Does it survive other networks?", caption, alt, panels, columns=2)
+    yield Figure("robustness", "Does the result hold with other networks?", caption, alt, panels, columns=2)
 
 
 def _panel(dataset: str, metric: MetricInfo, results: Sequence[SectionResult]) -> Panel:

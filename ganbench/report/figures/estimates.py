@@ -1,4 +1,4 @@
-"""What the critic says of the distance against how good the samples are."""
+"""The critic's estimate of the distance against the quality of the samples."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def estimate_figures(result: SectionResult) -> Figures:
         yield Missing("The critic's estimate is not drawn against quality: no evaluation has both.")
         return
     caption = (
-        f"What the critic says of the distance (median of that reading over the last {WINDOW} steps up to each "
+        f"The critic's estimate of the distance (median of that reading over the last {WINDOW} steps up to each "
         f"evaluation) over {metric.title}, one path a seed ({seeds_in_words(section.results.trials)}), from small dots "
         "to large. ρ: Spearman's correlation in the course of training, Fisher-z mean over seeds with 95 % interval, "
-        "signed so that +1 means that the estimate falls as quality rises. A trend that both share over time lifts ρ."
+        "signed so that +1 means that the estimate falls as quality rises. A trend over time that both share raises ρ."
     )
     listed = "; ".join(f"{objective}: {text}" for objective, text in list(correlations.items())[:MOST_IN_WORDS])
     alt = f"The critic's estimate over quality. {listed}."

@@ -127,10 +127,11 @@ def _figure(section: Section, player: str, column: str) -> Figure:
         panels.append(Panel(ellipsize(objective), (draw,), style.colour, entries=4))
     zeros, diverged = int((steps[column] == 0).sum()), int((trials["status"] == "diverged").sum())
     caption = (
-        f"L2 norm of the loss's gradient by all weights of the {player}, before the optimizer moves, on a logarithmic "
-        f"axis. Thin: every seed ({seeds_in_words(trials)}); bold: the median over the seeds that are finite at that "
-        f"step; no interval, since every seed is shown. {_zeros(zeros, len(steps))} {_diverged(diverged, len(trials))} "
-        "Losses have different units, so compare the courses within an objective rather than heights between them."
+        f"L2 norm of the gradient of the loss with respect to all weights of the {player}, before the optimizer's "
+        f"step, on a logarithmic axis. Thin: every seed ({seeds_in_words(trials)}); bold: the median over the seeds "
+        f"that are finite at that step; no interval, since every seed is shown. {_zeros(zeros, len(steps))} "
+        f"{_diverged(diverged, len(trials))} "
+        "Losses have different units, so compare the curves of one objective, not the levels of several."
     )
     names = section.objectives
     listed = ", ".join(names) if len(names) <= 8 else f"{len(names)} objectives"

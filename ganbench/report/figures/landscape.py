@@ -1,4 +1,4 @@
-"""What a critic thinks of the plane, and where it would have the generator's samples go."""
+"""Scores of a critic over the plane, and where the generator's loss would move its samples."""
 
 from __future__ import annotations
 
@@ -58,10 +58,11 @@ def landscape_figures(result: SectionResult) -> Figures:
     if not panels:
         return
     caption = (
-        f"A fresh critic after {CRITIC_STEPS} updates against the stored last generator (critics of the training are "
-        "not stored). Shades: its score over the plane, each panel on its own scale. Arrows: where the generator's "
-        "loss sends each sample, all of one length. n = 1 seed an objective."
+        f"A fresh critic after {CRITIC_STEPS} updates against the stored last generator (the critics of the "
+        "training are not stored). Shades: its score over the plane, each panel on its own scale. Arrows: the "
+        "direction in which the generator's loss moves each sample, all of one length. n = 1 seed an objective."
     )
     alt = "Scores of critics over the plane, arrows on generated samples. Median gradient norm: "
     alt += ", ".join(norms) + "."
-    yield Figure(f"{result.section.name}-landscapes", "What a critic sees", caption, alt, panels, columns=2)
+    name, title = f"{result.section.name}-landscapes", "Critic scores and generator gradients over the plane"
+    yield Figure(name, title, caption, alt, panels, columns=2)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, groups, named_numbers
+from ganbench.report.figures.figure import MOST_IN_WORDS, Figure, Figures, Missing, Panel, groups, named_numbers
 from ganbench.report.figures.gradients import norm_limits
 from ganbench.report.figures.lines import draw_median, draw_seeds, mark_zeros
 from ganbench.report.figures.style import DASHED, INK, QUIET, Styles, legend_below, log_axis, objective_handles
@@ -106,7 +106,7 @@ def probe_figures(result: SectionResult) -> Figures:
 def _norm_figure(section: Section, probes: pd.DataFrame) -> Figure:
     zeros = int((probes["generator_grad_norm"] == 0).sum())
     caption = (
-        "Generators frozen after the steps above the panels, each with a fresh critic that learns. "
+        "Generators frozen after the steps that each panel names, each with a fresh critic that learns. "
         "Above: L2 norm of the generator's gradient on one fixed batch, both axes logarithmic (0: the critic before "
         f"its first step). Beneath: the critic's accuracy on samples it is not trained on; dashed: guessing. "
         f"{_seeds(probes)} {zeros:,} of {len(probes):,} norms are exactly zero. Arjovsky & Bottou (2017), figure 2."
@@ -120,7 +120,7 @@ def _noise_figure(section: Section, probes: pd.DataFrame) -> Figure:
     missing = "" if _has(probes, "nsgan") else " −log D (nsgan), which that paper is about, is not among them."
     caption = (
         "Trace of the covariance of the generator's minibatch gradients over the squared norm of their mean, in the "
-        "same experiment; dashed: as much noise as signal. Rising noise with a rising norm is what is predicted of "
+        "same experiment; dashed: as much noise as signal. Noise that rises with the norm is the prediction for "
         f"−log D: Arjovsky & Bottou (2017), theorem 2.6 and figure 3.{missing} {_seeds(probes)}"
     )
     last = probes[probes["critic_step"] == probes["critic_step"].max()]
@@ -156,7 +156,8 @@ def _change(probes: pd.DataFrame) -> str:
     for objective, series in medians.groupby(level=0, observed=True):
         drops = [g.iloc[-1] / g.max() for _, g in series.groupby(level=1) if g.max() > 0]
         parts += [f"{objective} {min(drops):.2g}"] if drops else []
-    return "Last norm over the highest one, at the age where least is left: " + ", ".join(parts[:12]) + "."
+    listed = ", ".join(parts[:MOST_IN_WORDS])
+    return f"Last norm divided by the highest one, for the generator where it is smallest: {listed}."
 
 
 def _has(probes: pd.DataFrame, name: str) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from ganbench.report.figures.figure import Figure, Figures, Missing, Panel
+from ganbench.report.figures.figure import MOST_IN_WORDS, Figure, Figures, Missing, Panel
 from ganbench.report.figures.lines import Array
 from ganbench.report.figures.style import INK, QUIET, ellipsize, legend_below, legend_handle
 from ganbench.report.sample_sets import N_IMAGES, SampleSet
@@ -86,13 +86,15 @@ def sample_figures(result: SectionResult) -> Figures:
     for name, sample in samples.by_objective.items():
         sets.append((f"{ellipsize(name, 20)}, seed {sample.seed}", sample.values, section.styles[name].colour))
     panels = _point_panels(sets, samples) if points else _image_panels(sets)
-    by = f"the median seed by {metric.title} at the last step" if metric else "a middle seed"
+    seed = f"the median seed by {metric.title} at the last step" if metric else "a middle seed"
     caption = (
-        f"What {by} of each objective draws: the stored last generator on the latents of its evaluations, the first "
-        "that come, not chosen. n = 1 seed an objective, so nothing here has an interval. Real samples beside them."
+        f"Samples of {seed} of each objective, with real ones beside them: the stored last generator on the first "
+        "latents of its evaluations, not selected. n = 1 seed an objective, so nothing here has an interval."
     )
-    seeds = ", ".join(f"{name} seed {sample.seed}" for name, sample in list(samples.by_objective.items())[:12])
-    kind = "Points in the plane over the real ones" if points else "Sheets of generated images"
+    seeds = ", ".join(
+        f"{name} seed {sample.seed}" for name, sample in list(samples.by_objective.items())[:MOST_IN_WORDS]
+    )
+    kind = "Points in the plane over the real ones" if points else "Grids of generated images"
     alt = f"{kind}: {seeds}; real samples in the first panel."
     yield Figure(f"{section.name}-samples", "Samples", caption, alt, panels)
 

@@ -90,7 +90,7 @@ def course_figures(result: SectionResult) -> Figures:
 def _figure(section: Section, metric: MetricInfo) -> Figure | Missing:
     rows = dominant_protocol(section.results.evaluations, metric.name)
     if rows["step"].nunique() < 2:
-        return Missing(f"{metric.title} over time is not drawn: it was measured at fewer than two moments.")
+        return Missing(f"{metric.title} over time is not drawn: it was measured at fewer than two steps.")
     table = with_clocks(rows, section.results.steps)
     protocol = str(rows["protocol"].iloc[0])
     floors = find_floor(section.results.floors, str(rows["dataset"].iloc[0]), protocol)
