@@ -55,11 +55,6 @@ class Section:
         """Labels, in alphabetical order."""
         return sorted(self.results.trials["objective"].unique())
 
-    @property
-    def n_seeds(self) -> int:
-        """How many different seeds there are."""
-        return int(self.results.trials["seed"].nunique())
-
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -120,15 +115,13 @@ class ReportData:
     """Everything that a report is made from.
 
     Attributes:
-        folders: the results folders, in the order given.
-        results: their tables together; a trial that stands in several folders comes once.
+        results: the tables of all results folders together; a trial that stands in several folders comes once.
         homes: by trial, the folder that it came from.
         sections: see there.
         verdicts: of the claims suite; None where there are none.
         requests: what was asked for: the content of every ``study.json``.
     """
 
-    folders: tuple[Path, ...]
     results: Results
     homes: Mapping[str, Path]
     sections: tuple[Section, ...]
@@ -164,7 +157,7 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
         names = ", ".join(map(str, studies))
         raise UsageError(f"{names} holds no finished trial and no verdict yet: there is nothing to report; run first")
     requests = tuple(request for study in asked.values() for request in study["requests"])
-    return ReportData(tuple(studies), results, homes, tuple(sections(results)), verdicts, requests)
+    return ReportData(results, homes, tuple(sections(results)), verdicts, requests)
 
 
 def _join(studies: Mapping[Path, Results], homes: Mapping[str, Path]) -> Results:
@@ -211,12 +204,12 @@ def sections(results: Results) -> list[Section]:
         for place, group in zip(places, groups, strict=True)
     ]
     names = _distinct([slug(title) for title in titles])
-    looks = styles(results.trials["objective"])
+    by_objective = styles(results.trials["objective"])
     made = []
     for group, title, name in zip(groups, titles, names, strict=True):
         settings = json.loads(str(group.trials["settings"].iloc[0]))
         shared = {key: value for key, value in settings.items() if key != "objective"}
-        made.append(Section(title, name, _rows(results, group.trials), looks, shared))
+        made.append(Section(title, name, _rows(results, group.trials), by_objective, shared))
     return made
 
 

@@ -23,7 +23,7 @@ from ganbench.report.sections import MetricInfo, ReportData, SectionResult
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown, what sorting goes by (a number, or the text itself), a style, and what stands small beneath."""
+    """A cell: its text, what sorting goes by (a number, or the text), its CSS class, and small print below the text."""
 
     text: str
     key: float | str
@@ -117,11 +117,11 @@ def incomplete_trials(trials: pd.DataFrame, most: int = 200) -> HtmlTable | None
     if bad.empty:
         return None
     columns = ["dataset", "architecture", "objective", "seed", "status", "last step", "error"]
-    shown: Any = bad.head(most).itertuples()
+    tuples: Any = bad.head(most).itertuples()
     rows = [
         [*map(text, (r.dataset, r.architecture, r.objective)), number(r.seed), text(r.status, r.status),
          number(r.last_step, f"{r.last_step:,}"), text(r.error, "long")]
-        for r in shown
+        for r in tuples
     ]  # fmt: skip
     note = f"The first {most} of {len(bad)}." if len(bad) > most else ""
     return HtmlTable("Trials that did not complete", columns, rows, note)

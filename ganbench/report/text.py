@@ -110,7 +110,7 @@ def _count(n: int, noun: str) -> str:
 def size_sentence(section: Section) -> str:
     """What was run, in one sentence."""
     trials, settings = section.results.trials, section.settings
-    counts = {"objective": trials["objective"].nunique(), "seed": section.n_seeds, "trial": len(trials)}
+    counts = {"objective": trials["objective"].nunique(), "seed": trials["seed"].nunique(), "trial": len(trials)}
     parts = [_count(n, noun) for noun, n in counts.items()]
     if settings.get("steps"):
         parts.append(_count(settings["steps"], "generator step"))

@@ -140,7 +140,7 @@ def test_sections_hold_what_compares_and_several_folders_become_one_report(tmp_p
     ]  # fmt: skip
     assert len({s.name for s in data.sections}) == 3
     assert [len(s.results.steps) for s in data.sections] == [120, 240, 120]
-    assert data.folders == (a, b)
+    assert set(data.homes.values()) == {a, b}
     assert {data.homes[t] for t in data.sections[1].results.trials["trial"]} == {b}
     twice = load_report_data([a, write_study(tmp_path / "c", architectures=("dcgan",))])
     assert len(twice.results.trials) == len(
