@@ -21,7 +21,7 @@ from ganbench.engine.loop import LogChunk
 from ganbench.engine.readings import READINGS
 from ganbench.engine.training_log import TrainingLog
 from ganbench.errors import DamageError, GanbenchError, ObstructedError, UsageError
-from ganbench.report.figures.figure import FigureSpec, Panel
+from ganbench.report.figures.figure import Figure, Panel
 from ganbench.report.html import FigureWriter, render_figure
 from ganbench.report.sections import load_report_data
 from ganbench.runner.executors.task import accept
@@ -319,7 +319,7 @@ PLACES = (
     f"trials/{ID}/steps.parquet", f"trials/{ID}/error.log", "checkpoints", "checkpoints/COHORT",
     "checkpoints/COHORT/checkpoint.json", "references", "experiments", "experiments/x", "logs", f"logs/{ID}.log",
     ".locks", ".locks/study.lock", ".locks/study.lease", f".locks/{ID}.lock", f".locks/{ID}.lease",
-    f".locks/{ID}.begun", "report", "report/figures", "report/figures/plate.png", "report/figures/plate.svg",
+    f".locks/{ID}.begun", "report", "report/figures", "report/figures/figure.png", "report/figures/figure.svg",
     "report/index.html",
 )  # fmt: skip
 
@@ -346,7 +346,7 @@ def everything(store):
     described = TRIALS[0]
     run = {"status": "failed", "last_step": 0, "wall_seconds": 1.0, "attempts": 1, "device": "cpu", "error": "x"}
     part = PartOfX("x", "part", Profile("quick", ()))
-    plate = FigureSpec("plate", "t", "c", "a", (Panel("p", (lambda ax: ax.plot([0, 1]),)),))
+    figure = Figure("figure", "t", "c", "a", (Panel("p", (lambda ax: ax.plot([0, 1]),)),))
 
     def locked():
         with store.lock("study"):
@@ -379,7 +379,7 @@ def everything(store):
         lambda: store.add(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}),
         lambda: part.write(store.path, []), lambda: accept(store.path, {"logs/a.log": b"x", f"logs/{ID}.log": b"x"}),
         lambda: FigureWriter(store.path / "report" / "figures", 1, store.path),
-        lambda: render_figure(plate, store.path / "report" / "figures", store.path),
+        lambda: render_figure(figure, store.path / "report" / "figures", store.path),
         lambda: results.read_bytes(store.path / "study.json"),
     )  # fmt: skip
     for step in steps:
@@ -400,7 +400,7 @@ def test_no_link_in_a_received_folder_leads_a_write_out_of_it(study, tmp_path, p
     checkpoints, spec = with_checkpoint(study)
     victim = tmp_path / "victim"
     victim.mkdir()
-    for name in ("run.json", "checkpoint.json", "plate.svg", "index.html", ".x.part", "1.safetensors", f"{ID}.log"):
+    for name in ("run.json", "checkpoint.json", "figure.svg", "index.html", ".x.part", "1.safetensors", f"{ID}.log"):
         (victim / name).write_text("mine")
     link = study.path / place.replace("COHORT", checkpoints.folder(spec).name)
     link.parent.mkdir(parents=True, exist_ok=True)
