@@ -1,4 +1,8 @@
-"""Figures as data: panels with a title, a caption and alternative text, and how panels become one picture."""
+"""Figures as data: panels with a title, a caption and alternative text, and how panels become one picture.
+
+A module of this package has functions ``draw_x(table, ..., ax)``, which only draw, and one ``x_figures``, which yields
+figures of a section's tables, or why there are none. ``report/build.py`` lists the latter.
+"""
 
 from __future__ import annotations
 

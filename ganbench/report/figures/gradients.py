@@ -68,8 +68,8 @@ def norm_limits(norms: Sequence[float] | pd.Series[float]) -> Limits:
 
 
 def _curves(steps: pd.DataFrame, column: str) -> Curves:
-    rows = by_trial(steps, "step", column)
-    return {trial: (x, np.where(np.isfinite(y), y, np.nan)) for trial, (x, y) in ((t, r.T) for t, r in rows.items())}
+    rows = {trial: table.T for trial, table in by_trial(steps, "step", column).items()}
+    return {trial: (x, np.where(np.isfinite(y), y, np.nan)) for trial, (x, y) in rows.items()}
 
 
 def median_over_seeds(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
