@@ -263,16 +263,18 @@ def _view_box(picture: Picture, part: SubFigure) -> str:
 def _lay_out(picture: Picture, parts: Sequence[SubFigure]) -> None:
     """Lay a picture out once, to be drawn several times.
 
-    The solver's results differ in their last digits from process to process; rounded they do not.
+    The solver's results differ in their last digits from process to process; rounded they do not. Adding zero makes
+    a rounded -0 a 0, which a PDF would write differently.
     """
     engine = picture.get_layout_engine()
     if engine is not None:
         engine.execute(picture)
     picture.set_layout_engine(None)  # "none" would leave a placeholder, for which all is drawn twice
     for part in parts:
-        part.bbox_relative.p0, part.bbox_relative.p1 = part.bbox_relative.p0.round(4), part.bbox_relative.p1.round(4)
+        box = part.bbox_relative
+        box.p0, box.p1 = box.p0.round(4) + 0.0, box.p1.round(4) + 0.0
     for ax in picture.axes:
-        left, bottom, width, height = (round(value, 4) for value in ax.get_position().bounds)
+        left, bottom, width, height = (round(value, 4) + 0.0 for value in ax.get_position().bounds)
         ax.set_position((left, bottom, width, height))
 
 
