@@ -59,7 +59,7 @@ def measure(c: float, seeds: Sequence[int], steps: int, depth: int) -> Iterator[
     for segment in training(trained, range(1, steps + 1)):
         shares.append(at_the_bound(trained, c))
         norms.append(segment.readings[:, :, READINGS.index("generator_grad_norm")])
-    there = torch.stack(shares).numpy()  # (steps, seeds)
+    there = torch.stack(shares).cpu().numpy()  # (steps, seeds)
     with np.errstate(divide="ignore"):  # a gradient of exactly zero is a result: minus infinity
         gradients = np.log10(np.concatenate(norms)[-LAST:]).mean(axis=0)
     distances = _distances(trained)

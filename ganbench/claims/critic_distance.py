@@ -136,7 +136,7 @@ def score_gaps(trained: Cohort) -> list[float]:
     ring = population(RING)
     real = torch.stack([ring.draw((HELD_OUT,), generator(seed, "held-out-real")) for seed in trained.seeds])
     latents = [torch.randn(HELD_OUT, 3, generator=generator(seed, "held-out-fake")) for seed in trained.seeds]
-    fake = trained.sample(torch.stack(latents))
+    fake = trained.sample(torch.stack(latents)).cpu()
     gaps = scores(trained, real).double().mean(dim=1) - scores(trained, fake).double().mean(dim=1)
     return [float(gap) for gap in gaps]
 

@@ -95,7 +95,7 @@ def profiles(trained: Cohort) -> NDArray[np.float64]:
     n, real = len(trained.seeds), population(Swissroll()).reference(POINTS).double()
     latents = evaluation_latents(trained.seeds, POINTS, LATENT).to(trained.setting.dtype)
     fake = draw_samples(trained.sample, latents).double()
-    weights = {name: w[:n].double() for name, w in trained.critic.weights.items()}
+    weights = {name: w[:n].double().cpu() for name, w in trained.critic.weights.items()}
     norms = torch.func.vmap(layer_gradients, in_dims=(0, None, 0))(weights, real, fake)
     logarithms: NDArray[np.float64] = norms.log10().numpy()  # of exactly zero: minus infinity, which is a result
     return logarithms

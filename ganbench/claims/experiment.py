@@ -36,10 +36,17 @@ class Profile:
     Attributes:
         name: ``quick`` or ``full``.
         seeds: what the user asked for instead of each experiment's own number; empty takes that number.
+        device: what experiments train on: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     """
 
     name: str = "quick"
     seeds: tuple[int, ...] = ()
+    device: str = "cpu"
+
+    def settings(self) -> dict[str, Any]:
+        """What determines measurements; the device only where it is not the CPU, as it was not always recorded."""
+        kind = self.device.partition(":")[0]
+        return {"name": self.name, "seeds": list(self.seeds), **({} if kind == "cpu" else {"device": kind})}
 
     def pick(self, quick: T, full: T) -> T:
         """One of two values, by the profile."""
@@ -71,7 +78,7 @@ class Experiment:
 
     def key(self, profile: Profile) -> str:
         """Hash of all that determines the measurements: the experiment's version, the profile and the engine."""
-        parts = canonical([self.name, self.version, profile.name, profile.seeds, ENGINE])
+        parts = canonical([self.name, self.version, *profile.settings().values(), ENGINE])
         return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
 
 

@@ -105,7 +105,7 @@ def critics(
 
 def scores(trained: Cohort, points: Tensor) -> Tensor:
     """What every critic says of its points (K, n, d): (K, n)."""
-    weights = {name: w[: len(trained.seeds)] for name, w in trained.critic.weights.items()}
+    weights = {name: w[: len(trained.seeds)].cpu() for name, w in trained.critic.weights.items()}
 
     def of_one(own: dict[str, Tensor], x: Tensor) -> Tensor:
         found: Tensor = functional_call(trained.critic.network, own, (x,))
@@ -119,7 +119,7 @@ def scores(trained: Cohort, points: Tensor) -> Tensor:
 def slopes(trained: Cohort, points: Tensor) -> tuple[Tensor, Tensor]:
     """Scores (K, n) of points (K, n, d) and their gradients by the points, (K, n, d)."""
     asked = points.detach().requires_grad_()
-    weights = {name: w[: len(trained.seeds)].detach() for name, w in trained.critic.weights.items()}
+    weights = {name: w[: len(trained.seeds)].detach().cpu() for name, w in trained.critic.weights.items()}
     found: Tensor = vmap_seeds(lambda own, x: functional_call(trained.critic.network, own, (x,)))(weights, asked)
     (gradients,) = torch.autograd.grad(found.sum(), asked)
     return found.detach(), gradients

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.claims.lab import cohort, objective, training, training_config
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring, Ring64
-from ganbench.engine.cohort import Cohort, TrainingConfig
+from ganbench.engine.cohort import Cohort
 from ganbench.engine.probe import NoiseSampling, ProbeReading, Weights, probe
 from ganbench.interfaces.dataset import Dataset
 from ganbench.interfaces.objective import Objective, Optimizer
@@ -124,7 +124,7 @@ def measure(
     case: Case, arm: Arm, seeds: Sequence[int], generators: dict[int, list[Weights]]
 ) -> Iterator[dict[str, Any]]:
     """Train the critics of one arm; one row a seed, moment and quantity."""
-    setting = TrainingConfig(population(case.dataset), case.architecture, arm.objective, arm.steps, BATCH)
+    setting = training_config(case.dataset, case.architecture, arm.objective, arm.steps, BATCH)
     watchers, labels = [watcher for _, watcher in arm.watchers], [arm.label, *(label for label, _ in arm.watchers)]
     protocol = ProbeProtocol((case.age,), arm.steps)
     readings = probe(setting, tuple(seeds), protocol, generators, noise=arm.noise, watchers=watchers)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +21,21 @@ from ganbench.interfaces.objective import Objective
 from ganbench.plugins.loading import OWN
 from ganbench.plugins.registry import load_plugins
 
+# -- device ------------------------------------------------------------------------------------------------------------
+
+DEVICE = ContextVar("device", default="cpu")  # what cohorts are trained on; they are measured on the CPU
+
+
+@contextmanager
+def on_device(name: str) -> Iterator[None]:
+    """Train the cohorts of the block on a device."""
+    before = DEVICE.set(name)
+    try:
+        yield
+    finally:
+        DEVICE.reset(before)
+
+
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
@@ -29,7 +46,7 @@ def objective(name: str, **fields: Any) -> Objective:
 
 
 def population(dataset: Dataset) -> Population:
-    """The samples of a dataset."""
+    """The samples of a dataset, on the CPU."""
     return dataset.load(data_root(None))
 
 
@@ -42,9 +59,21 @@ def cohort(
     batch_size: int = 128,
     **settings: Any,
 ) -> Cohort:
-    """All seeds of one arm as one program on the CPU; see ``TrainingConfig`` for the arguments and for further ones."""
-    samples = population(dataset) if isinstance(dataset, Dataset) else dataset
-    return Cohort(TrainingConfig(samples, architecture, chosen, steps, batch_size, **settings), tuple(seeds))
+    """All seeds of one arm as one program; see ``TrainingConfig`` for the arguments and for further ones."""
+    return Cohort(training_config(dataset, architecture, chosen, steps, batch_size, **settings), tuple(seeds))
+
+
+def training_config(
+    dataset: Dataset | Population,
+    architecture: Architecture,
+    chosen: Objective,
+    steps: int,
+    batch_size: int = 128,
+    **settings: Any,
+) -> TrainingConfig:
+    """What a cohort trains with, on the device of the experiment."""
+    samples, device = population(dataset) if isinstance(dataset, Dataset) else dataset, torch.device(DEVICE.get())
+    return TrainingConfig(samples.to(device), architecture, chosen, steps, batch_size, device=device, **settings)
 
 
 def training(trained: Cohort, stops: Sequence[int] = ()) -> Iterator[LogChunk]:
@@ -70,6 +99,7 @@ class WatchedPlayer(Player):
 
 def track_cosines(trained: Cohort) -> list[Tensor]:
     """Record the cosines of the critic's steps from now on, before any projection of its weights, into this list."""
+    trained.run_uncaptured()
     critic = WatchedPlayer(**vars(trained.critic))
     trained.critic = critic
     return critic.cosines

@@ -157,7 +157,7 @@ def courses(trained: Cohort) -> NDArray[np.float64]:
 
 def _scales(trained: Cohort) -> NDArray[np.float64]:
     scales = trained.generator.weights["scale"][: len(trained.seeds), 0]
-    return scales.abs().double().numpy().copy()
+    return scales.abs().double().cpu().numpy().copy()
 
 
 NOISED_TRAINING = Experiment("noised-training", tuple(ARMS), run_noised_training, 0.8)

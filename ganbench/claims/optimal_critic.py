@@ -74,7 +74,7 @@ def _normals(seeds: Sequence[int], purpose: str) -> Tensor:
 
 def score_of(trained: Cohort, k: int) -> Scores:
     """The score of one critic at points of a line, in double precision outside and its own inside."""
-    weights = {name: w[k].detach() for name, w in trained.critic.weights.items()}
+    weights = {name: w[k].detach().cpu() for name, w in trained.critic.weights.items()}
 
     def score(x: Tensor) -> Tensor:
         found: Tensor = functional_call(trained.critic.network, weights, (x.float()[:, None],))

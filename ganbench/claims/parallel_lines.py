@@ -101,7 +101,7 @@ def courses(trained: Cohort) -> NDArray[np.float64]:
 
 def _thetas(trained: Cohort) -> NDArray[np.float64]:
     thetas = trained.generator.weights["theta"][: len(trained.seeds), 0]
-    return thetas.double().numpy().copy()
+    return thetas.double().cpu().numpy().copy()
 
 
 def arm(name: str, optimizer: str, n_critic: int) -> str:

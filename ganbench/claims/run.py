@@ -15,6 +15,7 @@ from ganbench.analysis.statistics import holm
 from ganbench.claims.catalogue import experiments_of, find_claims
 from ganbench.claims.claim import Claim, RuleResult
 from ganbench.claims.experiment import COLUMNS, Experiment, Measurements, Profile
+from ganbench.claims.lab import on_device
 from ganbench.errors import DamageError
 from ganbench.interfaces.executor import Callbacks, Job, RunContext, TrialResult
 from ganbench.spec import Trial
@@ -70,7 +71,8 @@ class Part(Job):
     def run(self, context: RunContext, contact: Callbacks) -> list[TrialResult]:
         """Measure, and store what was measured."""
         contact.working()
-        rows = self._experiment().run(self.profile, self.part)
+        with on_device(context.device):
+            rows = self._experiment().run(self.profile, self.part)
         self.write(Path(context.results), [{"experiment": self.experiment, "part": self.part, **row} for row in rows])
         return [TrialResult(trial, "completed") for trial in self.trials()]
 
@@ -100,7 +102,7 @@ class Part(Job):
             store.remove(remains)
         store.remove(record)  # it may be damaged
         told = {"schema": schema.VERSION, "experiment": self.experiment, "part": self.part}
-        made = {"profile": vars(self.profile), "versions": versions(), "machine": machine(), "git": source()}
+        made = {"profile": self.profile.settings(), "versions": versions(), "machine": machine(), "git": source()}
         table = typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
         replace_files(record, {**told, **made}, {file.name: parquet_bytes(table, COLUMNS)}, folder)
 

@@ -90,7 +90,7 @@ def measure(data: str, arm: str, seeds: Sequence[int], updates: int) -> Iterator
     trained = critics(data, arm, seeds, updates)
     w1 = distance(data)
     for k, seed in enumerate(seeds):
-        weights = {name: w[k] for name, w in trained.critic.weights.items()}
+        weights = {name: w[k].cpu() for name, w in trained.critic.weights.items()}
         found = about_weights(weights, ARMS[arm].get("clip", math.inf)) | about_scores(trained, weights, data, seed, w1)
         for quantity, value in found.items():
             yield row(quantity, value, arm=f"{arm}, {data}", seed=seed)

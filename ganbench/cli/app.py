@@ -189,9 +189,8 @@ def list_datasets(json: Json = False) -> None:
 
 @app.command()
 @study_options(
-    "seeds", "jobs", "device", "executor", "address", "cpus_per_cohort", "trial_timeout", "out",
+    "seeds", "jobs", "device", "executor", "address", "gpus_per_cohort", "cpus_per_cohort", "trial_timeout", "out",
     seeds="Other seeds than each rule's own number of them.",
-    device="auto or cpu: experiments run on the CPU [default: auto].",
     out="Results folder [default: results/reproduce-PROFILE].",
 )  # fmt: skip
 def reproduce(

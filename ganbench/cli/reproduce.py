@@ -18,14 +18,14 @@ from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile
 from ganbench.cli.terminal import echo_err, print_table, tell
 from ganbench.datasets.root import data_root
-from ganbench.errors import UnknownNameError, UsageError
+from ganbench.errors import UnknownNameError
 from ganbench.interfaces.executor import Executor, RunContext
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import load_plugins
 from ganbench.store.folder import StudyFolder
 from ganbench.study.config import StudyConfig
 from ganbench.study.provenance import source_hashes
-from ganbench.study.study import choose_executor
+from ganbench.study.study import choose_executor, resolve_device
 
 PROFILES = ("quick", "full")
 
@@ -41,18 +41,17 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], config
     """
     if profile not in PROFILES:
         raise UnknownNameError("profile", profile, PROFILES, "--profile")
-    claims, chosen = find_claims(names), Profile(profile, seeds)
-    folder = Path(config.out) if config.out else run.default_folder(chosen)
-    registry = load_plugins()
+    claims, registry = find_claims(names), load_plugins()
     executor = choose_executor(config, registry)
     executor.check()
-    _require_cpu(executor, config)
+    chosen = Profile(profile, seeds, executor.device(config.device) or resolve_device(config.device))
+    folder = Path(config.out) if config.out else run.default_folder(chosen)
     store = StudyFolder(folder)
     store.check()
     store.open()
     command = shlex.join(["ganbench", *sys.argv[1:]])
     with store.lock("study", echo_err):
-        store.begin({"reproduce": profile, "seeds": list(seeds), "command": command})
+        store.begin({"reproduce": profile, "seeds": list(seeds), "device": chosen.device, "command": command})
     parts = run.parts_of(claims, chosen)
     missing = [part for part in parts if part.read(folder) is None]
     for part in missing:
@@ -60,10 +59,10 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], config
             echo_err(f"{file} is not what was written, or has no record: it is measured again")
     if len(parts) > len(missing):
         echo_err(f"{len(parts) - len(missing)} of {len(parts)} parts of experiments are already there")
-    hashes = source_hashes(registry.plugins)
     context = RunContext(
-        str(folder), str(data_root()), "cpu", 1, command, trial_timeout=config.trial_timeout, source_hashes=hashes
-    )
+        str(folder), str(data_root()), chosen.device, 1, command, trial_timeout=config.trial_timeout,
+        source_hashes=source_hashes(registry.plugins),
+    )  # fmt: skip
     errors = _measure(missing, executor, context) if missing else {}
     verdicts = run.judge(claims, chosen, folder, errors)
     file = run.write_verdicts(verdicts, folder)
@@ -72,12 +71,6 @@ def reproduce(profile: str, names: Sequence[str], seeds: tuple[int, ...], config
     for name, error in errors.items():
         echo_err(f"failed: {name}: {error}")
     return not errors
-
-
-def _require_cpu(executor: Executor, config: StudyConfig) -> None:
-    """Raises UsageError for another device than the processor, on which the claims' numbers were fixed."""
-    if (executor.device(config.device) or "cpu") != "cpu" or config.device not in ("auto", "cpu"):
-        raise UsageError(f"--device {config.device}: experiments of claims run on the CPU; leave it out")
 
 
 def _measure(missing: Sequence[run.Part], executor: Executor, context: RunContext) -> dict[str, str]:

@@ -177,7 +177,7 @@ class Cohort:
 
     def sample(self, latents: Tensor) -> Tensor:
         """Samples of every seed from its own latents (K, n, z): (K, n, *sample_shape)."""
-        n, weights = len(self.seeds), self.generator.weights
+        n, weights, latents = len(self.seeds), self.generator.weights, latents.to(self.setting.device)
         generate = vmap_seeds(self.game.generate, self.loops)
         with torch.no_grad():
             if self.loops:
@@ -234,6 +234,10 @@ class Cohort:
         if self._capture is not None and self.traceable and not self.large:
             self.step = captured(self._step, f"{objective.name}: a step", self._capture)
             self.update_critic = captured(self._update_critic, f"{objective.name}: a critic update", self._capture)
+
+    def run_uncaptured(self) -> None:
+        """Run the Python of every update from now on, for who observes players while they move."""
+        self.step, self.update_critic = self._step, self._update_critic
 
     def _make_functions(self) -> None:
         self.traced: dict[str, TracedFunction] = {}
