@@ -3,7 +3,8 @@
 python tools/golden.py > before.json          # at the old version
 python tools/golden.py --against before.json  # at the new one; exit status 1 where a hash differs
 
-Wall-clock columns are left out. Programs are not compiled, so that the numbers depend on the code and PyTorch alone.
+Wall-clock columns are left out, and so are the addresses of trials, which depend on how their code is identified.
+Programs are not compiled, so that the numbers depend on the code and PyTorch alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
+KEYS = ["dataset", "architecture", "objective", "seed"]
 TABLES = ("steps", "evaluations", "modes", "probes")
 STUDY = (
     "run", "--quick", "--objectives", "gan,wgan,wgan-gp,lecam", "--datasets", "ring,digits", "--compile", "off",
@@ -32,8 +34,8 @@ def ganbench(*words: str) -> None:
 
 
 def digest(table: pd.DataFrame) -> str:
-    """Hash of a table's columns, types and values, without wall-clock times."""
-    table = table.drop(columns=[name for name in table.columns if "seconds" in name])
+    """Hash of a table's columns, types and values, without wall-clock times and addresses."""
+    table = table.drop(columns=[name for name in table.columns if "seconds" in name or name == "trial"])
     return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
 
@@ -44,7 +46,8 @@ def hashes(folder: Path) -> dict[str, str]:
     found = {}
     for name in TABLES:
         files = sorted(study.glob(f"trials/*/{name}.parquet"))
-        found[name] = digest(pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
+        table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        found[name] = digest(table.sort_values(KEYS, kind="stable"))
     ganbench("export", str(study), "--format", "csv", "--out", str(export))
     found["export"] = digest(pd.read_csv(export))
     ganbench(*CLAIM, "--out", str(claim))
