@@ -25,9 +25,10 @@ class Component:
         name: its name; ``dist:name`` where two distributions share it.
         label: what tables call it: the name, with the settings that were swept or differ from the default.
         fields: every hyper-parameter.
-        code: fingerprint of the class's source, or of the data: an edited plugin makes new trials.
+        code: fingerprint of the class's syntax tree, or of the data: an edited plugin makes new trials.
         place: fields that say where the data lie. They determine no number and are in no address; the code tells
             whether the data are the same.
+        former: the fingerprints that earlier versions gave the same source: trials may be stored under them.
     """
 
     kind: str
@@ -36,10 +37,15 @@ class Component:
     fields: Mapping[str, Any]
     code: str
     place: Mapping[str, Any] = field(default_factory=dict)
+    former: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, Any]:
-        """What determines numbers: all but the label and the place."""
+        """What determines numbers: all but the label, the place and former fingerprints."""
         return {"name": self.name, "fields": dict(self.fields), "code": self.code}
+
+    def codes(self) -> tuple[str, ...]:
+        """Its fingerprint and, behind it, the former ones."""
+        return self.code, *self.former
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from ganbench.analysis.statistics import (
     iqm,
     min_seeds_to_decide,
 )
+from ganbench.plugins.former import current_settings
+from ganbench.spec import canonical
 from ganbench.store.results import Results
 from ganbench.store.schema import STATUSES
 
@@ -110,11 +112,17 @@ def _matched(first: Results, second: Results, remarks: list[str]) -> Iterator[tu
 def _groups(trials: pd.DataFrame) -> dict[Key, dict[str, pd.DataFrame]]:
     """The trials of every dataset, architecture and objective, by their settings."""
     groups: dict[Key, dict[str, pd.DataFrame]] = {}
+    trials = trials.assign(settings=trials["settings"].map(_current))
     for (dataset, architecture, objective, text), rows in trials.groupby(
         ["dataset", "architecture", "objective", "settings"], sort=True
     ):
         groups.setdefault((str(dataset), str(architecture), str(objective)), {})[str(text)] = rows
     return groups
+
+
+def _current(settings: str) -> str:
+    """Settings with today's fingerprints, so that those of earlier versions are equal where their source is."""
+    return canonical(current_settings(json.loads(settings or "{}")))
 
 
 def _side(results: Results, trials: pd.DataFrame) -> Side:

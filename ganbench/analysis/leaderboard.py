@@ -12,6 +12,7 @@ import pandas as pd
 
 from ganbench.analysis.scores import last_evaluations, metrics_of, protocol_of, scores
 from ganbench.analysis.statistics import bootstrap_interval
+from ganbench.plugins.former import current_settings
 from ganbench.runner.floors import find_floor
 from ganbench.spec import canonical
 from ganbench.store.results import Results
@@ -141,8 +142,9 @@ def _steps(settings: str) -> int:
 
 
 def _shared(settings: str) -> str:
-    """All but the objective."""
-    return canonical({name: value for name, value in json.loads(settings or "{}").items() if name != "objective"})
+    """All but the objective; the same source has one fingerprint, whichever version stored it."""
+    described = current_settings(json.loads(settings or "{}"))
+    return canonical({name: value for name, value in described.items() if name != "objective"})
 
 
 def _row(group: TrialGroup, results: Results, values: Sequence[MetricValues]) -> dict[str, Any]:

@@ -67,6 +67,24 @@ def missing_reasons(evaluations: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def other_protocols(last: pd.DataFrame) -> list[str]:
+    """One sentence for every metric of which some trials have values, but none under the protocol of most.
+
+    Args:
+        last: rows of the evaluations table, of the trials' last steps.
+    """
+    sentences = []
+    for metric, rows in last.dropna(subset="value").groupby("metric", sort=True, observed=True):
+        protocol = protocol_of(last, str(metric))
+        left = rows[~rows["trial"].isin(rows.loc[rows["protocol"] == protocol, "trial"])]
+        if len(left):
+            n, others = left["trial"].nunique(), " and ".join(sorted(left["protocol"].unique()))
+            sentences.append(
+                f"{n} trials have {metric} as {others}, which does not compare with {protocol}: not ranked"
+            )
+    return sentences
+
+
 def median_range(values: pd.Series[float]) -> str:
     """Median (lowest to highest), or a dash where there is nothing."""
     if values.dropna().empty:

@@ -38,7 +38,7 @@ class Architecture(ABC):
     Class attributes:
         name: what ``--architectures`` calls it.
         code_version: of an architecture of ganbench itself: raised by one whenever its networks compute other numbers,
-            so that stored trials are not taken for its. Each class states its own; of a plugin its source counts.
+            so that stored trials are not taken for its. Each class states its own; of a plugin its syntax tree counts.
         aliases: further names.
         techniques: what the literature calls what is special about these networks; who asks for an objective of that
             name is told of the architecture.

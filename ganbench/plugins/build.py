@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
@@ -13,10 +11,10 @@ from typing import Any
 from ganbench.errors import DataError, PluginError, UnknownNameError, UsageError
 from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.interfaces.paths import expand_home
-from ganbench.plugins.isolation import guarded, is_own
-from ganbench.plugins.loading import digest_of
+from ganbench.plugins.fingerprint import former_hashes, source_hash
+from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import Catalogue
-from ganbench.spec import Component, canonical, printable
+from ganbench.spec import Component, printable
 
 
 def build(cls: type[Any], values: Mapping[str, Any], where: str = "") -> Any:
@@ -100,7 +98,8 @@ def _variant(
     name = f"{offers.origin(cls)}:{cls.name}" if shared else cls.name
     described = asdict(instance)
     place = {key: _absolute(described.pop(key)) for key in getattr(cls, "places", ())}
-    return Component(offers.kind, name, label, described, source_hash(cls), place), instance
+    component = Component(offers.kind, name, label, described, source_hash(cls), place, former_hashes(cls))
+    return component, instance
 
 
 def _absolute(path: Any) -> str:
@@ -162,31 +161,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
     return flat
-
-
-def source_hash(cls: type[Any]) -> str:
-    """A fingerprint of a class's source: an objective whose loss was edited must not be given its old results.
-
-    Of a plugin in one file, all that stands in it: its functions are edited as often as its classes. Of a class of
-    ganbench itself, its ``code_version``, of which the first adds nothing: stored trials keep their addresses.
-    """
-    file = digest_of(cls.__module__)
-    if file is not None:
-        return hashlib.blake2b(canonical([file, cls.__qualname__]).encode(), digest_size=6).hexdigest()
-    try:
-        source = "".join(_version_of(c) if is_own(c) else inspect.getsource(c) for c in cls.__mro__ if _counts(c))
-    except (OSError, TypeError):
-        source = canonical([cls.__module__, cls.__qualname__])
-    return hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
-
-
-def _counts(cls: type[Any]) -> bool:
-    return cls.__module__ not in ("builtins", "abc")
-
-
-def _version_of(cls: type[Any]) -> str:
-    version = vars(cls).get("code_version", 1)  # of this class alone: that of a base is looked at with the base
-    return f"{cls.__qualname__} {version}\n" if version != 1 else ""
 
 
 def instantiate(offers: Catalogue[Any], component: Component, origins: Mapping[str, Any] | None = None) -> Any:

@@ -28,6 +28,7 @@ from ganbench.spec import printable
 # -- single files ------------------------------------------------------------------------------------------------------
 
 PREFIX = "ganbench_file_"  # of the names of the modules that files become
+TEXT = "__ganbench_source__"  # the attribute of such a module that holds what stood in its file
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class PluginFile:
         module = ModuleType(self.module_name)
         module.__file__ = self.path
         linecache.cache[self.path] = (len(self.source), None, self.source.splitlines(keepends=True), self.path)
+        vars(module)[TEXT] = self.source
         sys.modules[self.module_name] = module  # where dataclasses look for the names in annotations
         try:
             exec(compile(self.source, self.path, "exec"), vars(module))
@@ -109,6 +111,12 @@ def _read(path: Path, where: str) -> PluginFile:
 def digest_of(module_name: str) -> str | None:
     """The fingerprint of the file that became a module; None where the module came from no such file."""
     return module_name.rpartition("_")[2] if module_name.startswith(PREFIX) else None
+
+
+def source_of(module_name: str) -> str | None:
+    """What stood in the file that became a module; None where the module came from no such file."""
+    text = getattr(sys.modules.get(module_name), TEXT, None) if module_name.startswith(PREFIX) else None
+    return None if text is None else str(text)
 
 
 # -- checks of what plugins offer --------------------------------------------------------------------------------------

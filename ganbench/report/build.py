@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ganbench import __version__
-from ganbench.analysis.scores import last_evaluations, missing_reasons
+from ganbench.analysis.scores import last_evaluations, missing_reasons, other_protocols
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.report.figures.architectures import robustness_figures
 from ganbench.report.figures.estimates import estimate_figures
@@ -101,7 +101,7 @@ def _chapter(result: SectionResult, items: Items, drawn: Mapping[str, PageFigure
     section, learning = result.section, learning_sentences(result.board)
     quality = result_sentences(result.rankings) or ["Nothing can be said of quality: no metric has a value."]
     last = last_evaluations(section.results, list(section.results.trials["trial"]))
-    gaps = [*result.unknown, *missing_reasons(last)]
+    gaps = [*result.unknown, *missing_reasons(last), *other_protocols(last)]
     return {
         "name": section.name,
         "title": section.title,

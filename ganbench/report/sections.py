@@ -19,6 +19,7 @@ from ganbench.analysis.ranking import Ranking, rank
 from ganbench.analysis.scores import directions, metrics_of, unknown_metrics
 from ganbench.errors import DamageError, GanbenchError, UsageError
 from ganbench.plugins.build import instantiate
+from ganbench.plugins.former import identity
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.report.figures.style import Styles, styles
 from ganbench.report.sample_sets import SampleSet, draw_sample_set
@@ -145,9 +146,12 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
     """
     studies = {folder: read_study(folder, categorical=True) for folder in dict.fromkeys(folders)}
     homes: dict[str, Path] = {}
+    known: set[str] = set()
     for folder, results in studies.items():
-        for trial in results.trials["trial"]:
-            homes.setdefault(str(trial), folder)
+        rows: list[dict[str, Any]] = results.trials.to_dict("records")  # type: ignore[assignment]
+        own = {str(row["trial"]): identity(row) for row in rows}
+        homes |= {trial: folder for trial, name in own.items() if name not in known}
+        known |= set(own.values())
     results = _join(studies, homes)
     asked = {folder: read_asked(folder) or {} for folder in studies}
     tables = [_verdicts(folder, study) for folder, study in asked.items()]

@@ -24,7 +24,8 @@ from ganbench.errors import DataError, GanbenchError, StorageError, UsageError
 from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.executor import EXHAUSTED, Callbacks, Cancelled, Failure, Job, Report, RunContext, TrialResult
 from ganbench.metrics.suite import MetricSuite
-from ganbench.plugins.build import instantiate, load_population, source_hash, variants
+from ganbench.plugins.build import instantiate, load_population, variants
+from ganbench.plugins.fingerprint import is_made_by
 from ganbench.plugins.isolation import isolated, preserved, set_precision
 from ganbench.plugins.loading import OWN
 from ganbench.plugins.registry import PluginRegistry, load_plugins
@@ -308,7 +309,7 @@ def prepare(spec: CohortSpec, context: RunContext) -> tuple[PluginRegistry, Trai
     """
     registry = load_plugins(files=context.plugins)
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
-        if source_hash(offers.find(component.name)) != component.code:
+        if not is_made_by(offers.find(component.name), component.code):
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source on {platform.node()} than where the run "
                 "began: install the same version on every machine, and do not edit it while a run goes on",

@@ -28,7 +28,8 @@ from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.metric import Measured, Metric
 from ganbench.interfaces.paths import cache_folder
 from ganbench.metrics.suite import MetricSuite
-from ganbench.plugins.build import build, instantiate, load_population, source_hash
+from ganbench.plugins.build import build, instantiate, load_population
+from ganbench.plugins.fingerprint import source_hash
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.rng import generator
 from ganbench.spec import Component, canonical, slug

@@ -27,7 +27,8 @@ from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
 from ganbench.interfaces.metric import Metric
 from ganbench.metrics.suite import MetricSuite
-from ganbench.plugins.build import Places, instantiate, load_population, other_data, placed, source_hash
+from ganbench.plugins.build import Places, instantiate, load_population, other_data, placed
+from ganbench.plugins.fingerprint import is_made_by
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.runner.tables import keys
@@ -147,7 +148,7 @@ def _samples(
     weights = stored_weights(store.folder(stored.trial), stored.run)
     expected = {name: w.shape for name, w in network.named_parameters()}
     found = {name: w.shape for name, w in weights.items() if w.is_floating_point()}
-    if source_hash(type(architecture)) != component.code or expected != found:
+    if not is_made_by(type(architecture), component.code) or expected != found:
         raise UsageError(
             f"architecture {component.label!r} is not the one that {stored.trial.id} was trained with: install the "
             "version that the study was made with",

@@ -46,6 +46,10 @@ class References:
         """``references`` in the results folder."""
         return self.store.path / "references"
 
+    def exist(self) -> bool:
+        """Whether some of them are stored."""
+        return any(self.folder.glob(f"{self.key}-s*.json"))
+
     def file(self, seed: int, age: int) -> Path:
         """The generator of a seed after ``age`` steps."""
         return self.folder / f"{self.key}-s{seed}-{age}.safetensors"
@@ -115,7 +119,9 @@ def open_references(context: RunContext, spec: CohortSpec, setting: TrainingConf
         setting: its setting, with the reference objective in place of its own.
         objective: the reference objective, described.
     """
-    return References(StudyFolder(Path(context.results)), setting, key_of(spec, objective))
+    store = StudyFolder(Path(context.results))
+    known = [References(store, setting, key_of(spec, replace(objective, code=c))) for c in objective.codes()]
+    return next((references for references in known if references.exist()), known[0])
 
 
 def key_of(spec: CohortSpec, objective: Component) -> str:

@@ -14,7 +14,8 @@ import pandas as pd
 
 from ganbench.errors import UsageError
 from ganbench.interfaces.dataset import Population
-from ganbench.plugins.build import Places, instantiate, load_population, other_data, placed, resolve_stored, source_hash
+from ganbench.plugins.build import Places, instantiate, load_population, other_data, placed, resolve_stored
+from ganbench.plugins.fingerprint import is_made_by
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.spec import ENGINE, CohortSpec, Component, ProbeProtocol, Protocol
 from ganbench.store import schema
@@ -113,7 +114,7 @@ def check_same_sources(
 ) -> Population:
     """The trial's data. Raises UsageError or DataError where they or the code are not what the trial was made with."""
     for offers, component in ((registry.architectures, spec.architecture), (registry.objectives, spec.objective)):
-        if source_hash(resolve_stored(offers, component, origins)) != component.code:
+        if not is_made_by(resolve_stored(offers, component, origins), component.code):
             raise UsageError(
                 f"{component.kind} {component.name!r} has another source now than when the trial was made: install "
                 "the version that its run.json names, or give the file of then with --plugin",

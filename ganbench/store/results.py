@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganbench.errors import DamageError, UsageError
 from ganbench.interfaces.metric import NOT_COMPUTED, split_protocol
+from ganbench.plugins.former import current_settings, identity
 from ganbench.store import records, schema
 from ganbench.store.combined import NOTHING, Combined, is_worth_writing, read_combined, write_combined
 from ganbench.store.files import SEAL, accepted, checksum, parse, read_bytes, read_record
@@ -152,18 +153,29 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
         raise UsageError(f"{path} is not a results folder: it has no study.json", subject=path, code="no-study")
     check_version(path)
     runs = {folder: read_run(folder) or {} for folder in finished_folders(path, trials)}
-    asked = {folder: read_trial(folder, run) for folder, run in runs.items()}
+    asked = _once({folder: read_trial(folder, run) for folder, run in runs.items()})
+    runs = {folder: run for folder, run in runs.items() if folder in asked}
     rows = [_row(asked[folder], run) for folder, run in runs.items()]
     owners = {folder: _owner(found) for folder, found in asked.items()}
     copied = read_combined(path, runs, owners)
     arrow = {name: read_arrow(runs, name, columns, owners, copied) for name, columns in schema.TABLES.items()}
-    if is_worth_writing(path, runs, copied) and (trials is None or list(runs) == finished_folders(path)):
+    if is_worth_writing(path, runs, copied) and list(runs) == finished_folders(path):
         write_combined(path, runs, arrow)
     tables = {
         name: _frame(arrow.pop(name), columns, categorical and name != "evaluations")
         for name, columns in schema.TABLES.items()
     }
     return Results(_trials_table(path, rows), **tables, floors=read_floors(path))
+
+
+def _once(asked: Mapping[Path, dict[str, Any]]) -> dict[Path, dict[str, Any]]:
+    """The trials of some folders without those that are stored a second time, under a former address."""
+    found: dict[str, Path] = {}
+    for folder, trial in asked.items():
+        name = identity(trial)
+        if name not in found or current_settings(trial["settings"]) == trial["settings"]:
+            found[name] = folder
+    return {folder: asked[folder] for folder in asked if folder in set(found.values())}
 
 
 def finished_folders(path: Path, trials: Collection[str] | None = None) -> list[Path]:

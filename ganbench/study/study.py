@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ganbench.errors import DamageError, OptionError, UnknownNameError, UsageError
+from ganbench.errors import OptionError, UnknownNameError, UsageError
 from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.interfaces.executor import Executor
 from ganbench.plugins.build import build, load_population, variants
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import Catalogue, PluginRegistry
-from ganbench.spec import CohortSpec, Component, ProbeProtocol, Protocol, Trial, canonical, slug
-from ganbench.store.files import parse, read_bytes
+from ganbench.spec import CohortSpec, Component, ProbeProtocol, Protocol, Trial, slug
 from ganbench.store.folder import StudyFolder
 from ganbench.store.verify import condition
+from ganbench.study.addresses import as_stored, count_finished, engine_remarks
 from ganbench.study.config import LARGEST_INTEGER, OPTIONS, StudyConfig
 
 # -- choice of the executor --------------------------------------------------------------------------------------------
@@ -155,6 +152,7 @@ def make_study(config: StudyConfig, registry: PluginRegistry, data_root: Path) -
     if config.precision == "tf32" and not device.startswith("cuda"):
         raise UsageError(f"--precision tf32 is of NVIDIA's GPUs, and this study would run on {device}; say float32")
     out = Path(config.out) if config.out else _default_out(cohorts)
+    remarks += engine_remarks(cohorts, out)
     return Study(tuple(as_stored(cohorts, out)), out, device, executor, tuple(remarks))
 
 
@@ -240,46 +238,7 @@ def _default_out(cohorts: Sequence[CohortSpec]) -> Path:
     named = Path("results") / f"{'+'.join(datasets)}-{'+'.join(architectures)}"
     if named.exists() or not any(cohort.dataset.place for cohort in cohorts):
         return named
-    return next((out for out in sorted(named.parent.glob("*/")) if _finished(as_stored(cohorts, out), out)), named)
-
-
-def _finished(cohorts: Sequence[CohortSpec], out: Path) -> int:
-    """How many of the trials lie in a results folder."""
-    return sum((StudyFolder(out).folder(t) / "run.json").is_file() for cohort in cohorts for t in cohort.trials())
-
-
-def as_stored(cohorts: Sequence[CohortSpec], out: Path) -> list[CohortSpec]:
-    """The cohorts with their datasets described as a results folder describes the same data already.
-
-    Data that were moved keep the label that they had, and trials of versions that had the place in a trial's address
-    keep theirs.
-    """
-    if not any(cohort.dataset.place for cohort in cohorts):
-        return list(cohorts)
-    known = _stored_datasets(out)
-    stored = []
-    for cohort in cohorts:
-        same = [replace(cohort, dataset=d) for parts in known if (d := _same_data(cohort.dataset, *parts)) is not None]
-        stored.append(max(same, key=lambda c: _finished([c], out), default=cohort))
-    return stored
-
-
-def _stored_datasets(out: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """Label and settings of every dataset in a results folder, the most frequent first."""
-    counts: Counter[str] = Counter()
-    for path in sorted(out.glob("trials/*/trial.json")):
-        with suppress(DamageError, KeyError, TypeError):  # reported when the trial itself is read
-            described = parse(path, read_bytes(path) or b"{}")
-            counts[canonical([described["dataset"], described["settings"]["dataset"]])] += 1
-    return [(label, settings) for label, settings in (json.loads(text) for text, _ in counts.most_common())]
-
-
-def _same_data(dataset: Component, label: str, stored: Mapping[str, Any]) -> Component | None:
-    """A dataset under a stored label and with stored fields, if it holds the same data, wherever it lies."""
-    fields = {name: value for name, value in stored["fields"].items() if name not in dataset.place}
-    if canonical({**stored, "fields": fields}) != canonical(dataset.settings()):
-        return None
-    return replace(dataset, label=label, fields=stored["fields"])
+    return next((out for out in sorted(named.parent.glob("*/")) if count_finished(as_stored(cohorts, out), out)), named)
 
 
 def resolve_device(name: str) -> str:

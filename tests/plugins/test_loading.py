@@ -11,7 +11,7 @@ from refusals import refused
 
 import ganbench
 from ganbench.errors import PluginError, UsageError
-from ganbench.plugins.build import source_hash
+from ganbench.plugins.fingerprint import former_hashes, is_made_by, source_hash
 from ganbench.plugins.loading import read_plugin_files
 from ganbench.plugins.registry import load_plugins
 
@@ -70,6 +70,17 @@ def test_an_edit_anywhere_in_the_file_is_another_objective(mine):
     mine.write_text(mine.read_text().replace("0.5 * scores", "0.7 * scores"))  # not in the class
     after = load(mine).objectives.find("mine")
     assert source_hash(after) != source_hash(before)
+    assert not is_made_by(after, source_hash(before))
+
+
+def test_comments_in_a_file_and_its_search_space_change_no_address(mine):
+    before = load(mine).objectives.find("mine")
+    (text,) = former_hashes(before)
+    imported = "from ganbench import Optimizer as Range\n# of the paper\n"
+    mine.write_text(imported + mine.read_text().replace("    name = ", "    search_space = {}\n    name = "))
+    after = load(mine).objectives.find("mine")
+    assert source_hash(after) == source_hash(before)
+    assert former_hashes(after) != (text,)  # another text, so that trials of earlier versions are others'
 
 
 def test_what_was_read_stays_whatever_becomes_of_the_file(mine):

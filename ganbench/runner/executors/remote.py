@@ -96,7 +96,9 @@ def _references(store: StudyFolder, shard: CohortSpec) -> Iterator[Path]:
     if shard.probe is not None:
         ((component, _),) = variants(load_plugins().objectives, OBJECTIVE, {})
         for seed in shard.seeds:
-            yield from (store.path / "references").glob(f"{key_of(shard, component)}-s{seed}[-.]*")
+            for code in component.codes():
+                key = key_of(shard, replace(component, code=code))
+                yield from (store.path / "references").glob(f"{key}-s{seed}[-.]*")
 
 
 def _checkpoints(checkpoints: Checkpoints, shard: CohortSpec) -> Iterator[Path]:
