@@ -32,7 +32,7 @@ from ganbench.store.files import json_bytes, parquet_bytes, read_bytes, read_rec
 from ganbench.store.folder import StudyFolder
 from ganbench.store.locks import Lock, acquire_trials, waited_for
 from ganbench.store.results import read_study
-from ganbench.store.verify import condition, delete_corrupt, inspect
+from ganbench.store.verify import delete_corrupt, inspect, trial_state
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_a_record_of_a_newer_version_is_refused_by_its_number_and_never_overwrit
     assert caught.value.subject.endswith(file)
     if file == "run.json":
         with refused(UsageError, subject=study.folder(TRIALS[0]) / file, code="newer"):
-            condition(study, TRIALS[0])
+            trial_state(study, TRIALS[0])
 
 
 @pytest.mark.slow
@@ -244,7 +244,7 @@ def test_tables_that_were_swapped_together_with_their_checksums_are_noticed(stud
         record = study.folder(described) / "run.json"
         replace_files(record, read_record(record), {"steps.parquet": content})
     assert [f.path.name for f in inspect(study.path) if f.kind == "damaged"] == ["steps.parquet"] * 2
-    assert condition(study, TRIALS[0]) == "damaged"
+    assert trial_state(study, TRIALS[0]) == "damaged"
     with pytest.raises(DamageError):
         ganbench.load(study.path)
 

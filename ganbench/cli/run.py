@@ -28,7 +28,7 @@ from ganbench.spec import Shard
 from ganbench.store.checkpoint import delete_finished
 from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_study
-from ganbench.store.verify import delete_corrupt
+from ganbench.store.verify import TrialState, delete_corrupt
 from ganbench.study.config import StudyConfig
 from ganbench.study.provenance import loaded, origins, source, source_hashes
 from ganbench.study.study import Study, make_study
@@ -256,14 +256,14 @@ def _print_plan(study: Study) -> None:
 
 
 WAITING = {
-    "missing": "to run",
-    "damaged": "damaged, to run again",
-    "failed": "failed, to run again",
-    "unprobed": "trained, to be probed",
+    TrialState.MISSING: "to run",
+    TrialState.DAMAGED: "damaged, to run again",
+    TrialState.FAILED: "failed, to run again",
+    TrialState.UNPROBED: "trained, to be probed",
 }
 
 
-def _state(state: str) -> str:
+def _state(state: TrialState) -> str:
     return WAITING.get(state, f"done ({state})")
 
 

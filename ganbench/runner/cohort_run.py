@@ -37,7 +37,7 @@ from ganbench.store import locks
 from ganbench.store.checkpoint import Checkpoints
 from ganbench.store.folder import LOG, StudyFolder
 from ganbench.store.locks import LEASE, acquire_trials
-from ganbench.store.verify import condition
+from ganbench.store.verify import trial_state
 from ganbench.study.provenance import machine, versions
 
 if TYPE_CHECKING:
@@ -214,13 +214,14 @@ def _execute(spec: CohortSpec, context: RunContext, contact: Callbacks) -> list[
 def _settle(spec: CohortSpec, context: RunContext, contact: Callbacks) -> dict[int, TrialResult]:
     """Bring trials that nobody else is at to their end; what is done already, maybe meanwhile, is taken as it is."""
     store, lab = StudyFolder(Path(context.results)), functools.cache(lambda: prepare(spec, context))
-    states = {trial: state(store, trial, spec, context.since) for trial in spec.trials()}
-    outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t, found in states.items() if found == "done"}
-    missing = spec.with_seeds(trial.seed for trial, found in states.items() if found == "missing")
+    states = {trial: trial_state(store, trial, spec.probe, context.since) for trial in spec.trials()}
+    missing = spec.with_seeds(trial.seed for trial, state in states.items() if state.is_to_train)
+    unprobed_ones = [trial.seed for trial, state in states.items() if state.is_to_probe]
+    open_seeds = {*missing.seeds, *unprobed_ones}
+    outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t in states if t.seed not in open_seeds}
     if missing.seeds:
         locks.note_attempt(store, missing.trials())
         outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, context, contact, lab)}
-    unprobed_ones = [trial.seed for trial, found in states.items() if found == "unprobed"]
     fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
     for part in _to_probe(spec.with_seeds(unprobed_ones + fresh), store):
         outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, context, contact, lab)}
@@ -233,14 +234,6 @@ def _to_probe(spec: CohortSpec, store: StudyFolder) -> list[CohortSpec]:
         return [spec] if spec.seeds else []
     recorded = {trial.seed: (store.run(trial) or {}).get("probe") for trial in spec.trials()}
     return [replace(spec.with_seeds([seed]), probe=ProbeProtocol.of(parts)) for seed, parts in recorded.items()]
-
-
-def state(store: StudyFolder, trial: Trial, spec: CohortSpec, since: str) -> str:
-    """``missing`` (to be trained), ``unprobed`` or ``done``; a trial that failed since the run began is done."""
-    found = condition(store, trial, spec.probe)
-    if found == "failed":
-        return "done" if (store.run(trial) or {}).get("finished", "") >= since else "missing"
-    return {"damaged": "missing", "completed": "done", "diverged": "done"}.get(found, found)
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -410,10 +403,10 @@ def _patience() -> Callable[[], None]:
 
 def _fail(trial: Trial, spec: CohortSpec, context: RunContext, failure: Failure) -> TrialResult:
     store, alone = StudyFolder(Path(context.results)), spec.with_seeds([trial.seed])
-    found = state(store, trial, alone, context.since)
-    if not spec.train or found == "unprobed":
+    state = trial_state(store, trial, spec.probe, context.since)
+    if not spec.train or state.is_to_probe:
         return unprobed(trial, context, failure)
-    if found == "done":  # it was stored before the process crashed, or another run has done it
+    if not state.is_to_train:  # it was stored before the process crashed, or another run has done it
         return outcome_of(trial, store.run(trial) or {})
     checkpoint = Checkpoints(store, made_with(context)).find(alone)
     record = checkpoint.record.of(alone.seeds) if checkpoint else TrainingLog(alone.seeds)

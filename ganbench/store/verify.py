@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -42,28 +43,53 @@ class Issue:
     reason: str
 
 
-def condition(store: StudyFolder, trial: Trial, probe: ProbeProtocol | None = None) -> str:
-    """How a trial stands.
+class TrialState(StrEnum):
+    """How a trial stands in a results folder."""
 
-    ``missing``, ``damaged`` (to be trained again), ``failed``, ``unprobed`` (a probe was asked for, and there is no
-    whole one), ``completed`` or ``diverged``.
+    MISSING = "missing"
+    DAMAGED = "damaged"  # a file is not what was written
+    FAILED = "failed"
+    FAILED_NOW = "failed in this run"  # which does not try it again
+    UNPROBED = "unprobed"  # trained, without the probe that was asked for
+    COMPLETED = "completed"
+    DIVERGED = "diverged"
+
+    @property
+    def is_to_train(self) -> bool:
+        """Whether a run trains it."""
+        return self in (TrialState.MISSING, TrialState.DAMAGED, TrialState.FAILED)
+
+    @property
+    def is_to_probe(self) -> bool:
+        """Whether a run probes it without training it."""
+        return self is TrialState.UNPROBED
+
+
+def trial_state(store: StudyFolder, trial: Trial, probe: ProbeProtocol | None = None, since: str = "") -> TrialState:
+    """How a trial stands; every file of it is compared with its checksum.
+
+    Args:
+        store: the results folder.
+        trial: the trial.
+        probe: the probe that it is to have; none asks for none.
+        since: when a run began, in ISO format: what has failed since is FAILED_NOW.
     """
     folder = store.folder(trial)
     try:
         run = read_run(folder)
     except DamageError:
-        return "damaged"
+        return TrialState.DAMAGED
     if run is None:
-        return "missing"
-    broken = {finding.path.name for finding in check_files(folder, run)}
+        return TrialState.MISSING
+    broken = {issue.path.name for issue in check_files(folder, run)}
     if broken - {"probes.parquet"}:
-        return "damaged"
+        return TrialState.DAMAGED
     if run["status"] == "failed":
-        return "failed"
+        return TrialState.FAILED_NOW if since and run.get("finished", "") >= since else TrialState.FAILED
     wanted = probe.settings() if probe else None
     if broken or (wanted is not None and canonical(run.get("probe")) != canonical(wanted)):
-        return "unprobed"
-    return str(run["status"])
+        return TrialState.UNPROBED
+    return TrialState(run["status"])
 
 
 def check_files(folder: Path, run: Mapping[str, Any]) -> Iterator[Issue]:

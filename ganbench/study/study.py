@@ -16,7 +16,7 @@ from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import Catalogue, PluginRegistry
 from ganbench.spec import CohortSpec, Component, ProbeProtocol, Protocol, Trial, slug
 from ganbench.store.folder import StudyFolder
-from ganbench.store.verify import condition
+from ganbench.store.verify import TrialState, trial_state
 from ganbench.study.addresses import as_stored, count_finished, engine_remarks
 from ganbench.study.config import LARGEST_INTEGER, OPTIONS, StudyConfig
 
@@ -104,15 +104,15 @@ class Study:
         cohorts = []
         for cohort in self.cohorts:
             states = {trial.seed: self.state(cohort, trial) for trial in cohort.trials()}
-            for train, open_states in ((True, ("missing", "failed", "damaged")), (False, ("unprobed",))):
-                seeds = [seed for seed, state in states.items() if state in open_states]
-                if seeds:
-                    cohorts.append(replace(cohort.with_seeds(seeds), train=train))
+            to_train = [seed for seed, state in states.items() if state.is_to_train]
+            to_probe = [seed for seed, state in states.items() if state.is_to_probe]
+            parts = (to_train, True), (to_probe, False)
+            cohorts += [replace(cohort.with_seeds(seeds), train=train) for seeds, train in parts if seeds]
         return cohorts
 
-    def state(self, cohort: CohortSpec, trial: Trial) -> str:
-        """A trial's state, as ``verify.condition`` names it; every file is compared with its checksum."""
-        return condition(self.store(), trial, cohort.probe)
+    def state(self, cohort: CohortSpec, trial: Trial) -> TrialState:
+        """How a trial stands; every file of it is compared with its checksum."""
+        return trial_state(self.store(), trial, cohort.probe)
 
 
 def make_study(config: StudyConfig, registry: PluginRegistry, data_root: Path) -> Study:

@@ -20,7 +20,7 @@ from ganbench.runner.rerun import check_same_sources, compare, describe, differe
 from ganbench.spec import ProbeProtocol
 from ganbench.store.files import json_bytes, read_record, replace_files, write_record
 from ganbench.store.folder import StudyFolder
-from ganbench.store.verify import condition
+from ganbench.store.verify import trial_state
 from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
@@ -63,8 +63,8 @@ def test_a_probe_that_was_read_on_training_samples_is_outdated_and_made_again(tw
     assert [ProbeProtocol.of(c.probe.settings()) == c.probe for c in cohorts] == [True, True]
     store, trial, _ = two
     assert store.run(trial)["probe"] == {"generator_steps": [1, 4], "critic_steps": 2}
-    assert condition(store, trial, replace(old, generator_steps=(1, 4))) == "completed"
-    assert condition(store, trial, replace(old, cut=True)) == "unprobed"
+    assert trial_state(store, trial, replace(old, generator_steps=(1, 4))) == "completed"
+    assert trial_state(store, trial, replace(old, cut=True)) == "unprobed"
 
 
 def test_a_repetition_agrees_to_the_bit_in_all_that_is_a_number(two):

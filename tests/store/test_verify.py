@@ -23,7 +23,7 @@ from ganbench.spec import ProbeProtocol
 from ganbench.store.files import json_bytes, read_record, replace_files, seal, write_bytes, write_record
 from ganbench.store.folder import StudyFolder
 from ganbench.store.results import read_run, read_trial
-from ganbench.store.verify import condition, delete_corrupt, inspect
+from ganbench.store.verify import delete_corrupt, inspect, trial_state
 from ganbench.study.config import StudyConfig
 from ganbench.study.study import make_study
 
@@ -60,7 +60,7 @@ def study(made, tmp_path):
 def test_a_whole_study_has_no_findings(study):
     store, trials = study
     assert inspect(store.path) == []
-    assert [condition(store, trial) for trial in trials] == ["completed", "completed"]
+    assert [trial_state(store, trial) for trial in trials] == ["completed", "completed"]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -70,8 +70,8 @@ def test_every_corruption_of_every_file_of_a_trial_is_found_and_no_command_reads
     path = store.folder(trial) / name
     path.write_bytes(DAMAGE[damage](path.read_bytes(), (store.folder(other) / name).read_bytes()))
     assert [f.path for f in inspect(store.path)] == [path]
-    assert condition(store, trial) == "damaged"
-    assert condition(store, other) == "completed"
+    assert trial_state(store, trial) == "damaged"
+    assert trial_state(store, other) == "completed"
     if name != "generator.safetensors":  # which no table comes from
         with refused(DamageError, subject=path):
             ganbench.load(store.path)
@@ -84,7 +84,7 @@ def test_so_is_every_corruption_beside_the_trials(study, name, damage):
     path = store.path / name
     path.write_bytes(DAMAGE[damage](path.read_bytes(), b""))
     assert path in [f.path for f in inspect(store.path)]
-    assert [condition(store, trial) for trial in trials] == ["completed", "completed"]
+    assert [trial_state(store, trial) for trial in trials] == ["completed", "completed"]
     said = []
     delete_corrupt(store, said.append)
     if not store.is_begun():
@@ -101,14 +101,14 @@ def test_a_file_that_is_gone_is_missing(study, name):
     (finding,) = inspect(store.path)
     expected = ("unfinished", store.folder(trial)) if name == "run.json" else ("missing", store.folder(trial) / name)
     assert (finding.kind, finding.path) == expected
-    assert condition(store, trial) == ("missing" if name == "run.json" else "damaged")
+    assert trial_state(store, trial) == ("missing" if name == "run.json" else "damaged")
 
 
 def test_a_trials_folder_under_another_ones_name_is_noticed(study):
     store, (trial, other) = study
     shutil.rmtree(store.folder(trial))
     shutil.copytree(store.folder(other), store.folder(trial))
-    assert condition(store, trial) == "damaged"
+    assert trial_state(store, trial) == "damaged"
     (finding,) = inspect(store.path)
     assert finding.kind == "damaged"
 
@@ -124,7 +124,7 @@ def test_a_forged_description_is_noticed_by_its_address(study):
         run,
         {"trial.json": json_bytes({**text, "settings": {**text["settings"], "steps": 3}})},
     )
-    assert condition(store, trial) == "damaged"
+    assert trial_state(store, trial) == "damaged"
     assert read_trial(folder, read_run(folder))["settings"]["steps"] == 3  # no checksum tells
     assert [(issue.kind, issue.path) for issue in inspect(store.path)] == [("damaged", folder / "trial.json")]
 
@@ -145,7 +145,7 @@ def test_untracked_files_and_remains_are_told_apart(study):
         "trials/backup": "foreign",
         "trials/link": "foreign",
     }
-    assert condition(store, trial) == "completed"
+    assert trial_state(store, trial) == "completed"
 
 
 def test_a_trial_that_was_asked_for_and_never_run_is_unfinished(study):
@@ -160,9 +160,9 @@ def test_a_corrupt_probe_is_repeated_and_the_training_kept(study):
     probes = pd.DataFrame(columns=list(ganbench.load(store.path).probes))
     store.add(trial, {**store.run(trial), "probe": {"generator_steps": [1], "critic_steps": 1}}, {"probes": probes})
     protocol = ProbeProtocol((1,), 1)
-    assert condition(store, trial, protocol) == "completed"
+    assert trial_state(store, trial, protocol) == "completed"
     (store.folder(trial) / "probes.parquet").write_bytes(b"")
-    assert condition(store, trial, protocol) == condition(store, trial) == "unprobed"
+    assert trial_state(store, trial, protocol) == trial_state(store, trial) == "unprobed"
 
 
 def test_adding_a_table_does_not_validate_a_corrupt_one(study):
@@ -170,7 +170,7 @@ def test_adding_a_table_does_not_validate_a_corrupt_one(study):
     run = store.run(trial)
     (store.folder(trial) / "steps.parquet").write_bytes(b"junk")
     store.add(trial, run, {"evaluations": tables(trial)["evaluations"]})
-    assert condition(store, trial) == "damaged"
+    assert trial_state(store, trial) == "damaged"
 
 
 def test_names_in_a_record_never_lead_out_of_the_trials_folder(study, tmp_path):
@@ -178,7 +178,7 @@ def test_names_in_a_record_never_lead_out_of_the_trials_folder(study, tmp_path):
     (tmp_path / "secret").write_text("x")
     run = read_record(store.folder(trial) / "run.json")
     write_record(store.folder(trial) / "run.json", {**run, "files": {**run["files"], "../../../secret": "0"}})
-    assert condition(store, trial) == "damaged"
+    assert trial_state(store, trial) == "damaged"
 
 
 # -- parts that are made again where they are needed ----------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_wherever_the_replacing_of_a_file_stops_the_trial_is_whole(study, monkey
         store.add(trial, store.run(trial), {"evaluations": changed})
     except KeyboardInterrupt:
         assert writes < 3
-    assert condition(store, trial) == "completed"
+    assert trial_state(store, trial) == "completed"
     values = ganbench.load(store.path).evaluations.set_index("seed")["value"]
     assert values[0] == (3.0 if writes == 1 else 99.0)
     assert [f.kind for f in inspect(store.path)] == ([] if writes == 3 else ["unfinished"])
@@ -282,8 +282,8 @@ def test_a_table_that_was_about_to_be_added_is_unfinished_and_the_trial_stays_wh
     with pytest.raises(StorageError):
         store.add(trial, {**store.run(trial), "probe": {"generator_steps": [1], "critic_steps": 1}}, {"probes": probes})
     assert {f.kind for f in inspect(store.path)} == {"unfinished"}
-    assert condition(store, trial) == "completed"
-    assert condition(store, trial, ProbeProtocol((1,), 1)) == "unprobed"
+    assert trial_state(store, trial) == "completed"
+    assert trial_state(store, trial, ProbeProtocol((1,), 1)) == "unprobed"
     assert len(ganbench.load(store.path).trials) == 2
 
 
