@@ -244,7 +244,7 @@ def claim(number: int, cases: Sequence[str], updates: int, seeds: int, device: s
     """
     rows = [r for name in cases for r in _frozen(CASES[name], updates, tuple(range(seeds)), device, shorten)]
     findings = find_claims([str(number)])[0].decide(pd.DataFrame(rows))
-    effects = {f"{f.rule.name} [{f.rule.effect}], wanted {f.rule.threshold}": f.effect for f in findings}
+    effects = {f"{f.rule.name} [{f.rule.measure}], wanted {f.rule.threshold}": f.effect for f in findings}
     return {"verdict": overall([f.verdict for f in findings]), "seeds": seeds, **effects}
 
 

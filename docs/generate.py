@@ -145,7 +145,7 @@ def cell(text: str) -> str:
 
 def claim(found: object) -> list[str]:
     """One claim, with the rules that were fixed before it was run."""
-    rules = [f"| {cell(r.name)} | {cell(r.effect)} | {r.threshold} | {r.least_seeds} |" for r in found.rules]  # type: ignore[attr-defined]
+    rules = [f"| {cell(r.name)} | {cell(r.measure)} | {r.threshold} | {r.least_seeds} |" for r in found.rules]  # type: ignore[attr-defined]
     return [
         f"## {found.number}. {found.id}",  # type: ignore[attr-defined]
         *("", found.sentence, "", f"*Source*: {found.source}."),  # type: ignore[attr-defined]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ganbench.claims.experiment import Experiment, Measurements
 from ganbench.errors import UsageError
@@ -17,100 +19,86 @@ REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inco
 MOST_LOST = 0.2  # share of replications that may be without a finite effect before a rule cannot be judged
 
 
-@dataclass(frozen=True)
-class Rule:
-    """When a claim, or a part of one, counts as reproduced: the whole interval of an effect lies between two bounds.
+class GateFailure(NamedTuple):
+    """Why a rule cannot be judged, and from how many replications that is known."""
 
-    Attributes:
-        name: unique within the claim.
-        effect: what the number is, in words, with its unit.
-        above: the interval's lower end must exceed this.
-        below: the interval's upper end must stay under this.
-        least_seeds: fewer replications decide nothing.
-    """
-
-    name: str
-    effect: str
-    above: float = -math.inf
-    below: float = math.inf
-    least_seeds: int = 1
-
-    def __post_init__(self) -> None:
-        if not self.above < self.below:
-            raise UsageError(f"rule {self.name}: above {self.above} and below {self.below} leave nothing between them")
-
-    @property
-    def threshold(self) -> str:
-        """The bounds, in words."""
-        if math.isinf(self.below):
-            return f"> {self.above:g}"
-        return f"< {self.below:g}" if math.isinf(self.above) else f"in ({self.above:g}, {self.below:g})"
-
-    def judge(self, effects: Sequence[float], note: str = "") -> RuleResult:
-        """The finding on one effect a replication: mean with its t interval.
-
-        Args:
-            effects: one number a seed. Numbers that are not finite are counted as lost.
-            note: what a reader should know besides.
-        """
-        from ganbench.analysis.statistics import mean_interval
-
-        finite, too_many, said = _without_lost(effects, "finite effect", note)
-        finding = self.judge_interval(mean_interval(finite), _p_value(self, finite), said)
-        return replace(finding, verdict=INCONCLUSIVE) if too_many else finding
-
-    def judge_correlations(self, rhos: Sequence[float], note: str = "") -> RuleResult:
-        """The finding on one correlation a replication: their mean after Fisher's z, with its interval.
-
-        Args:
-            rhos: one correlation a seed. Numbers that are not finite are counted as lost.
-            note: what a reader should know besides.
-        """
-        from ganbench.analysis.statistics import correlation_interval
-
-        finite, too_many, said = _without_lost(rhos, "correlation", note)
-        if any(abs(rho) >= 1 for rho in finite):  # which has no Fisher z; the interval says so
-            p = _p_value(self, finite)
-        else:
-            bounds = replace(self, above=_fisher(self.above), below=_fisher(self.below))
-            p = _p_value(bounds, [_fisher(rho) for rho in finite])
-        finding = self.judge_interval(correlation_interval(finite), p, said)
-        return replace(finding, verdict=INCONCLUSIVE) if too_many else finding
-
-    def judge_exact(self, effect: float, note: str = "") -> RuleResult:
-        """The finding on a number that was calculated and has no sampling error."""
-        inside = self.above < effect < self.below
-        verdict = REPRODUCED if inside else INCONCLUSIVE if math.isnan(effect) else NOT_REPRODUCED
-        return RuleResult(self, verdict, effect, effect, effect, 1, math.nan, note)
-
-    def judge_interval(self, interval: Interval, p: float = math.nan, note: str = "") -> RuleResult:
-        """The finding on an interval that was computed elsewhere, of a proportion or of a correlation, say.
-
-        Args:
-            interval: 95 % interval of the effect.
-            p: p value of the null hypothesis that the effect is at the bound or beyond it; NaN where there is none.
-            note: what a reader should know besides.
-        """
-        found = RuleResult(self, INCONCLUSIVE, interval.estimate, interval.low, interval.high, interval.n, p, note)
-        if interval.n < self.least_seeds:
-            needed = f"n = {interval.n} decides nothing: the rule needs {self.least_seeds} seeds"
-            return replace(found, note=f"{note}. {needed}" if note else needed)
-        if self.above < interval.low and interval.high < self.below:
-            return replace(found, verdict=REPRODUCED)
-        outside = interval.high <= self.above or interval.low >= self.below
-        return replace(found, verdict=NOT_REPRODUCED) if outside else found
-
-    def gate_failed(self, why: str, n: int = 0) -> RuleResult:
-        """The finding where a condition that the rule rests on does not hold."""
-        return RuleResult(self, INCONCLUSIVE, math.nan, math.nan, math.nan, n, math.nan, why)
+    reason: str
+    n: int = 0
 
 
-def _without_lost(values: Sequence[float], what: str, note: str) -> tuple[list[float], bool, str]:
-    """The finite ones of some replications' values, whether too many are lost, and a note that counts these."""
-    finite = [x for x in values if math.isfinite(x)]
+# -- judges ------------------------------------------------------------------------------------------------------------
+
+# What the effect of a rule must be depends on how it is judged, so a judge takes any.
+Judge = Callable[["Rule", Any, str], "RuleResult"]
+
+
+def by_mean(rule: Rule, effects: Collection[float], note: str = "") -> RuleResult:
+    """Judge the mean of one effect a replication by its t interval. Effects that are not finite are lost."""
+    from ganbench.analysis.statistics import mean_interval
+
+    finite, too_many, note = _without_lost(effects, "finite effect", note)
+    result = by_interval(rule, mean_interval(finite), note, _p_value(rule, finite))
+    return replace(result, verdict=INCONCLUSIVE) if too_many else result
+
+
+def by_correlation(rule: Rule, rhos: Collection[float], note: str = "") -> RuleResult:
+    """Judge the mean of one correlation a replication after Fisher's z. Those that are not finite are lost."""
+    from ganbench.analysis.statistics import correlation_interval
+
+    finite, too_many, note = _without_lost(rhos, "correlation", note)
+    if any(abs(rho) >= 1 for rho in finite):  # which has no Fisher z; the interval says so
+        p = _p_value(rule, finite)
+    else:
+        bounds = replace(rule, above=_fisher(rule.above), below=_fisher(rule.below))
+        p = _p_value(bounds, [_fisher(rho) for rho in finite])
+    result = by_interval(rule, correlation_interval(finite), note, p)
+    return replace(result, verdict=INCONCLUSIVE) if too_many else result
+
+
+def by_median(rule: Rule, effects: Collection[float], note: str = "") -> RuleResult:
+    """Judge the median of one effect a replication as it is, without an interval; infinite ones count."""
+    from ganbench.analysis.statistics import Interval
+
+    median = float(np.median(list(effects)))
+    return by_interval(rule, Interval(median, median, median, len(effects), "median"), note)
+
+
+def by_proportion(rule: Rule, outcomes: Collection[bool], note: str = "") -> RuleResult:
+    """Judge the share of replications that succeed by Wilson's interval, with the p value of a binomial test."""
+    from scipy.stats import binomtest
+
+    from ganbench.analysis.statistics import proportion_interval
+
+    successes, n = int(sum(outcomes)), len(outcomes)
+    p = float(binomtest(successes, n, rule.above, alternative="greater").pvalue)
+    return by_interval(rule, proportion_interval(successes, n), note, p)
+
+
+def by_value(rule: Rule, effect: float, note: str = "") -> RuleResult:
+    """Judge a number that was calculated and has no sampling error."""
+    inside = rule.above < effect < rule.below
+    verdict = REPRODUCED if inside else INCONCLUSIVE if math.isnan(effect) else NOT_REPRODUCED
+    return RuleResult(rule, verdict, effect, effect, effect, 1, math.nan, note)
+
+
+def by_interval(rule: Rule, interval: Interval, note: str = "", p: float = math.nan) -> RuleResult:
+    """Judge a 95 % interval of the effect; ``p`` is that of the null hypothesis that it is at the bound or beyond."""
+    result = RuleResult(rule, INCONCLUSIVE, interval.estimate, interval.low, interval.high, interval.n, p, note)
+    if interval.n < rule.least_seeds:
+        needed = f"n = {interval.n} decides nothing: the rule needs {rule.least_seeds} seeds"
+        return replace(result, note=f"{note}. {needed}" if note else needed)
+    if rule.above < interval.low and interval.high < rule.below:
+        return replace(result, verdict=REPRODUCED)
+    outside = interval.high <= rule.above or interval.low >= rule.below
+    return replace(result, verdict=NOT_REPRODUCED) if outside else result
+
+
+def _without_lost(values: Collection[float], what: str, note: str) -> tuple[list[float], bool, str]:
+    """The finite values of all replications, whether too many are lost, and a note that counts the lost ones."""
+    finite = [float(x) for x in values if math.isfinite(x)]
     lost = len(values) - len(finite)
-    said = [note, f"{lost} of {len(values)} replications gave no {what}"] if lost else [note]
-    return finite, lost > MOST_LOST * len(values), ". ".join(s for s in said if s)
+    counted = f"{lost} of {len(values)} replications gave no {what}" if lost else ""
+    return finite, lost > MOST_LOST * len(values), ". ".join(text for text in (note, counted) if text)
 
 
 def _fisher(rho: float) -> float:
@@ -130,9 +118,66 @@ def _p_value(rule: Rule, effects: Sequence[float]) -> float:
     return max(float(ttest_1samp(effects, b, alternative=side).pvalue) for b, side in tests if math.isfinite(b))
 
 
+# -- rules and claims --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a claim, or a part of one, counts as reproduced: the whole interval of an effect lies between two bounds.
+
+    Attributes:
+        name: unique within the claim.
+        measure: what the effect is, in words, with its unit.
+        effect: computes it from the measurements: a number a seed, or what else the judge takes.
+        judge: turns the effect into a result.
+        note: computes what a reader should know besides.
+        gate: finds out whether a condition that the rule rests on fails, so that it cannot be judged.
+        above: the interval's lower end must exceed this.
+        below: the interval's upper end must stay under this.
+        least_seeds: fewer replications decide nothing.
+    """
+
+    name: str
+    measure: str
+    effect: Callable[[Measurements], Any]
+    judge: Judge = by_mean
+    note: Callable[[Measurements], str] = lambda measurements: ""
+    gate: Callable[[Measurements], GateFailure | None] = lambda measurements: None
+    above: float = -math.inf
+    below: float = math.inf
+    least_seeds: int = 6
+
+    def __post_init__(self) -> None:
+        if not self.above < self.below:
+            raise UsageError(f"rule {self.name}: above {self.above} and below {self.below} leave nothing between them")
+
+    @classmethod
+    def exact(cls, name: str, measure: str, effect: Callable[[Measurements], float], **fields: Any) -> Rule:
+        """A rule on a number that is calculated, which needs no replications."""
+        return cls(name, measure, effect, judge=by_value, least_seeds=1, **fields)
+
+    @property
+    def threshold(self) -> str:
+        """The bounds, in words."""
+        if math.isinf(self.below):
+            return f"> {self.above:g}"
+        return f"< {self.below:g}" if math.isinf(self.above) else f"in ({self.above:g}, {self.below:g})"
+
+    def decide(self, measurements: Measurements) -> RuleResult:
+        """The result on the measurements of all experiments of the claim."""
+        failure = self.gate(measurements)
+        if failure:
+            return self.not_judged(*failure)
+        return self.judge(self, self.effect(measurements), self.note(measurements))
+
+    def not_judged(self, reason: str, n: int = 0) -> RuleResult:
+        """The result where there is nothing to judge."""
+        return RuleResult(self, INCONCLUSIVE, math.nan, math.nan, math.nan, n, math.nan, reason)
+
+
 @dataclass(frozen=True)
 class RuleResult:
-    """What a rule says about the measurements.
+    """A rule applied to measurements.
 
     Attributes:
         rule: the rule.
@@ -166,7 +211,6 @@ class Claim:
         rules: what is decided, with the thresholds.
         caveat: what a verdict does not mean.
         experiments: where the measurements come from.
-        decide: one finding a rule, from the measurements of all its experiments.
     """
 
     number: int
@@ -177,11 +221,10 @@ class Claim:
     rules: tuple[Rule, ...]
     caveat: str
     experiments: tuple[Experiment, ...]
-    decide: Callable[[Measurements], list[RuleResult]]
 
-    def rule(self, name: str) -> Rule:
-        """The rule of that name."""
-        return next(rule for rule in self.rules if rule.name == name)
+    def decide(self, measurements: Measurements) -> list[RuleResult]:
+        """One result a rule, from the measurements of all experiments."""
+        return [rule.decide(measurements) for rule in self.rules]
 
 
 def overall(verdicts: Sequence[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganbench.claims.claim import INCONCLUSIVE, Claim, Rule, RuleResult
+from ganbench.claims.claim import INCONCLUSIVE, Claim, Rule, RuleResult, by_interval, by_mean, by_value
 from ganbench.claims.deep_critics import ARMS, EXPERIMENT
+from ganbench.claims.effects import medians, row_slopes, table
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
-from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.claims.lab import cohort, measure_reference, measure_samples, objective, population, sliced_w1, training
 from ganbench.datasets.synthetic import Ring
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.readings import READINGS
-from ganbench.engine.sampling import draw_samples, evaluation_latents
 from ganbench.interfaces.objective import Optimizer
-from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
 
 # -- clip sweep --------------------------------------------------------------------------------------------------------
@@ -33,8 +33,6 @@ OPTIMIZER = Optimizer("rmsprop", lr=5e-4)
 AT_THE_BOUND = 0.95  # of the constant
 MOST = 0.9  # of the weights
 LAST = 100  # generator steps whose gradients are averaged
-SAMPLES = 2500
-METRIC = SlicedWasserstein(projections=100)
 
 
 def run(profile: Profile, part: str) -> list[dict[str, Any]]:
@@ -62,7 +60,8 @@ def measure(c: float, seeds: Sequence[int], steps: int, depth: int) -> Iterator[
     there = torch.stack(shares).cpu().numpy()  # (steps, seeds)
     with np.errstate(divide="ignore"):  # a gradient of exactly zero is a result: minus infinity
         gradients = np.log10(np.concatenate(norms)[-LAST:]).mean(axis=0)
-    distances = _distances(trained)
+    real = measure_reference(samples)
+    distances = [sliced_w1(fake, real, diverged=math.inf) for fake in measure_samples(trained)]  # nothing can be worse
     for k, seed in enumerate(seeds):
         yield row("boundary", first_step(there[:, k] >= MOST), seed=seed, at=c)
         yield row("share", there[-1, k], seed=seed, at=c)
@@ -78,18 +77,8 @@ def at_the_bound(trained: Cohort, c: float) -> Tensor:
 
 def first_step(reached: NDArray[np.bool_]) -> float:
     """The first step, counted from 1, at which a condition holds; infinite where it never does."""
-    found = np.flatnonzero(reached)
-    return float(found[0] + 1) if len(found) else math.inf
-
-
-def _distances(trained: Cohort) -> list[float]:
-    """Sliced W1 of every seed; infinite where a sample is not finite, as nothing can be worse."""
-    real = trained.setting.population
-    evaluator = real.evaluator()
-    reference = evaluator.measure(real.reference(SAMPLES))
-    latents = evaluation_latents(trained.seeds, SAMPLES, trained.setting.architecture.latent)
-    found = [evaluator.measure(points) for points in draw_samples(trained.sample, latents)]
-    return [METRIC.value(f, reference) if np.isfinite(f.points).all() else math.inf for f in found]
+    steps = np.flatnonzero(reached)
+    return float(steps[0] + 1) if len(steps) else math.inf
 
 
 SWEEP = Experiment("clip-sweep", tuple(CONSTANTS), run, 0.7)
@@ -99,60 +88,7 @@ SWEEP = Experiment("clip-sweep", tuple(CONSTANTS), run, 0.7)
 
 SMALL, LARGE = 0.001, 0.1  # the constants whose gradients are compared
 
-SLOW = Rule(
-    "large constants are slow",
-    "Spearman correlation of the constant and the steps until 90 % of the weights are at the bound, by seed",
-    above=0.8,
-    least_seeds=6,
-)
-VANISHING = Rule(
-    "small constants starve",
-    "log10 of the generator's gradient norm at the end, c = .001 minus c = .1, by seed",
-    below=-2,
-    least_seeds=6,
-)
-INTERIOR = Rule(
-    "the best lies between",
-    "share of seeds whose best final sliced W1 has neither the smallest nor the largest constant; at least .8 wanted",
-    above=0.7999,
-    least_seeds=6,
-)
-
-
-def by_constant(measurements: Measurements, quantity: str) -> pd.DataFrame:
-    """A quantity of every run: one row a seed, one column a constant, ascending."""
-    chosen = measurements[measurements["quantity"] == quantity]
-    return chosen.pivot(index="seed", columns="at", values="value").sort_index(axis=1)
-
-
-def decide_constant(measurements: Measurements) -> list[RuleResult]:
-    """One finding a rule."""
-    return [_slow(measurements), _vanishing(measurements), _interior(measurements)]
-
-
-def _slow(measurements: Measurements) -> RuleResult:
-    """A verdict stands only if it does in whatever order the runs that never got there would have got there."""
-    table = by_constant(measurements, "boundary")
-    shares = _medians(by_constant(measurements, "share"))
-    told = f"Medians by constant: {_medians(table, _when)}; share at the end: {shares}"
-    found, least, most = (
-        SLOW.judge([correlation(table.loc[s], late) for s in table.index], told) for late in (0, -1, 1)
-    )
-    if least.verdict == most.verdict:
-        return found
-    never = int(np.isinf(table.to_numpy()).sum())
-    note = (
-        f"{never} of {table.size} runs never got there: the correlation lies in [{least.effect:.2f}, {most.effect:.2f}]"
-    )
-    return replace(found, verdict=INCONCLUSIVE, note=f"{note}. {found.note}")
-
-
-def _medians(table: pd.DataFrame, text: Callable[[float], str] = "{:.3g}".format) -> str:
-    return ", ".join(f"{c:g}: {text(median)}" for c, median in table.median().items())
-
-
-def _when(step: float) -> str:
-    return "never" if math.isinf(step) else f"step {step:g}"
+ORDERS = (0, -1, 1)  # of the runs that never got there; see ``correlation``
 
 
 def correlation(times: pd.Series[Any], late: int) -> float:
@@ -168,62 +104,118 @@ def correlation(times: pd.Series[Any], late: int) -> float:
     return float(ranks.corr(constants, method="spearman")) if ranks.nunique() > 1 else 0.0
 
 
-def _vanishing(measurements: Measurements) -> RuleResult:
+def by_every_order(rule: Rule, steps: pd.DataFrame, note: str) -> RuleResult:
+    """A verdict stands only if it does in whatever order the runs that never got there would have got there."""
+    result, least, most = (
+        by_mean(rule, [correlation(steps.loc[seed], late) for seed in steps.index], note) for late in ORDERS
+    )
+    if least.verdict == most.verdict:
+        return result
+    never, ends = int(np.isinf(steps.to_numpy()).sum()), f"[{least.effect:.2f}, {most.effect:.2f}]"
+    why = f"{never} of {steps.size} runs never got there: the correlation lies in {ends}"
+    return replace(result, verdict=INCONCLUSIVE, note=f"{why}. {result.note}")
+
+
+def boundary_note(measurements: Measurements) -> str:
+    """When the runs got there, and how many weights were at the bound at the end."""
+    steps = table(measurements, "boundary").median().items()
+    times = ", ".join(f"{c:g}: {'never' if math.isinf(step) else f'step {step:g}'}" for c, step in steps)
+    return f"Medians by constant: {times}; share at the end: {medians(table(measurements, 'share'))}"
+
+
+def starved(measurements: Measurements) -> pd.Series[Any]:
+    """Final log gradient of the smaller constant minus that of the larger one, by seed."""
     small, large = (values(measurements, "log_gradient", at=c) for c in (SMALL, LARGE))
-    told = _medians(by_constant(measurements, "log_gradient"))
-    return VANISHING.judge(list(small - large), f"Medians by constant: {told}")
+    return small - large
 
 
-def _interior(measurements: Measurements) -> RuleResult:
-    """Decided by the share itself, as the rule asks for it and not for its interval."""
+def distances(measurements: Measurements) -> pd.DataFrame:
+    """Final sliced W1; infinite where it is NaN: one row a seed, one column a constant."""
+    return table(measurements, "sliced_w1").fillna(math.inf)
+
+
+def best_inside(measurements: Measurements) -> pd.Series[Any]:
+    """Whether a seed's best constant is neither the smallest nor the largest."""
+    by_constant = distances(measurements)
+    ends = (min(by_constant.columns), max(by_constant.columns))
+    return ~by_constant.idxmin(axis=1).astype(float).isin(ends)
+
+
+def by_share(rule: Rule, outcomes: pd.Series[Any], note: str) -> RuleResult:
+    """Decided by the share of seeds itself, as the rule asks for it and not for its interval."""
     from ganbench.analysis.statistics import proportion_interval
 
-    table = by_constant(measurements, "sliced_w1").fillna(math.inf)
-    best, ends = table.idxmin(axis=1).astype(float), (min(table.columns), max(table.columns))
-    inside = int((~best.isin(ends)).sum())
-    interval = proportion_interval(inside, len(table))
-    counted = INTERIOR.judge_interval(interval, note=f"Median sliced W1 by constant: {_medians(table)}")
-    if interval.n < INTERIOR.least_seeds:
-        return counted
-    return replace(counted, verdict=INTERIOR.judge_exact(inside / len(table)).verdict)
+    inside, n = int(outcomes.sum()), len(outcomes)
+    result = by_interval(rule, proportion_interval(inside, n), note)
+    return result if n < rule.least_seeds else replace(result, verdict=by_value(rule, inside / n).verdict)
+
+
+CONSTANT_RULES = (
+    Rule(
+        "large constants are slow",
+        "Spearman correlation of the constant and the steps until 90 % of the weights are at the bound, by seed",
+        partial(table, quantity="boundary"),
+        by_every_order,
+        boundary_note,
+        above=0.8,
+    ),
+    Rule(
+        "small constants starve",
+        "log10 of the generator's gradient norm at the end, c = .001 minus c = .1, by seed",
+        starved,
+        note=lambda measurements: f"Medians by constant: {medians(table(measurements, 'log_gradient'))}",
+        below=-2,
+    ),
+    Rule(
+        "the best lies between",
+        "share of seeds whose best final sliced W1 has neither the smallest nor the largest constant; at least .8 "
+        "wanted",
+        best_inside,
+        by_share,
+        lambda measurements: f"Median sliced W1 by constant: {medians(distances(measurements))}",
+        above=0.7999,
+    ),
+)
 
 
 # -- depth gradients ---------------------------------------------------------------------------------------------------
 
-EFFECT = "slope of log10 of the layers' gradient norms over the number of the layer, by seed"
-EXPLODES = Rule("clip .1 explodes", EFFECT, below=-0.1, least_seeds=6)
-VANISHES = Rule("clip .01 vanishes", EFFECT, above=0.1, least_seeds=6)
-VANISHES_FAST = Rule("clip .001 vanishes", EFFECT, above=0.1, least_seeds=6)
-FLAT = Rule("penalty is flat", f"absolute {EFFECT}", below=0.1, least_seeds=6)
-RULES = {
-    ARMS["clip-0.1-wide-1"].label: EXPLODES,
-    ARMS["clip-0.01"].label: VANISHES,
-    ARMS["clip-0.001"].label: VANISHES_FAST,
-    ARMS["gp"].label: FLAT,
-}
-NARROW = ARMS["clip-0.1"].label  # measured, not judged
+SLOPE = "slope of log10 of the layers' gradient norms over the number of the layer, by seed"
+WIDE, NARROW = ARMS["clip-0.1-wide-1"].label, ARMS["clip-0.1"].label  # the narrow one is measured, not judged
+PENALTY = ARMS["gp"].label
 
 
 def slopes(measurements: Measurements, arm: str) -> list[float]:
     """Slope a layer of each seed's gradient norms, by least squares; NaN where a layer has none that is finite."""
-    table = measurements[measurements["arm"] == arm].pivot(index="seed", columns="at", values="value")
-    layers, norms = table.columns.to_numpy(dtype=float), table.to_numpy(dtype=float)
-    finite = np.isfinite(norms).all(axis=1)
-    return [float(np.polyfit(layers, n, 1)[0]) if good else np.nan for n, good in zip(norms, finite, strict=True)]
+    return row_slopes(table(measurements, arm=arm))
 
 
-def decide_depth(measurements: Measurements) -> list[RuleResult]:
-    """One finding an arm that is judged."""
-    return [_judge(measurements, arm, rule) for arm, rule in RULES.items()]
+def sign_note(measurements: Measurements, arm: str) -> str:
+    """What the sign of a slope means."""
+    return f"{arm}: + means vanishing towards the input"
 
 
-def _judge(measurements: Measurements, arm: str, rule: Rule) -> RuleResult:
-    found = slopes(measurements, arm)
-    note = f"{arm}: + means vanishing towards the input"
-    if rule is EXPLODES:
-        narrow = slopes(measurements, NARROW)
-        note += f"; {NARROW}: mean {np.mean(narrow):.3g}, from {min(narrow):.3g} to {max(narrow):.3g}"
-    return rule.judge([abs(s) for s in found] if rule is FLAT else found, note)
+def wide_note(measurements: Measurements) -> str:
+    """The same, and the slopes of the narrow critic."""
+    narrow = slopes(measurements, NARROW)
+    ends = f"from {min(narrow):.3g} to {max(narrow):.3g}"
+    return f"{sign_note(measurements, WIDE)}; {NARROW}: mean {np.mean(narrow):.3g}, {ends}"
+
+
+DEPTH_RULES = (
+    Rule("clip .1 explodes", SLOPE, partial(slopes, arm=WIDE), note=wide_note, below=-0.1),
+    *(
+        Rule(f"clip {c} vanishes", SLOPE, partial(slopes, arm=arm), note=partial(sign_note, arm=arm), above=0.1)
+        for c, arm in ((".01", ARMS["clip-0.01"].label), (".001", ARMS["clip-0.001"].label))
+    ),
+    Rule(
+        "penalty is flat",
+        f"absolute {SLOPE}",
+        lambda measurements: np.abs(slopes(measurements, PENALTY)),
+        note=partial(sign_note, arm=PENALTY),
+        below=0.1,
+    ),
+)
 
 
 # -- claims ------------------------------------------------------------------------------------------------------------
@@ -242,12 +234,11 @@ CLAIMS = (
         "on other seeds showed that many do not, the rule is decided only where every order among them would give the "
         "same verdict. Gradient: norm over all generator parameters, mean of log10 over the last 100 steps. Sliced "
         "W1: 2,500 samples, 100 directions. Deeper networks are left out for their cost.",
-        rules=(SLOW, VANISHING, INTERIOR),
+        rules=CONSTANT_RULES,
         caveat="Initial weights go up to .088 in a hidden layer of 128, so the first clipping itself puts nearly all "
         "of them at a bound far below that. The critic's Lipschitz constant grows like the clipping constant to the "
         "power of the layers, so gradients and estimates of different constants do not share a scale.",
         experiments=(SWEEP,),
-        decide=decide_constant,
     ),
     Claim(
         number=23,
@@ -262,11 +253,10 @@ CLAIMS = (
         "E f(fake) − E f(real) by the activations of each hidden layer, at 256 real and 256 generated points, in "
         "float64; slope of its log10 over the layer's number by least squares. A slope below zero explodes towards "
         "the input. Training is in float64, at width 512 in float32 for its cost: growing gradients do not underflow.",
-        rules=tuple(RULES.values()),
+        rules=DEPTH_RULES,
         caveat="The clipped critics' rate is ten times the released code's, for a fraction of its steps. What a bound "
         "does depends on the width, and on how far training has aligned the layers. Where gradients vanish, RMSprop's "
         "constant of 1e-8 ends all learning, so that those critics are little more than clipped initial weights.",
         experiments=(EXPERIMENT,),
-        decide=decide_depth,
     ),
 )

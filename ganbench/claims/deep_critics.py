@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.claims.lab import cohort, objective, population, train_fully
 from ganbench.datasets.synthetic import Swissroll
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.sampling import draw_samples, evaluation_latents
@@ -82,9 +82,7 @@ def run(profile: Profile, part: str) -> list[dict[str, Any]]:
 def measure(arm: Arm, seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
     """Train one cohort. ``log_gradient`` is log10 of a layer's gradient norm, ``at`` counts layers from the input."""
     chosen, networks = objective(arm.objective, **arm.fields), Mlp(latent=LATENT, width=arm.width, depth=DEPTH)
-    trained = cohort(Swissroll(), networks, chosen, seeds, steps, 64, dtype=arm.dtype)
-    for _ in training(trained):
-        pass
+    trained = train_fully(cohort(Swissroll(), networks, chosen, seeds, steps, 64, dtype=arm.dtype))
     for seed, norms in zip(seeds, profiles(trained), strict=True):
         for layer, norm in enumerate(norms, 1):
             yield row("log_gradient", norm, arm=arm.label, seed=seed, at=layer)

@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganbench.claims.claim import Claim, Rule, RuleResult
+from ganbench.claims.claim import Claim, Rule, by_correlation
+from ganbench.claims.effects import table
 from ganbench.claims.experiment import Measurements, values
 from ganbench.claims.learning_curves import GRID_WGAN, JENSEN_SHANNON, MOMENTUM_CURVE, PENALTY, RING_NSGAN, RING_WGAN
 
 # -- estimates ---------------------------------------------------------------------------------------------------------
 
 IGNORED = 2  # checkpoints at the start
-LEAST = 6  # seeds
 
 WASSERSTEIN_ARMS = ("ring/wgan", "ring/wgan-gp", "grid/wgan", "grid/wgan-gp")
 DATASETS, RATIOS = ("ring", "ring64"), {"1:1": "nsgan", "5:1": "nsgan-5"}
 
-TRACKS = tuple(
-    Rule(f"{arm} tracks", "Spearman correlation of W estimate and sliced W1 in a run", above=0.6, least_seeds=LEAST)
-    for arm in WASSERSTEIN_ARMS
-)
-GAPS = {
-    (dataset, ratio): Rule(
-        f"{dataset} {ratio}: behind W",
-        "correlation with sliced W1, that of the W estimate minus that of the JS estimate, by seed",
-        above=0.3,
-        least_seeds=LEAST,
-    )
-    for dataset in DATASETS
-    for ratio in RATIOS
-}
-POOR = {
-    (dataset, ratio): Rule(
-        f"{dataset} {ratio}: poor",
-        "Spearman correlation of JS estimate and sliced W1 in a run",
-        below=0.5,
-        least_seeds=LEAST,
-    )
-    for dataset in DATASETS
-    for ratio in RATIOS
-}
-
 
 def course(measurements: Measurements, quantity: str, arm: str, last: float) -> pd.DataFrame:
     """A quantity at the checkpoints up to ``last``, without the first two: one row a seed, one column a checkpoint."""
-    chosen = measurements[(measurements["quantity"] == quantity) & (measurements["arm"] == arm)]
-    wide = chosen[chosen["at"] <= last].pivot(index="seed", columns="at", values="value")
-    return wide.sort_index(axis=1).iloc[:, IGNORED:]
+    return table(measurements[measurements["at"] <= last], quantity, arm).iloc[:, IGNORED:]
 
 
 def common_end(measurements: Measurements) -> float:
@@ -60,60 +34,86 @@ def common_end(measurements: Measurements) -> float:
     return float(curves.groupby("arm")["at"].max().min())
 
 
-def tracking(measurements: Measurements, arm: str, last: float) -> pd.Series[Any]:
+def both_courses(measurements: Measurements, arm: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Estimate and sliced W1 of an arm up to the common end."""
+    last = common_end(measurements)
+    return course(measurements, "estimate", arm, last), course(measurements, "sliced_w1", arm, last)
+
+
+def tracking(measurements: Measurements, arm: str) -> pd.Series[Any]:
     """Spearman's correlation of estimate and sliced W1 over the checkpoints of each run, by seed."""
-    said, true = (course(measurements, quantity, arm, last) for quantity in ("estimate", "sliced_w1"))
+    estimates, distances = both_courses(measurements, arm)
     return pd.Series(
-        {seed: rank_correlation(said.loc[seed].to_numpy(), true.loc[seed].to_numpy()) for seed in said.index}
+        {s: rank_correlation(estimates.loc[s].to_numpy(), distances.loc[s].to_numpy()) for s in estimates.index}
     )
 
 
-def rank_correlation(said: NDArray[np.float64], true: NDArray[np.float64]) -> float:
+def rank_correlation(estimates: NDArray[np.float64], distances: NDArray[np.float64]) -> float:
     """Spearman's correlation; NaN where a value is not finite, 0 where one side never moves and so says nothing."""
-    if not (np.isfinite(said).all() and np.isfinite(true).all()):
+    if not (np.isfinite(estimates).all() and np.isfinite(distances).all()):
         return math.nan
-    if np.ptp(said) == 0 or np.ptp(true) == 0:
+    if np.ptp(estimates) == 0 or np.ptp(distances) == 0:
         return 0.0
     from scipy.stats import spearmanr
 
-    return float(spearmanr(said, true).statistic)
+    return float(spearmanr(estimates, distances).statistic)
 
 
-def besides(measurements: Measurements, arm: str, last: float) -> str:
-    """What a reader should know besides: the trend, and the correlation that is left without it."""
-    said, true = (course(measurements, quantity, arm, last) for quantity in ("estimate", "sliced_w1"))
-    steps = [np.diff(table.to_numpy(), axis=1) for table in (said, true)]
+def lead(measurements: Measurements, dataset: str, rival: str) -> list[float]:
+    """By how much the W estimate tracks better than the JS estimate, by seed, for the seeds that both arms have."""
+    return paired(tracking(measurements, f"{dataset}/wgan"), tracking(measurements, f"{dataset}/{rival}"))
+
+
+def paired(first: pd.Series[Any], second: pd.Series[Any]) -> list[float]:
+    """Differences by seed, for the seeds that both arms have."""
+    both = first.index.intersection(second.index)
+    return list((first.loc[both] - second.loc[both]).astype(float))
+
+
+def trend_note(measurements: Measurements, arm: str) -> str:
+    """The trend, and the correlation that is left without it."""
+    courses = both_courses(measurements, arm)
+    steps = [np.diff(wide.to_numpy(), axis=1) for wide in courses]
     without = np.nanmean([rank_correlation(a, b) for a, b in zip(*steps, strict=True)])
     floor = measurements[(measurements["quantity"] == "floor") & (measurements["arm"] == arm)]["value"].iloc[0]
-    ends = [f"{table.iloc[:, i].median():.3g}" for table in (said, true) for i in (0, -1)]
+    ends = [f"{wide.iloc[:, i].median():.3g}" for wide in courses for i in (0, -1)]
     return (
         f"Median estimate {ends[0]} to {ends[1]}, sliced W1 {ends[2]} to {ends[3]} (real samples: {floor:.2g}); "
         f"mean correlation of the changes from checkpoint to checkpoint {without:.2f}"
     )
 
 
-def decide_wasserstein(measurements: Measurements) -> list[RuleResult]:
-    """Claim 15."""
-    last = common_end(measurements)
-    return [
-        rule.judge_correlations(tracking(measurements, arm, last).to_list(), besides(measurements, arm, last))
-        for rule, arm in zip(TRACKS, WASSERSTEIN_ARMS, strict=True)
-    ]
+WASSERSTEIN_RULES = tuple(
+    Rule(
+        f"{arm} tracks",
+        "Spearman correlation of W estimate and sliced W1 in a run",
+        partial(tracking, arm=arm),
+        by_correlation,
+        partial(trend_note, arm=arm),
+        above=0.6,
+    )
+    for arm in WASSERSTEIN_ARMS
+)
 
 
-def decide_jensen_shannon(measurements: Measurements) -> list[RuleResult]:
-    """Claim 16."""
-    last, findings = common_end(measurements), []
-    for dataset in DATASETS:
-        critic = tracking(measurements, f"{dataset}/wgan", last)
-        for ratio, name in RATIOS.items():
-            arm = f"{dataset}/{name}"
-            classifier = tracking(measurements, arm, last)
-            gap = (critic - classifier).loc[critic.index.intersection(classifier.index)]
-            findings.append(GAPS[dataset, ratio].judge(gap.to_list()))
-            note = besides(measurements, arm, last)
-            findings.append(POOR[dataset, ratio].judge_correlations(classifier.to_list(), note))
-    return findings
+def classifier_rules(dataset: str, ratio: str) -> tuple[Rule, Rule]:
+    """How much worse than the W estimate a classifier's tracks, and how well by itself."""
+    return (
+        Rule(
+            f"{dataset} {ratio}: behind W",
+            "correlation with sliced W1, that of the W estimate minus that of the JS estimate, by seed",
+            partial(lead, dataset=dataset, rival=RATIOS[ratio]),
+            above=0.3,
+        ),
+        Rule(
+            f"{dataset} {ratio}: poor",
+            "Spearman correlation of JS estimate and sliced W1 in a run",
+            partial(tracking, arm=f"{dataset}/{RATIOS[ratio]}"),
+            by_correlation,
+            partial(trend_note, arm=f"{dataset}/{RATIOS[ratio]}"),
+            below=0.5,
+        ),
+    )
 
 
 PROTOCOL = (
@@ -131,45 +131,18 @@ PROTOCOL = (
 STEADY, MOMENTUM = "ring/wgan", "ring/wgan-momentum"
 RISE = 0.3
 
-UNSTABLE = Rule(
-    "more rises",
-    "rises of the W estimate by 30 % in a run, Adam with beta1 .9 minus RMSprop by seed",
-    above=0,
-    least_seeds=6,
-)
-WORSE = Rule(
-    "worse samples",
-    "natural logarithm of the ratio of final sliced W1, Adam with beta1 .9 over RMSprop by seed (log 1.2 = .182)",
-    above=math.log(1.2),
-    least_seeds=6,
-)
-UPHILL = Rule(
-    "uphill steps when it rises",
-    "correlation over a run between the share of critic steps with a negative cosine to the negative gradient and "
-    "rises",
-    above=0,
-    least_seeds=6,
-)
-
 
 def rises(estimates: NDArray[np.float64]) -> NDArray[np.bool_]:
     """At which checkpoints an estimate has risen by 30 % of the lowest value since the last such rise: (checkpoints,).
 
     A rise by 69 % therefore counts twice. NaN never counts.
     """
-    lowest, found = math.inf, np.zeros(len(estimates), dtype=bool)
+    lowest, risen = math.inf, np.zeros(len(estimates), dtype=bool)
     for i, estimate in enumerate(estimates):
         if estimate > lowest + RISE * abs(lowest):
-            found[i], lowest = True, estimate
+            risen[i], lowest = True, estimate
         lowest = min(lowest, estimate)
-    return found
-
-
-def momentum_course(measurements: Measurements, quantity: str, arm: str) -> pd.DataFrame:
-    """A quantity at the checkpoints both arms have, without the first two: one row a seed, one column a checkpoint."""
-    chosen = measurements[measurements["quantity"] == quantity]
-    wide = chosen[(chosen["arm"] == arm) & (chosen["at"] <= momentum_end(measurements))]
-    return wide.pivot(index="seed", columns="at", values="value").sort_index(axis=1).iloc[:, IGNORED:]
+    return risen
 
 
 def momentum_end(measurements: Measurements) -> float:
@@ -177,10 +150,20 @@ def momentum_end(measurements: Measurements) -> float:
     return float(measurements.loc[measurements["arm"] == MOMENTUM, "at"].max())
 
 
+def momentum_course(measurements: Measurements, quantity: str, arm: str = MOMENTUM) -> pd.DataFrame:
+    """A quantity at the checkpoints both arms have, without the first two: one row a seed, one column a checkpoint."""
+    return course(measurements, quantity, arm, momentum_end(measurements))
+
+
 def counted(measurements: Measurements, arm: str) -> pd.Series[Any]:
     """Number of rises by seed; NaN where an estimate is not finite."""
-    table = momentum_course(measurements, "estimate", arm)
-    return table.apply(lambda run: float(rises(run.to_numpy()).sum()) if np.isfinite(run).all() else math.nan, axis=1)
+    estimates = momentum_course(measurements, "estimate", arm)
+    return estimates.apply(lambda e: float(rises(e.to_numpy()).sum()) if np.isfinite(e).all() else math.nan, axis=1)
+
+
+def final_distance(measurements: Measurements, arm: str) -> pd.Series[Any]:
+    """Sliced W1 at the end of the run with momentum, by seed."""
+    return values(measurements, "sliced_w1", arm, momentum_end(measurements))
 
 
 def association(negative: NDArray[np.float64], risen: NDArray[np.bool_]) -> float:
@@ -193,37 +176,55 @@ def association(negative: NDArray[np.float64], risen: NDArray[np.bool_]) -> floa
     return float(np.corrcoef(negative, risen)[0, 1]) if np.ptp(negative) > 0 else 0.0
 
 
-def decide(measurements: Measurements) -> list[RuleResult]:
-    """One finding a rule."""
-    return [_more_rises(measurements), _worse_samples(measurements), _uphill(measurements)]
+def associations(measurements: Measurements) -> list[float]:
+    """Of the share of negative cosines and the rises, by seed."""
+    estimates, negative = (momentum_course(measurements, quantity) for quantity in ("estimate", "negative"))
+    return [association(negative.loc[s].to_numpy(), rises(estimates.loc[s].to_numpy())) for s in estimates.index]
 
 
-def _more_rises(measurements: Measurements) -> RuleResult:
-    momentum, steady = (counted(measurements, arm) for arm in (MOMENTUM, STEADY))
-    told = f"Means: {momentum.mean():.1f} rises with momentum, {steady.mean():.1f} without"
-    return UNSTABLE.judge(paired(momentum, steady), told)
+def rises_note(measurements: Measurements) -> str:
+    """Mean numbers of rises."""
+    momentum, steady = (counted(measurements, arm).mean() for arm in (MOMENTUM, STEADY))
+    return f"Means: {momentum:.1f} rises with momentum, {steady:.1f} without"
 
 
-def _worse_samples(measurements: Measurements) -> RuleResult:
-    momentum, steady = (
-        values(measurements, "sliced_w1", arm, momentum_end(measurements)) for arm in (MOMENTUM, STEADY)
-    )
-    told = f"Medians: sliced W1 {momentum.median():.3g} with momentum, {steady.median():.3g} without"
-    return WORSE.judge(paired(np.log(momentum), np.log(steady)), told)
+def distances_note(measurements: Measurements) -> str:
+    """Median distances."""
+    momentum, steady = (final_distance(measurements, arm).median() for arm in (MOMENTUM, STEADY))
+    return f"Medians: sliced W1 {momentum:.3g} with momentum, {steady:.3g} without"
 
 
-def _uphill(measurements: Measurements) -> RuleResult:
-    estimates, negative = (momentum_course(measurements, quantity, MOMENTUM) for quantity in ("estimate", "negative"))
-    found = [association(negative.loc[s].to_numpy(), rises(estimates.loc[s].to_numpy())) for s in estimates.index]
-    mean = momentum_course(measurements, "cosine", MOMENTUM).to_numpy().mean()
-    told = f"Mean share of negative cosines {negative.to_numpy().mean():.2g}, mean cosine {mean:.2f}"
-    return UPHILL.judge_correlations(found, told)
+def cosines_note(measurements: Measurements) -> str:
+    """How often steps go uphill, and the mean cosine."""
+    negative, cosine = (momentum_course(measurements, q).to_numpy().mean() for q in ("negative", "cosine"))
+    return f"Mean share of negative cosines {negative:.2g}, mean cosine {cosine:.2f}"
 
 
-def paired(momentum: pd.Series[Any], steady: pd.Series[Any]) -> list[float]:
-    """Differences by seed, for the seeds that both arms have."""
-    both = momentum.index.intersection(steady.index)
-    return list((momentum.loc[both] - steady.loc[both]).astype(float))
+MOMENTUM_RULES = (
+    Rule(
+        "more rises",
+        "rises of the W estimate by 30 % in a run, Adam with beta1 .9 minus RMSprop by seed",
+        lambda measurements: paired(*(counted(measurements, arm) for arm in (MOMENTUM, STEADY))),
+        note=rises_note,
+        above=0,
+    ),
+    Rule(
+        "worse samples",
+        "natural logarithm of the ratio of final sliced W1, Adam with beta1 .9 over RMSprop by seed (log 1.2 = .182)",
+        lambda measurements: paired(*(np.log(final_distance(measurements, arm)) for arm in (MOMENTUM, STEADY))),
+        note=distances_note,
+        above=math.log(1.2),
+    ),
+    Rule(
+        "uphill steps when it rises",
+        "correlation over a run between the share of critic steps with a negative cosine to the negative gradient and "
+        "rises",
+        associations,
+        by_correlation,
+        cosines_note,
+        above=0,
+    ),
+)
 
 
 # -- claims ------------------------------------------------------------------------------------------------------------
@@ -240,12 +241,11 @@ CLAIMS = (
             arms="wgan-gp: its defaults (weight 10, Adam 1e-4 with betas 0 and .9)",
         )
         + " No warm-up of the critic beyond the two checkpoints; the paper's arm that fails is left out.",
-        rules=TRACKS,
+        rules=WASSERSTEIN_RULES,
         caveat="A trend over time alone gives a high correlation: see the correlation of the changes in the notes. "
         "The scale of an estimate depends on its critic, so runs of different critics do not compare. The authors "
         "themselves do not call it a quantitative method of evaluation.",
         experiments=(RING_WGAN, GRID_WGAN, PENALTY),
-        decide=decide_wasserstein,
     ),
     Claim(
         number=16,
@@ -261,11 +261,10 @@ CLAIMS = (
         + " Each dataset is judged by rules of its own, and the expectation was written down before the runs: poor on "
         "ring64, where the supports have no volume in common, and not on ring, where they overlap and the estimate "
         "can track.",
-        rules=tuple(rule for key in GAPS for rule in (GAPS[key], POOR[key])),
+        rules=tuple(rule for dataset in DATASETS for ratio in RATIOS for rule in classifier_rules(dataset, ratio)),
         caveat="The estimate is a lower bound that depends on how well the critic is trained. In the plane generated "
         "and real samples overlap, and the paper's argument does not apply.",
         experiments=(RING_WGAN, RING_NSGAN, JENSEN_SHANNON),
-        decide=decide_jensen_shannon,
     ),
     Claim(
         number=21,
@@ -282,10 +281,9 @@ CLAIMS = (
         "rises at the checkpoints. Where it never changes though the estimate rises, the correlation is 0 (settled "
         "after a first trial on other seeds, in which no cosine was negative). Sliced W1: 2,500 samples, 100 "
         "directions. The second rate of the paper's remark on high learning rates is left out.",
-        rules=(UNSTABLE, WORSE, UPHILL),
+        rules=MOMENTUM_RULES,
         caveat="The paper says 'at times', and it is no theorem. WGAN-GP uses Adam, with beta1 0 in its paper and .5 "
         "in its code.",
         experiments=(RING_WGAN, MOMENTUM_CURVE),
-        decide=decide,
     ),
 )

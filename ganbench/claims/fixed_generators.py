@@ -1,4 +1,4 @@
-"""Critics trained on two distributions whose distance is known: the generator rests at one parameter, θ.
+"""Critics trained on two distributions whose distance is known: the generator is frozen at one parameter, θ.
 
 All seeds and all θ of an arm are one cohort, in which a seed stands once for each θ. So a seed's critics start from the
 same weights and see the same real samples and latents at every θ.
@@ -7,77 +7,46 @@ same weights and see the same real samples and latents at every θ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganbench.claims.lab import cohort
-from ganbench.datasets.points import Points
+from ganbench.claims.lab import AgainstMlp, cohort, endless
 from ganbench.engine.cohort import Cohort
 from ganbench.engine.functional import vmap_seeds
-from ganbench.interfaces.architecture import Architecture, CriticNetwork
+from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Dataset, Population
 from ganbench.interfaces.objective import Objective
-from ganbench.networks.mlp import Mlp
 
 
-@dataclass(frozen=True)
-class StandardNormal(Dataset):
-    """N(0, 1) on the line, or N(0, I) in more dimensions.
-
-    Attributes:
-        dimension: of the samples.
-    """
-
-    name = "standard-normal"
-    dimension: int = 1
-
-    def load(self, root: Path) -> Population:
-        """Fresh samples without end; ``root`` is not read."""
-
-        def sample(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
-            return torch.randn(*shape, self.dimension, generator=rng)
-
-        return Points(sample, torch.empty(0, self.dimension), torch.empty(0), repr(self))
+def standard_normal(dimension: int = 1) -> Population:
+    """N(0, 1) on the line, or N(0, I) in more dimensions."""
+    return endless(lambda shape, rng: torch.randn(*shape, dimension, generator=rng), dimension)
 
 
 class ShiftedNormal(nn.Module):
-    """Latents (batch, d) to θ + z, (batch, d): N(θ, I) on the line, shifted along every axis in more dimensions."""
+    """Latents (batch, 1) to θ + σ z: N(θ, σ²) on the line.
 
-    def __init__(self) -> None:
+    Args:
+        sigma: σ.
+    """
+
+    def __init__(self, sigma: float = 1.0) -> None:
         super().__init__()
-        self.theta = nn.Parameter(torch.zeros(1))
+        self.theta, self.sigma = nn.Parameter(torch.zeros(1)), sigma
 
     def forward(self, z: Tensor) -> Tensor:
         """Samples of the latents' shape."""
-        return self.theta + z
+        return self.theta + self.sigma * z
 
 
-@dataclass(frozen=True)
-class NormalPair(Architecture):
-    """N(θ, 1) against an MLP critic of two hidden layers of 128 ReLU units."""
-
-    name = "normal-pair"
-    latent: int = 1
-
-    def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:
-        """The shifted normal."""
-        return ShiftedNormal()
-
-    def critic(self, sample_shape: tuple[int, ...]) -> CriticNetwork:
-        """That of ``mlp``."""
-        return Mlp().critic(sample_shape)
-
-    def check(self, sample_shape: tuple[int, ...]) -> None:
-        """Samples lie on the line, as latents do."""
+NORMAL_PAIR = AgainstMlp(1, ShiftedNormal)
 
 
 def critics(
-    dataset: Dataset,
+    dataset: Dataset | Population,
     architecture: Architecture,
     objective: Objective,
     seeds: Sequence[int],
@@ -104,22 +73,18 @@ def critics(
 
 
 def scores(trained: Cohort, points: Tensor) -> Tensor:
-    """What every critic says of its points (K, n, d): (K, n)."""
+    """Every critic's scores of its points (K, n, d): (K, n)."""
     weights = {name: w[: len(trained.seeds)].cpu() for name, w in trained.critic.weights.items()}
 
-    def of_one(own: dict[str, Tensor], x: Tensor) -> Tensor:
-        found: Tensor = functional_call(trained.critic.network, own, (x,))
-        return found
-
     with torch.no_grad():
-        found: Tensor = vmap_seeds(of_one)(weights, points)
-    return found
+        scored: Tensor = vmap_seeds(lambda own, x: functional_call(trained.critic.network, own, (x,)))(weights, points)
+    return scored
 
 
 def slopes(trained: Cohort, points: Tensor) -> tuple[Tensor, Tensor]:
     """Scores (K, n) of points (K, n, d) and their gradients by the points, (K, n, d)."""
     asked = points.detach().requires_grad_()
     weights = {name: w[: len(trained.seeds)].detach().cpu() for name, w in trained.critic.weights.items()}
-    found: Tensor = vmap_seeds(lambda own, x: functional_call(trained.critic.network, own, (x,)))(weights, asked)
-    (gradients,) = torch.autograd.grad(found.sum(), asked)
-    return found.detach(), gradients
+    scored: Tensor = vmap_seeds(lambda own, x: functional_call(trained.critic.network, own, (x,)))(weights, asked)
+    (gradients,) = torch.autograd.grad(scored.sum(), asked)
+    return scored.detach(), gradients

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.lab import cohort, objective, training, training_config
+from ganbench.claims.lab import cohort, objective, train_fully, training_config
 from ganbench.datasets.digits import Digits
 from ganbench.datasets.synthetic import Ring, Ring64
-from ganbench.engine.cohort import Cohort
 from ganbench.engine.probe import NoiseSampling, ProbeReading, Weights, probe
 from ganbench.interfaces.dataset import Dataset
 from ganbench.interfaces.objective import Objective, Optimizer
@@ -109,15 +108,9 @@ def arms(case: Case, profile: Profile) -> Iterator[Arm]:
 def frozen(case: Case, seeds: Sequence[int]) -> list[Weights]:
     """The weights of every seed's generator at its age."""
     trick, steps = objective("nsgan", optimizer=ADAM), max(case.age, 1)
-    trained = cohort(case.dataset, case.architecture, trick, seeds, steps, BATCH)
-    if case.age:
-        for _ in training(trained):
-            pass
-    return [_weights(trained, k) for k in range(len(seeds))]
-
-
-def _weights(trained: Cohort, k: int) -> Weights:
-    return {name: weight[k].clone() for name, weight in trained.generator.weights.items()}
+    fresh = cohort(case.dataset, case.architecture, trick, seeds, steps, BATCH)
+    weights = (train_fully(fresh) if case.age else fresh).generator.weights
+    return [{name: weight[k].clone() for name, weight in weights.items()} for k in range(len(seeds))]
 
 
 def measure(

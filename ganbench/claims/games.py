@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from ganbench.claims.claim import Claim, Rule, RuleResult
+from ganbench.claims.claim import Claim, Rule
+from ganbench.claims.effects import largest, select
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row
 from ganbench.claims.lab import objective
 from ganbench.rng import stream
@@ -54,8 +55,8 @@ SCHEDULES = {
 
 def run(profile: Profile, part: str) -> list[dict[str, Any]]:
     """All measurements of one game, from 50 starts a seed; one seed unless asked for more."""
-    found = xy if part == XY else dirac
-    return [each for seed in profile.replications(1) for each in found(part, seed)]
+    play = xy if part == XY else dirac
+    return [each for seed in profile.replications(1) for each in play(part, seed)]
 
 
 def xy(part: str, seed: int) -> Iterator[dict[str, Any]]:
@@ -99,8 +100,8 @@ def dirac(part: str, seed: int) -> Iterator[dict[str, Any]]:
     for schedule, moves in SCHEDULES.items():
         field = objective_field(objective(name, **fields), BATCH.get(name, 1), stream(seed, "dirac-draw"))
         path = simulate(field, *random_starts(STARTS, _rng(seed)), moves)
-        found = {"radius": path.tail_radius(), "halfway": path.radius[151:251].mean(axis=0)}
-        for quantity, radius in found.items():
+        radii = {"radius": path.tail_radius(), "halfway": path.radius[151:251].mean(axis=0)}
+        for quantity, radius in radii.items():
             for number in range(STARTS):
                 yield row(quantity, radius[number], arm=f"{part}/{schedule}", seed=seed, at=number)
 
@@ -117,57 +118,63 @@ GAME_RUNS = Experiment("game-runs", (*SETTINGS, XY), run, 0.2)
 NEAR, FAR = 0.05, 0.1  # radii: converged below, not converged above
 ENOUGH = 0.95  # of the starts; .95 of 50 is not a whole number, so that "more than" and "at least" agree
 
-GROWTH = Rule("xy spirals out", "largest deviation of the growth of any step from sqrt(1.01)", below=1e-9)
+WANDERING = ("gan", "nsgan", "wgan", "wgan-gp")
+CONVERGING = ("noisegan", "nsgan-r1", "nsgan-r1-critical")
 
 
-def _rule(arm: str, converges: bool) -> Rule:
-    told = f"{'' if converges else 'not '}converged"
-    where = f"below {NEAR}" if converges else f"above {FAR}"
-    return Rule(f"{arm} {told}", f"least share of starts that end {where}, of three schedules", above=ENOUGH)
-
-
-WANDERING = {arm: _rule(arm, converges=False) for arm in ("gan", "nsgan", "wgan", "wgan-gp")}
-CONVERGING = {arm: _rule(arm, converges=True) for arm in ("noisegan", "nsgan-r1", "nsgan-r1-critical")}
-
-
-def decide(measurements: Measurements) -> list[RuleResult]:
-    """One finding a rule."""
-    wandering = [_share(rule, measurements, arm, converges=False) for arm, rule in WANDERING.items()]
-    converging = [_share(rule, measurements, arm, converges=True) for arm, rule in CONVERGING.items()]
-    return [_growth(measurements), *wandering, *converging]
-
-
-def _growth(measurements: Measurements) -> RuleResult:
-    found = measurements[measurements["quantity"] == "growth"]["value"]
-    stretch = measurements[measurements["quantity"] == "stretch"].groupby("arm")["value"].median()
-    others = [arm for arm in SETTINGS if arm not in WANDERING | CONVERGING]
-    radii = "; ".join(f"{arm} {_medians(measurements, arm)}" for arm in others)
-    note = (
+def growth_note(measurements: Measurements) -> str:
+    """How far xy spirals out, with and without historical averaging, and the games without a rule."""
+    stretch = select(measurements, "stretch").groupby("arm")["value"].median()
+    others = [arm for arm in SETTINGS if arm not in (*WANDERING, *CONVERGING)]
+    radii = "; ".join(f"{arm} {median_radii(measurements, arm)}" for arm in others)
+    return (
         f"In 1,000 steps the radius grows by {stretch[XY]:.4g}; with historical averaging by "
         f"{stretch['xy with historical averaging']:.3g}. Dirac-GANs without a rule, median radius ("
         f"{', '.join(SCHEDULES)}): {radii}"
     )
-    return GROWTH.judge_exact(found.max(skipna=False), note)
 
 
-def _share(rule: Rule, measurements: Measurements, arm: str, converges: bool) -> RuleResult:
-    """The least share over the schedules; a radius that is not finite has not converged."""
-    shares = []
-    for schedule in SCHEDULES:
-        radius = _radii(measurements, f"{arm}/{schedule}")
-        shares.append(float((radius < NEAR).mean() if converges else (~(radius <= FAR)).mean()))
-    end, half = (_medians(measurements, arm, quantity) for quantity in ("radius", "halfway"))
-    return rule.judge_exact(min(shares), f"Median radius {end} ({', '.join(SCHEDULES)}); halfway {half}")
+def least_share(measurements: Measurements, arm: str, converges: bool) -> float:
+    """The least share of starts over the schedules; a radius that is not finite has not converged."""
+    radii = [select(measurements, "radius", f"{arm}/{schedule}")["value"] for schedule in SCHEDULES]
+    return min(float((radius < NEAR).mean() if converges else (~(radius <= FAR)).mean()) for radius in radii)
 
 
-def _radii(measurements: Measurements, arm: str, quantity: str = "radius") -> pd.Series[float]:
-    return measurements[(measurements["quantity"] == quantity) & (measurements["arm"] == arm)]["value"]
+def radii_note(measurements: Measurements, arm: str) -> str:
+    """How far from the equilibrium the game ends, and is halfway."""
+    end, half = (median_radii(measurements, arm, quantity) for quantity in ("radius", "halfway"))
+    return f"Median radius {end} ({', '.join(SCHEDULES)}); halfway {half}"
 
 
-def _medians(measurements: Measurements, arm: str, quantity: str = "radius") -> str:
-    radii = [_radii(measurements, f"{arm}/{schedule}", quantity).fillna(np.inf).median() for schedule in SCHEDULES]
-    return ", ".join(f"{radius:.2g}" for radius in radii)
+def median_radii(measurements: Measurements, arm: str, quantity: str = "radius") -> str:
+    """The median over the starts under each schedule."""
+    radii = [select(measurements, quantity, f"{arm}/{schedule}")["value"] for schedule in SCHEDULES]
+    return ", ".join(f"{radius.fillna(np.inf).median():.2g}" for radius in radii)
 
+
+def share_rule(arm: str, converges: bool) -> Rule:
+    """Whether nearly all starts of a game converge, or nearly none."""
+    name, where = ("converged", f"below {NEAR}") if converges else ("not converged", f"above {FAR}")
+    return Rule.exact(
+        f"{arm} {name}",
+        f"least share of starts that end {where}, of three schedules",
+        partial(least_share, arm=arm, converges=converges),
+        note=partial(radii_note, arm=arm),
+        above=ENOUGH,
+    )
+
+
+RULES = (
+    Rule.exact(
+        "xy spirals out",
+        "largest deviation of the growth of any step from sqrt(1.01)",
+        partial(largest, quantity="growth"),
+        note=growth_note,
+        below=1e-9,
+    ),
+    *(share_rule(arm, converges=False) for arm in WANDERING),
+    *(share_rule(arm, converges=True) for arm in CONVERGING),
+)
 
 CLAIMS = (
     Claim(
@@ -184,12 +191,11 @@ CLAIMS = (
         "gamma .3, and 1, the critical one. The radius is the mean over the last 100 steps: below .05 has converged, "
         "above .1 has not; a rule asks for at least 95 % of the starts under each schedule. Further objectives are "
         "measured without a rule, those that carry a state are left out.",
-        rules=(GROWTH, *WANDERING.values(), *CONVERGING.values()),
+        rules=RULES,
         caveat="One dimension and a linear critic. With critic updates without end WGAN converges. Not converging "
         "within 500 steps is not diverging: nsgan comes closer ever more slowly. Instance noise ends in a floor that "
         "its batch sets: it falls as one over the root of the batch, and at 100 points some starts would end above "
         ".05.",
         experiments=(GAME_RUNS,),
-        decide=decide,
     ),
 )

@@ -2,8 +2,8 @@
 
 A curve is one objective on one dataset, all its seeds as one cohort. At every checkpoint it gives ``estimate``, the
 median of the critic's estimate over the 101 steps around it (the window shortens at both ends of a run), and
-``sliced_w1`` of the generator at rest. Every single estimate comes from samples that the critic has not seen yet. At
-the end it gives the modes that were found.
+``sliced_w1`` of the frozen generator. Every single estimate comes from samples that the critic has not seen yet. At
+the end it gives the modes that have samples.
 """
 
 from __future__ import annotations
@@ -19,24 +19,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.lab import cohort, objective, population, track_cosines, training
+from ganbench.claims.lab import (
+    cohort,
+    measure_reference,
+    measure_samples,
+    objective,
+    population,
+    sliced_w1,
+    sliced_w1_floor,
+    track_cosines,
+    training,
+)
 from ganbench.datasets.synthetic import Grid, Ring, Ring64
-from ganbench.engine.cohort import Cohort
 from ganbench.engine.readings import READINGS
-from ganbench.engine.sampling import draw_samples, evaluation_latents
-from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.interfaces.dataset import Dataset
 from ganbench.interfaces.metric import Measured
 from ganbench.interfaces.objective import Objective, Optimizer
 from ganbench.metrics.modes import ModeKL, histogram
-from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
-from ganbench.rng import generator
 
 CHECKPOINTS = 40
 SHORT, LONG = 1200, 2000  # generator steps
 WINDOW = 101  # steps of the median filter: what the authors of the Wasserstein GAN drew figures 3 and 4 with
-SAMPLES = 2500
-METRIC = SlicedWasserstein(projections=100)
 FAIR_SHARE = 0.01  # of a mode's fair share: the stricter count of modes
 
 # The published rate of 5e-5 hardly moves a generator within two thousand steps.
@@ -129,52 +133,35 @@ def follow(curve: TrainingRun, seeds: Sequence[int], steps: int, every: int) -> 
     samples = population(curve.dataset)
     trained = cohort(samples, curve.architecture(), curve.made(), seeds, steps, generator_optimizer=curve.generator)
     watched = track_cosines(trained) if curve.watched else []
-    evaluator, estimates = samples.evaluator(), []
-    real = evaluator.measure(samples.reference(SAMPLES))
+    real, estimates = measure_reference(samples), []
     stops = {*range(every, steps + 1, every), steps}
-    for segment in training(trained, sorted(stops)):
-        estimates.append(segment.readings[:, :, READINGS.index("estimate")])
-        if segment.last in stops:
-            at = segment.last
-            found = [evaluator.measure(points) for points in _samples(trained)]
+    for chunk in training(trained, stops):
+        estimates.append(chunk.readings[:, :, READINGS.index("estimate")])
+        if chunk.last in stops:
+            fakes = measure_samples(trained)
             for k, seed in enumerate(seeds):
-                yield row("sliced_w1", _distance(found[k], real), arm=curve.arm, seed=seed, at=at)
-            yield from _cosines(curve.arm, seeds, at, watched)
+                yield row("sliced_w1", sliced_w1(fakes[k], real), arm=curve.arm, seed=seed, at=chunk.last)
+            yield from _cosines(curve.arm, seeds, chunk.last, watched)
     yield from _filtered(curve.arm, seeds, np.concatenate(estimates), sorted(stops))
     for k, seed in enumerate(seeds):
-        yield from (row(q, v, arm=curve.arm, seed=seed, at=steps) for q, v in coverage(found[k], real).items())
-    yield row("floor", _floor(samples, real), arm=curve.arm)
+        yield from (row(q, v, arm=curve.arm, seed=seed, at=steps) for q, v in coverage(fakes[k], real).items())
+    yield row("floor", sliced_w1_floor(samples, real), arm=curve.arm)
 
 
-def coverage(found: Measured, real: Measured) -> dict[str, float]:
-    """How many modes a generator's samples have found; none and NaN where a sample is not finite.
+def coverage(fake: Measured, real: Measured) -> dict[str, float]:
+    """How many modes a generator's samples cover; none and NaN where a sample is not finite.
 
     ``modes`` asks for one sample within three standard deviations, ``modes_fair`` for 1 % of a mode's fair share, and
     ``modes_near`` for as many that are nearest to it, however far: what it lacks has collapsed, and what only the
     others lack may be unconverged.
     """
-    if not np.isfinite(found.points).all():
+    if not np.isfinite(fake.points).all():
         return {"modes": 0.0, "modes_fair": 0.0, "modes_near": 0.0, "high_quality": 0.0, "mode_kl": np.nan}
-    counts, least = histogram(found), max(1.0, FAIR_SHARE * len(found) / found.n_modes)
-    near = np.bincount(found.modes, minlength=found.n_modes)
+    counts, least = histogram(fake), max(1.0, FAIR_SHARE * len(fake) / fake.n_modes)
+    near = np.bincount(fake.modes, minlength=fake.n_modes)
     numbers = {"modes": (counts > 0).sum(), "modes_fair": (counts >= least).sum(), "modes_near": (near >= least).sum()}
-    numbers |= {"high_quality": found.good.mean(), "mode_kl": ModeKL().value(found, real)}
+    numbers |= {"high_quality": fake.good.mean(), "mode_kl": ModeKL().value(fake, real)}
     return {name: float(number) for name, number in numbers.items()}
-
-
-def _samples(trained: Cohort) -> Tensor:
-    latents = evaluation_latents(trained.seeds, SAMPLES, trained.setting.architecture.latent)
-    return draw_samples(trained.sample, latents)
-
-
-def _distance(found: Measured, real: Measured) -> float:
-    """Sliced W1; NaN where a sample is not finite."""
-    return METRIC.value(found, real) if np.isfinite(found.points).all() else np.nan
-
-
-def _floor(samples: Population, real: Measured) -> float:
-    fresh = samples.take(samples.draw((SAMPLES,), generator(0, "floor")))
-    return METRIC.value(samples.evaluator().measure(fresh), real)
 
 
 def _filtered(

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ganbench.claims.claim import Claim, Rule, RuleResult
+from ganbench.claims.claim import Claim, Rule
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row
-from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.claims.lab import cohort, measure_samples, objective, pauses
 from ganbench.datasets.synthetic import Ring
-from ganbench.engine.sampling import draw_samples, evaluation_latents
 from ganbench.interfaces.architecture import Architecture, CriticNetwork
 from ganbench.interfaces.objective import Optimizer
 from ganbench.metrics.modes import histogram
@@ -27,7 +26,6 @@ CRITIC = Optimizer("adam", lr=1e-4, beta1=0.5)
 GENERATOR = Optimizer("adam", lr=1e-3, beta1=0.5)
 BATCH = 128
 CHECKPOINTS = 20
-SAMPLES = 2500
 PARTS = ("first", "second")  # every other seed
 
 
@@ -70,33 +68,18 @@ def measure(seeds: Sequence[int], steps: int) -> Iterator[dict[str, Any]]:
 
     ``good`` is how many of 2,500 samples lie within three sigma of a mode, which is the arm; ``at`` is the step.
     """
-    ring = population(Ring())
     chosen = objective("gan", optimizer=CRITIC)
-    trained = cohort(ring, UnrolledDemoMlp(), chosen, seeds, steps, BATCH, generator_optimizer=GENERATOR)
-    evaluator, latents = ring.evaluator(), evaluation_latents(seeds, SAMPLES, UnrolledDemoMlp().latent)
-    stops = [steps * k // CHECKPOINTS for k in range(1, CHECKPOINTS + 1)]
-    for segment in training(trained, stops):
-        if segment.last not in stops:
-            continue
-        samples = draw_samples(trained.sample, latents)
-        for k, seed in enumerate(seeds):
-            counts: NDArray[np.int64] = histogram(evaluator.measure(samples[k]))
-            for mode, n in enumerate(counts):
-                yield row("good", n, arm=f"mode {mode}", seed=seed, at=segment.last)
+    trained = cohort(Ring(), UnrolledDemoMlp(), chosen, seeds, steps, BATCH, generator_optimizer=GENERATOR)
+    for at in pauses(trained, [steps * k // CHECKPOINTS for k in range(1, CHECKPOINTS + 1)]):
+        for seed, samples in zip(seeds, measure_samples(trained), strict=True):
+            for mode, n in enumerate(histogram(samples)):
+                yield row("good", n, arm=f"mode {mode}", seed=seed, at=at)
 
 
 DEMO_RING = Experiment("demo-ring", PARTS, run, 1.4)
 
 
 # -- mode hopping ------------------------------------------------------------------------------------------------------
-
-HOPS = Rule(
-    "hops",
-    "total variation between the mode histograms of consecutive checkpoints with at least 100 good samples, "
-    "mean over these, by seed",
-    above=0.3,
-    least_seeds=6,
-)
 
 ENOUGH = 100  # good samples of a histogram
 
@@ -120,18 +103,26 @@ def hop_rate(counts: Counts) -> float:
     return float(np.mean(hops)) if hops else math.nan
 
 
-def decide(measurements: Measurements) -> list[RuleResult]:
-    """The one finding."""
-    counts = counts_by_seed(measurements)
-    most = [int((c > 0).sum(axis=1).max()) for c in counts.values()]
-    few = np.mean([(c.sum(axis=1) < ENOUGH).mean() for c in counts.values()])
-    filled = np.mean([(c > 0).sum(axis=1).mean() for c in counts.values()])
-    note = (
-        f"modes with a good sample: {filled:.1f} at a time, at most {max(most)}; "
+def modes_note(measurements: Measurements) -> str:
+    """How many modes have samples, and how many checkpoints too few."""
+    counts = counts_by_seed(measurements).values()
+    most = max(int((c > 0).sum(axis=1).max()) for c in counts)
+    few = np.mean([(c.sum(axis=1) < ENOUGH).mean() for c in counts])
+    filled = np.mean([(c > 0).sum(axis=1).mean() for c in counts])
+    return (
+        f"modes with a good sample: {filled:.1f} at a time, at most {most}; "
         f"{few:.0%} of the checkpoints have fewer than {ENOUGH} good samples and are passed over"
     )
-    return [HOPS.judge([hop_rate(c) for c in counts.values()], note)]
 
+
+HOPS = Rule(
+    "hops",
+    "total variation between the mode histograms of consecutive checkpoints with at least 100 good samples, "
+    "mean over these, by seed",
+    lambda measurements: [hop_rate(counts) for counts in counts_by_seed(measurements).values()],
+    note=modes_note,
+    above=0.3,
+)
 
 CLAIMS = (
     Claim(
@@ -152,6 +143,5 @@ CLAIMS = (
         "depends on how far apart the checkpoints are; by chance alone, 100 samples of equal modes differ by .15 from "
         "100 others. Other objectives, or equal learning rates, often do not hop.",
         experiments=(DEMO_RING,),
-        decide=decide,
     ),
 )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbench.claims.claim import Claim, Rule, RuleResult
-from ganbench.claims.exact.lines import line_samples, sampled_w1
+from ganbench.claims.claim import Claim, Rule, by_proportion
+from ganbench.claims.effects import difference, row_slopes, select, table
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.fixed_generators import critics, scores
-from ganbench.claims.lab import cohort, objective, training
-from ganbench.datasets.points import Points
-from ganbench.engine.cohort import Cohort
-from ganbench.interfaces.architecture import Architecture, CriticNetwork
-from ganbench.interfaces.dataset import Dataset, Population
+from ganbench.claims.lab import AgainstMlp, cohort, endless, objective, weight_course
 from ganbench.interfaces.objective import Objective, Optimizer, js_lower_bound
-from ganbench.networks.mlp import Mlp
+from ganbench.metrics.transport import exact_distance
 from ganbench.rng import stream
 
 # -- scalar generator --------------------------------------------------------------------------------------------------
@@ -41,18 +36,8 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Line(Dataset):
-    """The real line: (0, y), y uniform on [0, 1]."""
-
-    name = "line"
-
-    def load(self, root: Path) -> Population:
-        """Fresh points without end; ``root`` is not read."""
-        return Points(_line, torch.empty(0, 2), torch.empty(0), repr(self))
-
-
-def _line(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+def real_line(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """Points (0, y), y uniform on [0, 1]: (*shape, 2)."""
     y = torch.rand(shape, generator=rng)
     return torch.stack([torch.zeros_like(y), y], dim=-1)
 
@@ -69,39 +54,12 @@ class ScalarGenerator(nn.Module):
         return torch.cat([self.theta.expand_as(z), torch.special.ndtr(z)], dim=1)
 
 
-@dataclass(frozen=True)
-class ScalarLine(Architecture):
-    """One parameter against an MLP critic of two hidden layers of 128 ReLU units.
-
-    Attributes:
-        start: θ₀.
-    """
-
-    name = "scalar-line"
-    latent: int = 1
-    start: float = 1.0
-
-    def generator(self, sample_shape: tuple[int, ...]) -> nn.Module:
-        """The line at θ₀, the same for every seed."""
-        return ScalarGenerator(self.start)
-
-    def critic(self, sample_shape: tuple[int, ...]) -> CriticNetwork:
-        """That of ``mlp``."""
-        return Mlp().critic(sample_shape)
-
-    def check(self, sample_shape: tuple[int, ...]) -> None:
-        """Lines lie in the plane."""
+LINE = endless(real_line, 2)
 
 
-def courses(trained: Cohort) -> NDArray[np.float64]:
-    """θ after every generator step: (steps, seeds)."""
-    stops = range(1, trained.setting.steps + 1)
-    return np.array([_thetas(trained) for _ in training(trained, stops)])
-
-
-def _thetas(trained: Cohort) -> NDArray[np.float64]:
-    thetas = trained.generator.weights["theta"][: len(trained.seeds), 0]
-    return thetas.double().cpu().numpy().copy()
+def scalar_line(start: float = 1.0) -> AgainstMlp:
+    """The scalar generator from θ₀ = ``start`` against an MLP critic."""
+    return AgainstMlp(1, partial(ScalarGenerator, start))
 
 
 def arm(name: str, optimizer: str, n_critic: int) -> str:
@@ -141,7 +99,8 @@ def _course(
     name: str, n_critic: int, optimizer: Optimizer, start: float, seeds: Sequence[int], steps: int
 ) -> NDArray[np.float64]:
     chosen = objective(name, n_critic=n_critic, **ARMS[name])
-    return courses(cohort(Line(), ScalarLine(start=start), chosen, seeds, steps, generator_optimizer=optimizer))
+    trained = cohort(LINE, scalar_line(start), chosen, seeds, steps, generator_optimizer=optimizer)
+    return weight_course(trained, "theta")
 
 
 SCALAR_GENERATOR = Experiment("scalar-generator", (*ARMS, "starts"), run_scalar_generator, 0.5)
@@ -154,6 +113,19 @@ FINE = tuple(round(i / 10, 1) for i in range(-10, 11))
 SAMPLES = 2000  # of either line
 ESTIMATE_STEPS = {"js": 400, "critic": 300}
 BATCH = 128
+
+
+def line_samples(theta: float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Points (n, 2) of the line at θ."""
+    return np.column_stack([np.full(n, theta), rng.random(n)])
+
+
+def sampled_w1(theta: float, n: int, rng: np.random.Generator) -> float:
+    """1-Wasserstein distance of n points of either line, by POT's network simplex.
+
+    At least |θ|, and above it by no more than the distance between the two samples of y.
+    """
+    return exact_distance(line_samples(theta, n, rng), line_samples(0.0, n, rng))
 
 
 def run_line_estimates(profile: Profile, part: str) -> list[dict[str, Any]]:
@@ -170,15 +142,15 @@ def run_line_estimates(profile: Profile, part: str) -> list[dict[str, Any]]:
 
 def critic_rows(part: str, seeds: Sequence[int], thetas: Sequence[float], steps: int) -> list[dict[str, Any]]:
     """``js``, the lower bound of a classifier, or ``w1``, the score gap of a critic: on held-out samples."""
-    trained = critics(Line(), ScalarLine(), _objective(part), seeds, thetas, steps, BATCH)
+    trained = critics(LINE, scalar_line(), _objective(part), seeds, thetas, steps, BATCH)
     real = torch.stack([_line_at(0.0, seed, "held-out-real") for _ in thetas for seed in seeds])
     fake = torch.stack([_line_at(theta, seed, "held-out-fake") for theta in thetas for seed in seeds])
     pairs = zip(scores(trained, real).double(), scores(trained, fake).double(), strict=True)
-    found = [js_lower_bound(a, b) if part == "js" else a.mean() - b.mean() for a, b in pairs]
+    estimates = [js_lower_bound(a, b) if part == "js" else a.mean() - b.mean() for a, b in pairs]
     quantity, places = ("js" if part == "js" else "w1"), [(theta, seed) for theta in thetas for seed in seeds]
     return [
         row(quantity, value.item(), arm=part, seed=seed, at=theta)
-        for (theta, seed), value in zip(places, found, strict=True)
+        for (theta, seed), value in zip(places, estimates, strict=True)
     ]
 
 
@@ -203,54 +175,64 @@ LINE_ESTIMATES = Experiment("line-estimates", ("critic", "js", "transport"), run
 # -- parallel lines ----------------------------------------------------------------------------------------------------
 
 APART = 0.1 - 1e-9  # |θ| from which on the lines are apart
-LEAST = 6  # seeds
-
-SLOPES = {
-    "transport": Rule("W by transport", "slope of exact W1 against |theta|, by seed", 0.9, 1.1, LEAST),
-    "critic": Rule("W by a critic", "slope of the WGAN-GP estimate against |theta|, by seed", 0.8, 1.2, LEAST),
-}
-LEVEL = Rule("JS is large", "mean JS estimate where |theta| >= .1, in nats, by seed", above=0.66, least_seeds=LEAST)
-FLAT = Rule(
-    "JS is flat", "size of the slope of the JS estimate where |theta| >= .1, by seed", below=0.05, least_seeds=LEAST
-)
 
 
-def course(measurements: Measurements, arm: str, least: float = 0.0) -> pd.DataFrame:
+def estimates(measurements: Measurements, arm: str, least: float = 0.0) -> pd.DataFrame:
     """Estimates where |θ| is at least ``least``: one row a seed, one column a θ."""
-    chosen = measurements[(measurements["arm"] == arm) & (measurements["at"].abs() >= least)]
-    return chosen.pivot(index="seed", columns="at", values="value").sort_index(axis=1)
+    return table(measurements[measurements["at"].abs() >= least], arm=arm)
 
 
-def slopes(table: pd.DataFrame) -> list[float]:
-    """Least-squares slope of each row against |θ|; NaN where an estimate is not finite."""
-    distances = np.abs(table.columns.to_numpy(dtype=float))
-    finite = np.isfinite(table.to_numpy()).all(axis=1)
-    fitted = [
-        np.polyfit(distances, run, 1)[0] if ok else np.nan for run, ok in zip(table.to_numpy(), finite, strict=True)
-    ]
-    return [float(slope) for slope in fitted]
+def slopes(measurements: Measurements, arm: str) -> list[float]:
+    """Least-squares slope of the estimates against |θ|, by seed; NaN where one is not finite."""
+    return row_slopes(estimates(measurements, arm))
 
 
-def decide(measurements: Measurements) -> list[RuleResult]:
-    """One finding a rule."""
-    linear = [_linear(rule, measurements, arm) for arm, rule in SLOPES.items()]
-    apart = course(measurements, "js", APART)
-    spread = apart.to_numpy().std(axis=1, ddof=1).mean()
-    level = LEVEL.judge(
-        list(apart.mean(axis=1, skipna=False)),
-        f"log 2 is .6931. Mean over seeds of the standard deviation over theta: {spread:.2g}. {_by_distance(apart)}",
-    )
-    return [*linear, level, FLAT.judge([abs(slope) for slope in slopes(apart)])]
-
-
-def _linear(rule: Rule, measurements: Measurements, arm: str) -> RuleResult:
-    table = course(measurements, arm)
-    return rule.judge(slopes(table), _by_distance(table))
-
-
-def _by_distance(table: pd.DataFrame) -> str:
-    means = table.mean().groupby(lambda theta: abs(theta)).mean()
+def distances_note(measurements: Measurements, arm: str, least: float = 0.0) -> str:
+    """Mean estimates by |θ|."""
+    means = estimates(measurements, arm, least).mean().groupby(lambda theta: abs(theta)).mean()
     return "Means by |theta|: " + ", ".join(f"{theta:g}: {mean:.3g}" for theta, mean in means.items())
+
+
+def level_note(measurements: Measurements) -> str:
+    """The constant that is expected, and how much the estimates vary with θ."""
+    spread = estimates(measurements, "js", APART).to_numpy().std(axis=1, ddof=1).mean()
+    return (
+        f"log 2 is .6931. Mean over seeds of the standard deviation over theta: {spread:.2g}. "
+        f"{distances_note(measurements, 'js', APART)}"
+    )
+
+
+LINE_RULES = (
+    Rule(
+        "W by transport",
+        "slope of exact W1 against |theta|, by seed",
+        partial(slopes, arm="transport"),
+        note=partial(distances_note, arm="transport"),
+        above=0.9,
+        below=1.1,
+    ),
+    Rule(
+        "W by a critic",
+        "slope of the WGAN-GP estimate against |theta|, by seed",
+        partial(slopes, arm="critic"),
+        note=partial(distances_note, arm="critic"),
+        above=0.8,
+        below=1.2,
+    ),
+    Rule(
+        "JS is large",
+        "mean JS estimate where |theta| >= .1, in nats, by seed",
+        lambda measurements: estimates(measurements, "js", APART).mean(axis=1, skipna=False),
+        note=level_note,
+        above=0.66,
+    ),
+    Rule(
+        "JS is flat",
+        "size of the slope of the JS estimate where |theta| >= .1, by seed",
+        lambda measurements: [abs(slope) for slope in row_slopes(estimates(measurements, "js", APART))],
+        below=0.05,
+    ),
+)
 
 
 # -- critic strength ---------------------------------------------------------------------------------------------------
@@ -259,65 +241,65 @@ WEAK, STRONG = 1, 10  # critic updates per generator step
 NEAR = 0.1  # |θ| below which the generator has learnt
 SHARE = 0.8
 
-DILEMMA = {
-    name: Rule(
+
+def harm(measurements: Measurements, optimizer: str) -> pd.Series[Any]:
+    """By how much more |θ| grows with the critic's updates for gan than for wgan, by seed."""
+    gan, wgan = (
+        difference(measurements, "final", arm(name, optimizer, STRONG), arm(name, optimizer, WEAK))
+        for name in ("gan", "wgan")
+    )
+    return gan - wgan
+
+
+def finals_note(measurements: Measurements, optimizer: str) -> str:
+    """Medians of all arms under one optimizer."""
+    finals = select(measurements, "final")
+    chosen = finals[finals["arm"].str.contains(f", {optimizer}, ", regex=False)]
+    medians = chosen.groupby("arm", sort=False)["value"].median()
+    return "Median final |θ|: " + "; ".join(f"{name} {value:.3g}" for name, value in medians.items())
+
+
+DILEMMA_RULES = tuple(
+    Rule(
         f"dilemma, generator by {name}",
         "final |θ| from θ₀ = 1: [gan at n_critic 10 − at 1] − [wgan at 10 − at 1], by seed",
+        partial(harm, optimizer=name),
+        note=partial(finals_note, optimizer=name),
         above=0.3,
-        least_seeds=6,
     )
     for name in OPTIMIZERS
-}
-LEARNS = {
-    (name, start): Rule(
+)
+
+
+def tails(measurements: Measurements, optimizer: str, start: float) -> pd.Series[Any]:
+    """|θ| of nsgan with one critic update a step, averaged over the last steps, by seed."""
+    return values(measurements, "tail", arm("nsgan", optimizer, WEAK), start)
+
+
+def learnt(measurements: Measurements, optimizer: str, start: float) -> pd.Series[Any]:
+    """Which seeds end near the real line."""
+    return tails(measurements, optimizer, start) < NEAR
+
+
+def learnt_note(measurements: Measurements, optimizer: str, start: float) -> str:
+    """How many seeds have learnt, and how far off the worst is."""
+    thetas = tails(measurements, optimizer, start)
+    return f"{(thetas < NEAR).sum()} of {len(thetas)} seeds; largest mean |θ| {thetas.max():.3g}"
+
+
+LEARNING_RULES = tuple(
+    Rule(
         f"learns from {start:g}, generator by {name}",
         f"share of seeds whose mean |θ| over the last 50 steps is below .1, θ₀ = {start:g}, nsgan, n_critic 1",
+        partial(learnt, optimizer=name, start=start),
+        by_proportion,
+        partial(learnt_note, optimizer=name, start=start),
         above=SHARE,
         least_seeds=20,
     )
     for name in OPTIMIZERS
     for start in STARTS
-}
-
-
-def decide_dilemma(measurements: Measurements) -> list[RuleResult]:
-    """One finding for each of the generator's optimizers."""
-    return [_dilemma(measurements, name) for name in OPTIMIZERS]
-
-
-def _dilemma(measurements: Measurements, optimizer: str) -> RuleResult:
-    def change(name: str) -> list[float]:
-        weak, strong = (values(measurements, "final", arm(name, optimizer, n)) for n in (WEAK, STRONG))
-        return list(strong - weak)
-
-    effects = [harm - help_ for harm, help_ in zip(change("gan"), change("wgan"), strict=True)]
-    return DILEMMA[optimizer].judge(effects, _medians(measurements, optimizer))
-
-
-def _medians(measurements: Measurements, optimizer: str) -> str:
-    """All arms under one optimizer, in words."""
-    chosen = measurements[measurements["quantity"] == "final"]
-    chosen = chosen[chosen["arm"].str.contains(f", {optimizer}, ", regex=False)]
-    medians = chosen.groupby("arm", sort=False)["value"].median()
-    return "Median final |θ|: " + "; ".join(f"{name} {value:.3g}" for name, value in medians.items())
-
-
-def decide_learning(measurements: Measurements) -> list[RuleResult]:
-    """One finding for each optimizer and start."""
-    return [_learns(measurements, *key) for key in LEARNS]
-
-
-def _learns(measurements: Measurements, optimizer: str, start: float) -> RuleResult:
-    from scipy.stats import binomtest
-
-    from ganbench.analysis.statistics import proportion_interval
-
-    tails = values(measurements, "tail", arm("nsgan", optimizer, WEAK), start)
-    learnt = int((tails < NEAR).sum())
-    p = float(binomtest(learnt, len(tails), SHARE, alternative="greater").pvalue)
-    note = f"{learnt} of {len(tails)} seeds; largest mean |θ| {tails.max():.3g}"
-    return LEARNS[optimizer, start].judge_interval(proportion_interval(learnt, len(tails)), p, note)
-
+)
 
 SET_UP = (
     "Parallel lines: real points (0, y), generated points (θ, Φ(z)), y uniform on [0, 1], z standard normal; the "
@@ -343,11 +325,10 @@ CLAIMS = (
         "estimate L/2 + log 2 of gan, Adam 1e-3, 400 critic steps (full: 2,000). Critics are MLPs of two hidden "
         "layers of 128, batch 128 of fresh samples, read on 2,000 held-out samples of either line. Slopes by least "
         "squares against |theta|.",
-        rules=(*SLOPES.values(), LEVEL, FLAT),
+        rules=LINE_RULES,
         caveat="KL is infinite and has no estimate. A critic that is trained too little gives a smooth JS estimate "
         "that falls towards theta = 0, which is why standard GANs can learn here all the same (claim 19).",
         experiments=(LINE_ESTIMATES,),
-        decide=decide,
     ),
     Claim(
         number=18,
@@ -357,11 +338,10 @@ CLAIMS = (
         protocol=f"{SET_UP}. θ₀ = 1, n_critic 1 and 10; gan, nsgan and wgan; 10 seeds (full: 1, 5, 10 and 20; also "
         "wgan-gp; 20 seeds). nsgan and wgan-gp are measured and not judged. The same game on ring64 is left out: the "
         "threshold is in units of θ₀ and has no counterpart there.",
-        rules=tuple(DILEMMA.values()),
+        rules=DILEMMA_RULES,
         caveat="With one critic update a step the minimax GAN learns as well (Fedus et al. 2018): it is the critic's "
         "lead that stops it, not the divergence. One parameter and one geometry.",
         experiments=(SCALAR_GENERATOR,),
-        decide=decide_dilemma,
     ),
     Claim(
         number=19,
@@ -370,10 +350,9 @@ CLAIMS = (
         source="Fedus et al. (2018), Many paths to equilibrium: a counter-claim to Arjovsky & Bottou (2017)",
         protocol=f"{SET_UP}. nsgan with n_critic 1, θ₀ of .5, 1 and 2, 20 seeds; a seed has learnt if |θ|, averaged "
         "over the last 50 steps, is below .1; Wilson's interval of the share.",
-        rules=tuple(LEARNS.values()),
+        rules=LEARNING_RULES,
         caveat="It contradicts 'no gradient, hence no learning' as a general statement, not the theorem: the critic "
         "here is far from optimal, and with ten updates a step (claim 18) the same game can oscillate.",
         experiments=(SCALAR_GENERATOR,),
-        decide=decide_learning,
     ),
 )

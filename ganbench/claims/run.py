@@ -53,7 +53,7 @@ class Part(Job):
         return self.experiment, self.part
 
     def work(self) -> int:
-        """One step, as nothing is told of it before its end."""
+        """One step, as it reports nothing before its end."""
         return 1
 
     def cost(self) -> float:
@@ -101,10 +101,10 @@ class Part(Job):
         for remains in file.parent.glob(f".{glob.escape(file.stem)}.*.part"):  # of a process that was killed
             store.remove(remains)
         store.remove(record)  # it may be damaged
-        told = {"schema": schema.VERSION, "experiment": self.experiment, "part": self.part}
+        named = {"schema": schema.VERSION, "experiment": self.experiment, "part": self.part}
         made = {"profile": self.profile.settings(), "versions": versions(), "machine": machine(), "git": source()}
         table = typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
-        replace_files(record, {**told, **made}, {file.name: parquet_bytes(table, COLUMNS)}, folder)
+        replace_files(record, {**named, **made}, {file.name: parquet_bytes(table, COLUMNS)}, folder)
 
     def _experiment(self) -> Experiment:
         return next(e for e in experiments_of(find_claims(())) if e.name == self.experiment)
@@ -117,9 +117,9 @@ def parts_of(claims: Sequence[Claim], profile: Profile) -> list[Part]:
 
 def measurements(claim: Claim, profile: Profile, folder: Path) -> Measurements | None:
     """The stored measurements of all experiments of a claim; None where one is missing or damaged."""
-    found = [part.read(folder) for part in parts_of([claim], profile)]
-    tables = [pd.read_parquet(io.BytesIO(content)) for content in found if content is not None]
-    return pd.concat(tables, ignore_index=True) if len(tables) == len(found) else None
+    contents = [part.read(folder) for part in parts_of([claim], profile)]
+    tables = [pd.read_parquet(io.BytesIO(content)) for content in contents if content is not None]
+    return pd.concat(tables, ignore_index=True) if len(tables) == len(contents) else None
 
 
 def judge(claims: Sequence[Claim], profile: Profile, folder: Path, errors: Mapping[str, str]) -> pd.DataFrame:
@@ -131,30 +131,26 @@ def judge(claims: Sequence[Claim], profile: Profile, folder: Path, errors: Mappi
         folder: where measurements are kept.
         errors: by experiment, why it has no measurements.
     """
-    found = [(claim, finding) for claim in claims for finding in _findings(claim, profile, folder, errors)]
-    adjusted = holm([finding.p for _, finding in found])
-    rows = [_row(claim, finding, p) for (claim, finding), p in zip(found, adjusted, strict=True)]
+    results = [(claim, result) for claim in claims for result in _results(claim, profile, folder, errors)]
+    adjusted = holm([result.p for _, result in results])
+    rows = [_row(claim, result, p) for (claim, result), p in zip(results, adjusted, strict=True)]
     return typed(pd.DataFrame(rows, columns=list(schema.VERDICTS)), schema.VERDICTS)
 
 
-def _findings(claim: Claim, profile: Profile, folder: Path, errors: Mapping[str, str]) -> list[RuleResult]:
+def _results(claim: Claim, profile: Profile, folder: Path, errors: Mapping[str, str]) -> list[RuleResult]:
     table = measurements(claim, profile, folder)
-    if table is None:
-        why = [f"{e.name} failed: {errors[e.name]}" for e in claim.experiments if e.name in errors]
-        return [rule.gate_failed("; ".join(why) or "not measured") for rule in claim.rules]
-    found = claim.decide(table)
-    missing = {rule.name for rule in claim.rules} ^ {finding.rule.name for finding in found}
-    if missing:
-        raise AssertionError(f"claim {claim.id} must give one finding a rule; differing: {sorted(missing)}")
-    return found
+    if table is not None:
+        return claim.decide(table)
+    why = [f"{e.name} failed: {errors[e.name]}" for e in claim.experiments if e.name in errors]
+    return [rule.not_judged("; ".join(why) or "not measured") for rule in claim.rules]
 
 
-def _row(claim: Claim, finding: RuleResult, adjusted: float) -> dict[str, object]:
-    rule = finding.rule
-    told = {"number": claim.number, "claim": claim.id, "sentence": claim.sentence, "source": claim.source}
-    numbers = {name: getattr(finding, name) for name in ("effect", "low", "high", "n", "p")}
-    text = {"rule": rule.name, "measure": rule.effect, "threshold": rule.threshold, "note": finding.note}
-    return {**told, **numbers, **text, "verdict": finding.verdict, "holm": bool(adjusted < LEVEL)}
+def _row(claim: Claim, result: RuleResult, adjusted: float) -> dict[str, object]:
+    rule = result.rule
+    sentence = {"number": claim.number, "claim": claim.id, "sentence": claim.sentence, "source": claim.source}
+    numbers = {name: getattr(result, name) for name in ("effect", "low", "high", "n", "p")}
+    text = {"rule": rule.name, "measure": rule.measure, "threshold": rule.threshold, "note": result.note}
+    return {**sentence, **numbers, **text, "verdict": result.verdict, "holm": bool(adjusted < LEVEL)}
 
 
 def write_verdicts(verdicts: pd.DataFrame, folder: Path) -> Path:

@@ -10,13 +10,18 @@ import numpy as np
 import torch
 
 from ganbench.analysis.statistics import Floats, rows_interval
-from ganbench.claims.claim import Claim, Rule, RuleResult
+from ganbench.claims.claim import Claim, GateFailure, Rule, by_interval
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
-from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.claims.lab import (
+    cohort,
+    measure_reference,
+    measure_samples,
+    objective,
+    sliced_w1,
+    train_fully,
+)
 from ganbench.datasets.synthetic import Ring
-from ganbench.engine.sampling import draw_samples, evaluation_latents
 from ganbench.interfaces.objective import Objective, Optimizer
-from ganbench.metrics.transport import SlicedWasserstein
 from ganbench.networks.mlp import Mlp
 from ganbench.rng import generator
 
@@ -27,8 +32,6 @@ ONLY_FULL = ("wgan-gp",)
 FIRST_SEARCH_SEED = 1000  # none of the seeds that an objective is judged on
 RATES, CLIPS = (-4.5, -2.0), (-2.5, -0.5)  # log10 of the learning rate and of wgan's clipping constant
 BETAS = (0.0, 0.5, 0.9)
-SAMPLES = 2500
-METRIC = SlicedWasserstein(projections=100)
 
 
 def candidates(name: str, n: int) -> list[Objective]:
@@ -62,38 +65,26 @@ def measure(
     Quantities: ``searched``, the mean log of sliced W1 of a candidate, its number as ``at``; ``log_w1``, that of every
     seed, with the arms ``name/default`` and ``name/tuned``. Infinite where a sample is not finite.
     """
-    found = candidates(name, points)
-    scores = [float(np.mean(distances(candidate, searched, steps))) for candidate in found]
+    settings = candidates(name, points)
+    scores = [float(np.mean(distances(candidate, searched, steps))) for candidate in settings]
     for k, score in enumerate(scores):
         yield row("searched", score, arm=name, at=k)
-    for arm, chosen in (("default", found[0]), ("tuned", found[int(np.argmin(scores))])):
+    for arm, chosen in (("default", settings[0]), ("tuned", settings[int(np.argmin(scores))])):
         for seed, distance in zip(seeds, distances(chosen, seeds, steps), strict=True):
             yield row("log_w1", distance, arm=f"{name}/{arm}", seed=seed)
 
 
 def distances(chosen: Objective, seeds: Sequence[int], steps: int) -> list[float]:
     """The log of sliced W1 of every seed after training."""
-    ring = population(Ring())
-    trained = cohort(ring, Mlp(), chosen, seeds, steps)
-    for _ in training(trained):
-        pass
-    evaluator = ring.evaluator()
-    real, latents = evaluator.measure(ring.reference(SAMPLES)), evaluation_latents(seeds, SAMPLES, Mlp().latent)
-    found = [evaluator.measure(points) for points in draw_samples(trained.sample, latents)]
-    return [math.log(METRIC.value(f, real)) if np.isfinite(f.points).all() else math.inf for f in found]
+    trained = train_fully(cohort(Ring(), Mlp(), chosen, seeds, steps))
+    real = measure_reference(trained.setting.population)
+    return [math.log(sliced_w1(fake, real, diverged=math.inf)) for fake in measure_samples(trained)]
 
 
 TUNED_OBJECTIVES = Experiment("tuned-objectives", OBJECTIVES, run, 0.9)
 
 
 # -- tuning ------------------------------------------------------------------------------------------------------------
-
-SHRINKAGE = Rule(
-    "differences shrink",
-    "range over the objectives of mean log sliced W1, tuned over default",
-    below=0.7,
-    least_seeds=6,
-)
 
 
 def shrinkage(tables: Floats) -> Floats:
@@ -107,34 +98,49 @@ def shrinkage(tables: Floats) -> Floats:
     return quotient
 
 
+def judged(measurements: Measurements) -> list[str]:
+    """The objectives that were measured."""
+    return [name for name in OBJECTIVES if (measurements["arm"] == f"{name}/default").any()]
+
+
 def by_seed(measurements: Measurements) -> Floats:
-    """Log distances of the seeds whose distances are all finite: (seeds, 2, objectives)."""
-    arms = set(measurements["arm"])
-    names = [name for name in OBJECTIVES if f"{name}/default" in arms]
-    columns = [[values(measurements, "log_w1", f"{name}/{how}") for name in names] for how in ("default", "tuned")]
+    """Log distances: (seeds, 2, objectives), default before tuned."""
+    columns = [
+        [values(measurements, "log_w1", f"{name}/{how}") for name in judged(measurements)]
+        for how in ("default", "tuned")
+    ]
     return np.array(columns, dtype=float).transpose(2, 0, 1)
 
 
-def decide(measurements: Measurements) -> list[RuleResult]:
-    """The one finding."""
+def diverged(measurements: Measurements) -> GateFailure | None:
+    """Every distance must be finite for a range."""
     table = by_seed(measurements)
-    whole = table[np.isfinite(table).all(axis=(1, 2))]
-    if len(whole) < len(table):
-        why = f"{len(table) - len(whole)} of {len(table)} seeds diverged under some objective: there is no range"
-        return [SHRINKAGE.gate_failed(why, len(whole))]
+    finite, n = int(np.isfinite(table).all(axis=(1, 2)).sum()), len(table)
+    reason = f"{n - finite} of {n} seeds diverged under some objective: there is no range"
+    return GateFailure(reason, finite) if finite < n else None
+
+
+def ranges_note(measurements: Measurements) -> str:
+    """Both ranges, how much seeds differ, and the means themselves."""
+    table = by_seed(measurements)
     (default, tuned), spread = table.mean(axis=0), table.std(axis=0, ddof=1).mean(axis=1)
-    note = (
+    means = zip(judged(measurements), np.exp(default), np.exp(tuned), strict=True)
+    return (
         f"Range of the means, in logs: default {np.ptp(default):.2f}, tuned {np.ptp(tuned):.2f}; standard deviation "
-        f"between seeds: default {spread[0]:.2f}, tuned {spread[1]:.2f}. " + _told(measurements, default, tuned)
+        f"between seeds: default {spread[0]:.2f}, tuned {spread[1]:.2f}. "
+        "Sliced W1: " + ", ".join(f"{name} {a:.3g} to {b:.3g}" for name, a, b in means)
     )
-    return [SHRINKAGE.judge_interval(rows_interval(table, shrinkage, "ratio of ranges"), note=note)]
 
 
-def _told(measurements: Measurements, default: Floats, tuned: Floats) -> str:
-    names = [name for name in OBJECTIVES if (measurements["arm"] == f"{name}/default").any()]
-    pairs = zip(names, np.exp(default), np.exp(tuned), strict=True)
-    return "Sliced W1: " + ", ".join(f"{name} {a:.3g} to {b:.3g}" for name, a, b in pairs)
-
+SHRINKAGE = Rule(
+    "differences shrink",
+    "range over the objectives of mean log sliced W1, tuned over default",
+    lambda measurements: rows_interval(by_seed(measurements), shrinkage, "ratio of ranges"),
+    by_interval,
+    ranges_note,
+    gate=diverged,
+    below=0.7,
+)
 
 CLAIMS = (
     Claim(
@@ -153,6 +159,5 @@ CLAIMS = (
         "is a plane, a short run and a small search. A default that was made for long runs, as wgan's, loses more by "
         "a short one than its objective is to blame for, which is the claim's point.",
         experiments=(TUNED_OBJECTIVES,),
-        decide=decide,
     ),
 )

@@ -9,11 +9,12 @@ import torch
 
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.clipping import NARROW, RULES, slopes
+from ganbench.claims.clipping import NARROW, PENALTY, WIDE, slopes
 from ganbench.claims.deep_critics import ARMS, DEPTH, Arm, layer_gradients, measure
 from ganbench.claims.experiment import row
 from ganbench.networks.mlp import Mlp
 
+JUDGED = (WIDE, ARMS["clip-0.01"].label, ARMS["clip-0.001"].label, PENALTY)
 (CLAIM,) = find_claims(["clip-depth-gradients"])
 
 
@@ -55,7 +56,7 @@ def test_two_halves_are_all_seeds_of_one_arm():
     first, second = ARMS["clip-0.1-wide-1"], ARMS["clip-0.1-wide-2"]
     assert first.label == second.label
     assert sorted([*first.some(range(9)), *second.some(range(9))]) == list(range(9))
-    assert set(RULES) | {NARROW} == {arm.label for arm in ARMS.values()}
+    assert set(JUDGED) | {NARROW} == {arm.label for arm in ARMS.values()}
 
 
 def measured(slope_of, n=8):
@@ -69,11 +70,11 @@ def measured(slope_of, n=8):
     )
 
 
-PAPER = dict(zip(RULES, (-0.5, 1.0, 2.0, 0.0), strict=True)) | {NARROW: 0}
+PAPER = dict(zip(JUDGED, (-0.5, 1.0, 2.0, 0.0), strict=True)) | {NARROW: 0}
 
 
 def test_slopes_are_recovered():
-    assert slopes(measured(PAPER), list(RULES)[1]) == pytest.approx([1 + 0.01 * s for s in range(8)])
+    assert slopes(measured(PAPER), JUDGED[1]) == pytest.approx([1 + 0.01 * s for s in range(8)])
 
 
 def test_the_papers_picture_is_reproduced():
@@ -85,19 +86,19 @@ def test_the_papers_picture_is_reproduced():
 
 
 def test_the_opposite_picture_is_not():
-    opposite = {arm: -s for arm, s in PAPER.items()} | {list(RULES)[3]: -0.5}
+    opposite = {arm: -s for arm, s in PAPER.items()} | {JUDGED[3]: -0.5}
     assert [f.verdict for f in CLAIM.decide(measured(opposite))] == [NOT_REPRODUCED] * 4
 
 
 def test_slopes_about_the_threshold_or_few_seeds_decide_nothing():
-    near = dict(zip(RULES, (-0.135, 0.065, 0.065, 0.065), strict=True)) | {NARROW: 0}
+    near = dict(zip(JUDGED, (-0.135, 0.065, 0.065, 0.065), strict=True)) | {NARROW: 0}
     assert [f.verdict for f in CLAIM.decide(measured(near))] == [INCONCLUSIVE] * 4
     assert [f.verdict for f in CLAIM.decide(measured(PAPER, n=5))] == [INCONCLUSIVE] * 4
 
 
 def test_a_dead_layer_has_no_slope_and_many_of_them_no_verdict():
     table = measured(PAPER)
-    dead = (table["arm"] == list(RULES)[2]) & (table["at"] == 1) & (table["seed"] < 2)
+    dead = (table["arm"] == JUDGED[2]) & (table["at"] == 1) & (table["seed"] < 2)
     table.loc[dead, "value"] = -math.inf
     finding = CLAIM.decide(table)[2]
     assert finding.verdict == INCONCLUSIVE

@@ -59,7 +59,7 @@ def test_the_first_two_checkpoints_and_what_goes_beyond_the_shortest_curve_do_no
     measured = pd.concat([table({"a": [NEARLY], "b": [NEARLY]}), pd.DataFrame(long)], ignore_index=True)
     assert common_end(measured) == 360
     assert list(course(measured, "estimate", "a", 360).columns) == list(STEPS)[2:]
-    assert tracking(measured, "a", 360)[0] == pytest.approx(1 - 6 * 4 / 990)
+    assert tracking(measured, "a")[0] == pytest.approx(1 - 6 * 4 / 990)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Theorem 3.3 of Arjovsky & Bottou (2017), with noise cut off; the pieces against SciPy."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -11,13 +11,16 @@ from scipy.stats import truncnorm
 from ganbench.claims.exact.noise_bound import (
     NoiseBound,
     TruncatedGaussian,
-    bounds_grid,
     lines_bound,
     noised_js,
     points_bound,
 )
 
 THETAS, SIGMAS = (0.1, 0.2, 0.5, 1.0, 2.0), (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+def bounds_grid(thetas, sigmas):
+    return [bound(theta, sigma) for theta, sigma in product(thetas, sigmas) for bound in (points_bound, lines_bound)]
 
 
 @pytest.mark.parametrize(("sigma", "cut"), [(0.5, 4.0), (2.0, 1.0), (1.0, 2.5)])

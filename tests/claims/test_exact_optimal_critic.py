@@ -5,20 +5,21 @@ import math
 import numpy as np
 import pytest
 import torch
+from oracles.divergences import gaussian_quadrature
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from ganbench.claims.exact.divergences import gaussian_quadrature, piecewise_quadrature
 from ganbench.claims.exact.optimal_critic import (
     Gaussian,
     GeneratorGradients,
-    game_value,
     generator_gradients,
     js,
     kl,
     optimal_critic,
     optimal_score,
 )
+from ganbench.claims.exact.quadrature import piecewise_quadrature
+from ganbench.interfaces.objective import softplus
 
 REAL = Gaussian(0.0, 1.0)
 FAKES = [
@@ -30,6 +31,12 @@ FAKES = [
     Gaussian(-1.0, 0.5),
     Gaussian(1.0, 2.0),
 ]
+
+
+def game_value(score, real, fake):
+    """What the minimax game pays a critic with these scores, E_r log D + E_g log(1 − D), in nats."""
+    paid = real.expectation(lambda x: -softplus(-score(x))) + fake.expectation(lambda x: -softplus(score(x)))
+    return paid.item()
 
 
 def over_the_line(f):

@@ -9,11 +9,10 @@ import pytest
 import torch
 from frozen_courses import gradients, rows, verdicts
 
-from ganbench.claims import vanishing_gradients
 from ganbench.claims import vanishing_gradients as perfect_critic
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from ganbench.claims.effects import course, drop, growth
+from ganbench.claims.effects import drop, growth, until
 from ganbench.claims.experiment import Profile, values
 from ganbench.claims.frozen_generator import ADAM, BATCH, CASES, SURFACE, UNTRAINED, arms, frozen, measure
 from ganbench.claims.lab import cohort, objective, training
@@ -111,7 +110,7 @@ def test_a_drop_is_counted_from_the_peak_so_far():
     assert list(drop(table, "a", 1000)) == [pytest.approx(0), pytest.approx(1)]
     assert list(growth(table, "a", 500, 100)) == [pytest.approx(-4), pytest.approx(1)]
     with pytest.raises(KeyError, match="not measured at 2000"):
-        course(table, "grad_norm", "a", 2000)
+        until(table, "grad_norm", "a", 2000)
 
 
 def test_a_gradient_of_zero_has_no_finite_drop_and_nan_spreads():
@@ -150,12 +149,15 @@ def test_claim_6_says_each_verdict():
 
 def test_the_median_of_first_hits_decides():
     soon, never = (0.5, 0.5, 1.0, 1.0, 1.0), (0.5,) * 5
-    assert perfect_critic.decide(accuracies(soon, soon, never, n=6))[1].effect == 200
+    assert PERFECT.decide(accuracies(soon, soon, never, n=6))[1].effect == 200
     assert verdicts(PERFECT, accuracies(soon, soon, never, n=6))[1] == REPRODUCED
     assert verdicts(PERFECT, accuracies(soon, never, never, n=6))[1] == NOT_REPRODUCED
 
 
 # -- claims 7 to 9 ---------------------------------------------------------------------------------------------------
+
+UNTRAINED_ARMS = ("ring-0/gan", "ring64-0/gan")
+TRAINED_ARMS = ("ring64-300/gan", "ring64-900/gan", "digits-300/gan", "digits-900/gan")
 
 
 @pytest.mark.parametrize(
@@ -163,21 +165,21 @@ def test_the_median_of_first_hits_decides():
     [(-4, [REPRODUCED, REPRODUCED]), (-2, [NOT_REPRODUCED, REPRODUCED]), (-1, [NOT_REPRODUCED] * 2)],
 )
 def test_claim_7_asks_for_three_orders_on_the_ring_and_one_and_a_half_in_64_dimensions(end, expected):
-    table = gradients(vanishing_gradients.DISJOINT, (-1, 0, -0.5, -1, end))
+    table = gradients(UNTRAINED_ARMS, (-1, 0, -0.5, -1, end))
     assert verdicts(DISJOINT, table) == expected
 
 
 def test_claim_7_is_inconclusive_where_the_interval_holds_the_threshold_or_seeds_are_few():
-    table = gradients(vanishing_gradients.DISJOINT, (-1, 0, -0.5, -1, -3.1))  # drops of 3.1 − .03 k
+    table = gradients(UNTRAINED_ARMS, (-1, 0, -0.5, -1, -3.1))  # drops of 3.1 − .03 k
     found = DISJOINT.decide(table)
     assert found[0].verdict == INCONCLUSIVE
     assert found[0].effect == pytest.approx(3.1 - 0.03 * 3.5)
-    assert verdicts(DISJOINT, gradients(vanishing_gradients.DISJOINT, (0, 0, 0, 0, -9), n=5)) == [INCONCLUSIVE] * 2
+    assert verdicts(DISJOINT, gradients(UNTRAINED_ARMS, (0, 0, 0, 0, -9), n=5)) == [INCONCLUSIVE] * 2
 
 
 @pytest.mark.parametrize(("end", "expected"), [(-2, REPRODUCED), (-1, NOT_REPRODUCED), (-1.65, INCONCLUSIVE)])
 def test_claim_8_judges_every_trained_generator(end, expected):
-    table = gradients(vanishing_gradients.TRAINED, (-1, 0, -0.5, -1, -1, end))
+    table = gradients(TRAINED_ARMS, (-1, 0, -0.5, -1, -1, end))
     assert verdicts(TRAINED, table) == [expected] * 4
     assert [rule.name for rule in TRAINED.rules] == ["ring64-300", "ring64-900", "digits-300", "digits-900"]
 

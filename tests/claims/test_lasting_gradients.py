@@ -65,10 +65,10 @@ def test_a_critic_that_never_changes_has_no_fit():
 
 
 def test_real_and_fake_lie_where_the_protocol_says():
-    samples = two_gaussians.RealGaussian().load(None).draw((20000,), torch.Generator().manual_seed(0))
+    samples = two_gaussians.REAL.draw((20000,), torch.Generator().manual_seed(0))
     assert samples.shape == (20000, 1)
     assert (samples.mean().item(), samples.std().item()) == (pytest.approx(2, abs=0.02), pytest.approx(0.5, abs=0.02))
-    made = two_gaussians.NarrowNormal()
+    made = two_gaussians.FAKE.generator((1,))
     assert made(torch.tensor([[2.0]])).item() == 1.0
     fake = two_gaussians.fake_places()
     assert (fake.mean().item(), fake.std().item()) == (pytest.approx(-2), pytest.approx(0.5, abs=0.001))
@@ -184,19 +184,23 @@ def test_a_run_that_is_lost_is_counted():
 
 # -- claims 12 and 13 ------------------------------------------------------------------------------------------------
 
+STEADY = [
+    f"{case}/{name}" for case in ("ring-0", "ring64-0", "ring64-300", "ring64-900") for name in ("wgan", "wgan-gp")
+]
+
 
 def critics(r2, saturated, end, n=8):
     found = []
     for arm in ("gan", "wgan", "wgan-gp"):
         numbers = {"r2": r2, "saturated": saturated, "saturated_loss": 0.5, "least_slope": 0.5, "flat": 0.1}
         found += [row(q, v + 1e-3 * (k % 2), arm=arm, seed=k, at=3000) for q, v in numbers.items() for k in range(n)]
-    for arm in lasting_gradients.STEADY:
+    for arm in STEADY:
         found += [
             row("grad_norm", 10.0 ** (e + 0.02 * k * (at == 400)), arm=arm, seed=k, at=at)
             for at, e in ((100, 1), (400, 1 + end))
             for k in range(n)
         ]
-    minimax = {f"{arm.partition('/')[0]}/gan" for arm in lasting_gradients.STEADY}
+    minimax = {f"{arm.partition('/')[0]}/gan" for arm in STEADY}
     return pd.concat([pd.DataFrame(found), gradients(minimax, (0, 0, 0, -3, -4))])
 
 

@@ -7,8 +7,8 @@ import torch
 
 from ganbench import Optimizer
 from ganbench.claims.experiment import Profile
-from ganbench.claims.lab import WatchedPlayer, cohort, population, training
-from ganbench.claims.learning_curves import CURVES, METRIC, SAMPLES, TrainingRun, coverage, follow, run
+from ganbench.claims.lab import METRIC, SAMPLES, WatchedPlayer, cohort, population, training
+from ganbench.claims.learning_curves import CURVES, TrainingRun, coverage, follow, run
 from ganbench.datasets.synthetic import Ring
 from ganbench.engine.player import make_player
 from ganbench.engine.readings import READINGS

@@ -8,11 +8,11 @@ import pytest
 
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import row
+from ganbench.claims.lab import SAMPLES
 from ganbench.claims.mode_hopping import (
     CHECKPOINTS,
     CLAIMS,
     PARTS,
-    SAMPLES,
     UnrolledDemoMlp,
     counts_by_seed,
     hop_rate,

@@ -9,9 +9,9 @@ import torch
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.fixed_generators import StandardNormal
-from ganbench.claims.lab import cohort, objective
-from ganbench.claims.noise import ARMS, OPTIMIZER, START, Noised, ScaleAgainstMlp, courses, measure
+from ganbench.claims.fixed_generators import standard_normal
+from ganbench.claims.lab import cohort, objective, weight_course
+from ganbench.claims.noise import ARMS, OPTIMIZER, SCALED_NORMAL, START, Noised, measure
 from ganbench.interfaces.draw import ReplayingDraw
 
 (CLAIM,) = find_claims(["noise-on-reals-only-is-biased"])
@@ -46,13 +46,13 @@ def test_the_generators_gradient_flows_through_its_noised_samples():
 
 def test_the_scale_is_that_of_the_samples():
     chosen = Noised(inner=objective("nsgan-r1", gamma=0.1), optimizer=OPTIMIZER)
-    trained = cohort(StandardNormal(2), ScaleAgainstMlp(), chosen, (100, 101), 3, 16)
-    course = courses(trained)
+    trained = cohort(standard_normal(2), SCALED_NORMAL, chosen, (100, 101), 3, 16)
+    course = weight_course(trained, "scale")
     assert course.shape == (3, 2)
     assert course[0] == pytest.approx([START, START], abs=2e-3)  # Adam's first step is its rate
     z = torch.eye(2).expand(2, -1, -1)
     across = trained.sample(z)[:, 0, 0] - trained.sample(z)[:, 1, 0]
-    assert across.abs().double().numpy() == pytest.approx(course[-1], rel=1e-5)
+    assert across.abs().double().numpy() == pytest.approx(abs(course[-1]), rel=1e-5)
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -61,7 +61,8 @@ def test_the_measurements_are_means_of_thirds(arm, monkeypatch):
 
     from ganbench.claims import noise as module
 
-    monkeypatch.setattr(module, "courses", lambda trained: np.array([[9.0], [2.0], [4.0], [1.0], [3.0], [2.0], [4.0]]))
+    course = np.array([[9.0], [2.0], [-4.0], [1.0], [3.0], [-2.0], [4.0]])  # a scale has no sign
+    monkeypatch.setattr(module, "weight_course", lambda trained, name: course)
     trained = type("Trained", (), {"seeds": (100,)})()
     found = {r["quantity"]: r["value"] for r in measure(trained, arm)}
     assert found == {"scale": 3.0, "earlier": 2.0}

@@ -9,7 +9,7 @@ import torch
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.exact.optimal_critic import Gaussian, generator_gradients, js, optimal_score
 from ganbench.claims.experiment import row
-from ganbench.claims.fixed_generators import NormalPair, StandardNormal, critics, scores, slopes
+from ganbench.claims.fixed_generators import NORMAL_PAIR, critics, scores, slopes, standard_normal
 from ganbench.claims.lab import objective
 from ganbench.claims.optimal_critic import CLAIMS, MEANS, OPTIMIZER, REAL, critic_error, pulls, score_of, value_rows
 
@@ -18,7 +18,7 @@ VALUE, GRADIENTS = CLAIMS
 
 def trained(thetas=(0.0, 2.0), steps=1, seeds=(100, 101)):
     chosen = objective("gan", optimizer=OPTIMIZER)
-    return critics(StandardNormal(), NormalPair(), chosen, seeds, thetas, steps, 64)
+    return critics(standard_normal(), NORMAL_PAIR, chosen, seeds, thetas, steps, 64)
 
 
 def test_the_optimal_critic_has_no_error_and_one_that_says_half_has_a_known_one():

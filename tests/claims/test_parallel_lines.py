@@ -8,7 +8,7 @@ import pytest
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.parallel_lines import FINE, THETAS, course, critic_rows, run_line_estimates, slopes
+from ganbench.claims.parallel_lines import FINE, THETAS, critic_rows, run_line_estimates, slopes
 
 (CLAIM,) = find_claims(["parallel-lines-js-flat-w-linear"])
 
@@ -65,7 +65,7 @@ def verdicts(table):
 
 
 def test_the_slope_is_that_against_the_size_of_theta():
-    assert slopes(course(measured(w=0.97), "transport")) == [pytest.approx(0.97)] * 6
+    assert slopes(measured(w=0.97), "transport") == [pytest.approx(0.97)] * 6
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,17 @@ from ganbench.claims import parallel_lines
 from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from ganbench.claims.experiment import Profile, row
-from ganbench.claims.lab import cohort, objective, population
+from ganbench.claims.lab import cohort, objective, weight_course
 from ganbench.claims.parallel_lines import (
+    LINE,
     OPTIMIZERS,
     STARTS,
-    Line,
     ScalarGenerator,
-    ScalarLine,
     arm,
     by_critic_steps,
-    courses,
     from_starts,
     run_scalar_generator,
+    scalar_line,
 )
 from ganbench.interfaces.objective import Optimizer
 
@@ -31,7 +30,7 @@ DILEMMA, LEARNS = find_claims(["d-strength-dilemma", "ns-gan-learns-disjoint"])
 def test_the_real_line_is_at_zero_and_uniform():
     from scipy.stats import kstest
 
-    points = population(Line()).reference(2000)
+    points = LINE.reference(2000)
     assert (points[:, 0] == 0).all()
     assert kstest(points[:, 1].numpy(), "uniform").pvalue > 0.01
 
@@ -48,18 +47,16 @@ def test_a_course_is_gradient_descent_on_theta():
     """With wgan and SGD, θ moves each step by rate times the mean slope of the critic along the first axis."""
     rate, steps, seeds = 0.1, 3, (100, 101)
     chosen = objective("wgan", n_critic=1, optimizer=Optimizer("sgd", lr=1e-30), clip=10.0)  # a critic at rest
-    trained = cohort(
-        Line(), ScalarLine(start=1.0), chosen, seeds, steps, 16, generator_optimizer=Optimizer("sgd", lr=rate)
-    )
+    trained = cohort(LINE, scalar_line(1.0), chosen, seeds, steps, 16, generator_optimizer=Optimizer("sgd", lr=rate))
     weights = {name: w.clone() for name, w in trained.critic.weights.items()}
-    thetas = courses(trained)
+    thetas = weight_course(trained, "theta")
     assert thetas.shape == (steps, 2)
     for k in range(2):
         theta = torch.tensor(1.0)
         for step, batch in zip(range(steps), trained.feed.generator(0), strict=False):
             points = torch.stack([theta.expand(16), torch.special.ndtr(batch.latent[k, :, 0])], dim=1).requires_grad_()
             critic = {name: w[k] for name, w in weights.items()}
-            score = torch.func.functional_call(ScalarLine().critic((2,)), critic, (points,)).mean()
+            score = torch.func.functional_call(scalar_line().critic((2,)), critic, (points,)).mean()
             (slope,) = torch.autograd.grad(score, points)
             theta = theta + rate * slope[:, 0].sum()
             assert thetas[step, k] == pytest.approx(float(theta), abs=1e-6)

@@ -11,7 +11,18 @@ from damage import DAMAGE
 from ganbench.analysis.statistics import Interval
 from ganbench.claims import run as reproduction
 from ganbench.claims.catalogue import CLAIMS, experiments_of, find_claims
-from ganbench.claims.claim import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Rule, overall
+from ganbench.claims.claim import (
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    GateFailure,
+    Rule,
+    by_interval,
+    by_mean,
+    by_median,
+    by_proportion,
+    overall,
+)
 from ganbench.claims.experiment import Profile, row
 from ganbench.cli import app
 from ganbench.errors import DamageError, UnknownNameError, UsageError
@@ -31,13 +42,17 @@ def run(monkeypatch, *words):
     return stop.value.code or 0
 
 
+def rule(**fields):
+    """A rule on the column ``value``."""
+    return Rule("r", "measure", lambda table: table["value"], **{"least_seeds": 1, **fields})
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [(1.1, 2, REPRODUCED), (0.2, 1.0, NOT_REPRODUCED), (0.9, 1.2, INCONCLUSIVE), (math.nan, math.nan, INCONCLUSIVE)],
 )
 def test_a_lower_bound_is_judged_by_the_whole_interval(low, high, verdict):
-    rule = Rule("r", "effect", above=1)
-    assert rule.judge_interval(Interval((low + high) / 2, low, high, 10, "")).verdict == verdict
+    assert by_interval(rule(above=1), Interval((low + high) / 2, low, high, 10, "")).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -45,12 +60,12 @@ def test_a_lower_bound_is_judged_by_the_whole_interval(low, high, verdict):
     [(0.1, 0.9, REPRODUCED), (-2, -0.1, NOT_REPRODUCED), (1.2, 2, NOT_REPRODUCED), (-0.1, 0.5, INCONCLUSIVE)],
 )
 def test_two_bounds_hold_the_whole_interval(low, high, verdict):
-    rule = Rule("r", "effect", above=0, below=1)
-    assert rule.judge_interval(Interval((low + high) / 2, low, high, 10, "")).verdict == verdict
+    both = rule(above=0, below=1)
+    assert by_interval(both, Interval((low + high) / 2, low, high, 10, "")).verdict == verdict
 
 
 def test_effects_give_their_mean_t_interval_and_one_sided_p():
-    finding = Rule("r", "effect", above=0).judge([1.0, 2.0, 3.0])
+    finding = by_mean(rule(above=0), [1.0, 2.0, 3.0])
     half = 4.302652729911275 / math.sqrt(3)  # t(.975, 2) times the standard error of 1, 2, 3
     assert (finding.effect, finding.n) == (2, 3)
     assert finding.low == pytest.approx(2 - half)
@@ -60,23 +75,42 @@ def test_effects_give_their_mean_t_interval_and_one_sided_p():
 
 
 def test_too_few_seeds_decide_nothing_and_the_note_says_how_many_would():
-    finding = Rule("r", "effect", above=0, least_seeds=6).judge([5.0, 5.1, 5.2])
+    finding = by_mean(rule(above=0, least_seeds=6), [5.0, 5.1, 5.2])
     assert finding.verdict == INCONCLUSIVE
     assert "n = 3" in finding.note
     assert "6 seeds" in finding.note
 
 
 def test_lost_replications_are_counted_and_too_many_decide_nothing():
-    rule = Rule("r", "effect", above=0)
-    few, many = rule.judge([5.0, 5.1, 5.2, 5.3, math.nan]), rule.judge([5.0, 5.1, 5.2, math.nan, math.inf])
+    few, many = (by_mean(rule(above=0), [5.0, 5.1, 5.2, *more]) for more in ([5.3, math.nan], [math.nan, math.inf]))
     assert (few.verdict, few.n) == (REPRODUCED, 4)
     assert "1 of 5" in few.note
     assert (many.verdict, many.n) == (INCONCLUSIVE, 3)
 
 
+def test_a_rule_computes_its_effect_and_note_and_is_judged_as_it_says():
+    table = pd.DataFrame({"value": [1.0, 2.0, 9.0]})
+    noted = {"above": 1.5, "note": lambda table: f"{len(table)} rows"}
+    mean, median = (rule(judge=judge, **noted).decide(table) for judge in (by_mean, by_median))
+    assert (mean.verdict, mean.effect, mean.note) == (INCONCLUSIVE, 4, "3 rows")
+    assert (median.verdict, median.effect, median.low, median.n) == (REPRODUCED, 2, 2, 3)
+    share = rule(judge=by_proportion, above=0.5).decide(pd.DataFrame({"value": [True] * 20}))
+    assert (share.verdict, share.effect, share.n, share.p) == (REPRODUCED, 1, 20, pytest.approx(0.5**20))
+
+
+def test_a_rule_whose_gate_fails_is_not_judged():
+    gates = {True: lambda table: GateFailure("nothing overlaps", len(table)), False: lambda table: None}
+    closed, opened = (
+        rule(above=0, gate=gates[fails]).decide(pd.DataFrame({"value": [5.0, 5.1]})) for fails in (True, False)
+    )
+    assert (closed.verdict, closed.note, closed.n) == (INCONCLUSIVE, "nothing overlaps", 2)
+    assert math.isnan(closed.effect)
+    assert opened.verdict == REPRODUCED
+
+
 def test_bounds_that_leave_nothing_are_refused():
     with pytest.raises(UsageError, match="leave nothing"):
-        Rule("r", "effect", above=1, below=1)
+        rule(above=1, below=1)
 
 
 def test_one_rule_that_does_not_hold_is_enough_against_a_claim():

@@ -15,12 +15,12 @@ from ganbench.claims.simple_critics import (
     CLAIMS,
     DATA,
     PARTS,
-    Frozen,
     Noised,
     about_scores,
     about_weights,
     critics,
     distance,
+    noised,
 )
 
 (CLAIM,) = CLAIMS
@@ -30,7 +30,7 @@ from ganbench.claims.simple_critics import (
 def test_the_generator_adds_a_unit_normal_to_the_data(data):
     """Second moments add: E|fake|² = E|real|² + 2, within four standard errors; and so do those about the centres."""
     n, rng = 40_000, torch.Generator().manual_seed(7)
-    fake = Frozen(data=data).generator((2,))(torch.randn(n, 3, generator=rng)).detach()
+    fake = noised(data)(torch.randn(n, 3, generator=rng)).detach()
     real = population(DATA[data]).draw((n,), rng)
     squares = [x.square().sum(1) for x in (fake, real)]
     error = math.sqrt(sum(float(s.var()) / n for s in squares))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from oracles.divergences import gaussian_quadrature
 from scipy.special import expit
 
-from ganbench.claims.exact.divergences import gaussian_quadrature
 from ganbench.testing.dynamics import VectorField
 
 Array = NDArray[np.float64]

@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from ganbench.claims.exact.divergences import paired
+from oracles.divergences import paired
 
 Array = NDArray[np.float64]
 

@@ -7,16 +7,14 @@ distributions. Gaussian noise has no such ball, so it is cut off here. The dista
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import rel_entr
 from scipy.stats import norm
 
-from ganbench.claims.exact.divergences import piecewise_quadrature
+from ganbench.claims.exact.quadrature import piecewise_quadrature
 
 Array = NDArray[np.float64]
 
@@ -108,11 +106,6 @@ def lines_bound(theta: float, sigma: float, cut: float = 4.0) -> NoiseBound:
     noise = TruncatedGaussian(sigma, cut)
     diameter = math.hypot(abs(theta) + 2 * noise.reach, 1 + 2 * noise.reach)
     return NoiseBound(theta, sigma, abs(theta), 2 * noise.variance, diameter, noised_js(theta, noise))
-
-
-def bounds_grid(thetas: Iterable[float], sigmas: Iterable[float]) -> list[NoiseBound]:
-    """Both cases at every distance and every noise."""
-    return [bound(theta, sigma) for theta, sigma in product(thetas, sigmas) for bound in (points_bound, lines_bound)]
 
 
 def noised_js(theta: float, noise: TruncatedGaussian) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganbench.claims.exact.divergences import piecewise_quadrature
+from ganbench.claims.exact.quadrature import piecewise_quadrature
 from ganbench.interfaces.objective import softplus
 
 # -- optimal critic ----------------------------------------------------------------------------------------------------
@@ -49,12 +49,6 @@ def optimal_critic(real: Gaussian, fake: Gaussian) -> Scores:
     """D* = p/(p + q): the probability that a point at x is real, from 0 to 1."""
     score = optimal_score(real, fake)
     return lambda x: torch.sigmoid(score(x))
-
-
-def game_value(score: Scores, real: Gaussian, fake: Gaussian) -> float:
-    """What the minimax game pays a critic with these scores, E_r log D + E_g log(1 − D), in nats."""
-    paid = real.expectation(lambda x: -softplus(-score(x))) + fake.expectation(lambda x: -softplus(score(x)))
-    return paid.item()
 
 
 def kl(of: Gaussian, against: Gaussian) -> Tensor:

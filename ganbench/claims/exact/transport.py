@@ -112,21 +112,6 @@ def infeasibility(given: TransportProblem, plan: ArrayLike) -> float:
     return max(float(np.abs(excess).max()) for excess in excesses)
 
 
-def reduced_costs(given: TransportProblem, potentials: OptimalPotentials) -> Array:
-    """What a unit moved between each row and each column would lose against the optimum, in distance: (n, m)."""
-    return given.cost - potentials.rows[:, None] - potentials.columns[None, :]
-
-
-def proves_uniqueness(given: TransportProblem, potentials: OptimalPotentials, tolerance: float = 1e-9) -> bool:
-    """Whether these optimal potentials prove that there is only one optimal plan.
-
-    An optimal plan moves mass only where the reduced cost is 0 (complementary slackness); where the columns of the
-    marginal constraints of those cells are independent, the marginals leave one plan.
-    """
-    tight = (reduced_costs(given, potentials) <= tolerance).ravel()
-    return bool(np.linalg.matrix_rank(_marginals(given.cost.shape)[:, tight]) == tight.sum())
-
-
 def line_distance(positions: ArrayLike, p: ArrayLike, q: ArrayLike) -> float:
     """Optimal cost on a line, ∫ |CDF_p − CDF_q| dx, in mass times distance: Vallender (1974).
 
@@ -168,9 +153,6 @@ MOONCAKE_PLANS = (
 MOONCAKE_OPTIMUM = (823.0, ((0, 0, 15, 0), (0, 0, 45, 0), (10, 5, 5, 20)))
 """The optimal cost, in cake-kilometres, and the only plan that reaches it."""
 
-MOONCAKE_POTENTIALS = ((-4.4, 0.0, 0.3), (7.0, 19.9, 9.1, 5.8))
-"""Optimal potentials of the rows and of the columns, in kilometres, up to a constant added to one and not the other."""
-
 FOUR_BINS = line_problem([0, 1, 2, 3], rows=[3, 2, 1, 4], columns=[1, 2, 4, 3])
 """Ten shovelfuls of earth in four bins, one apart."""
 
@@ -182,9 +164,6 @@ SEVEN_BINS = line_problem(range(7), rows=[0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.1], co
 
 SEVEN_BINS_OPTIMUM = 0.9
 """Mass times bins."""
-
-SEVEN_BINS_POTENTIAL = (4.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0)
-"""An optimal potential f of the rows, in bins; that of the columns is −f, as always where staying costs nothing."""
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,14 @@
-"""Divergences of densities by quadrature."""
+"""Divergences of discrete distributions, and Gauss-Hermite quadrature."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
-from numpy.polynomial.legendre import leggauss
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
+from ganbench.claims.exact.quadrature import Quadrature
 from ganbench.errors import DataError
-
-# -- quadrature --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Quadrature:
-    """∫ f(x) dx as the sum of f(nodes)·weights.
-
-    Attributes:
-        nodes: (n,).
-        weights: (n,).
-    """
-
-    nodes: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-
-def piecewise_quadrature(breaks: Sequence[float], nodes: int = 100) -> Quadrature:
-    """Gauss-Legendre between each two neighbouring breaks, which need no order: exact to rounding for smooth pieces.
-
-    Args:
-        breaks: the ends, and every point where the integrand jumps or bends.
-        nodes: in each piece.
-    """
-    x, weights = leggauss(nodes)
-    ends = np.unique(np.asarray(breaks, dtype=np.float64))
-    centres, halves = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2
-    points, widths = centres[:, None] + halves[:, None] * x, halves[:, None] * weights
-    return Quadrature(points.ravel(), widths.ravel())
-
-
-def gaussian_quadrature(nodes: int = 100) -> Quadrature:
-    """Gauss-Hermite: the sum is the expectation of f under a standard normal, whose density is in the weights."""
-    x, weights = hermegauss(nodes)
-    return Quadrature(x, weights / np.sqrt(2 * np.pi))
-
-
-# -- divergences -------------------------------------------------------------------------------------------------------
 
 TOLERANCE = 1e-9  # by how much masses may miss 1 in sum
 
@@ -102,3 +61,9 @@ def distribution(masses: ArrayLike) -> NDArray[np.float64]:
             "give non-negative masses that sum to 1"
         )
     return values
+
+
+def gaussian_quadrature(nodes: int = 100) -> Quadrature:
+    """Gauss-Hermite: the sum is the expectation of f under a standard normal, whose density is in the weights."""
+    x, weights = hermegauss(nodes)
+    return Quadrature(x, weights / np.sqrt(2 * np.pi))
