@@ -253,8 +253,8 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
     samples = population(case.dataset).to(torch.device(device))
     arm, last = next(arms(case, Profile())), max(2, updates // shorten)
     setting = TrainingConfig(samples, case.architecture, arm.objective, last, BATCH, torch.device(device))
-    generators = {case.age: _generators(case, setting, seeds, shorten)}
-    for found in probe(setting, seeds, ProbeProtocol((case.age,), last), generators, noise=NONE):
+    generators = {case.generator_step: _generators(case, setting, seeds, shorten)}
+    for found in probe(setting, seeds, ProbeProtocol((case.generator_step,), last), generators, noise=NONE):
         at = updates if found.critic_step == last else found.critic_step
         named = {"grad_norm": found.generator_grad_norm, "accuracy": found.critic_accuracy, "loss": found.critic_loss}
         for quantity, by_seed in named.items():
@@ -263,7 +263,7 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
 
 
 def _generators(case: Case, setting: TrainingConfig, seeds: tuple[int, ...], shorten: int) -> list[Weights]:
-    steps, trick = -(-case.age // shorten), objective("nsgan", optimizer=ADAM)
+    steps, trick = -(-case.generator_step // shorten), objective("nsgan", optimizer=ADAM)
     trained = cohort(setting.population, case.architecture, trick, seeds, max(steps, 1), BATCH, device=setting.device)
     if steps:
         for _ in training(trained):

@@ -130,8 +130,8 @@ class Rule:
         measure: what the effect is, in words, with its unit.
         effect: computes it from the measurements: a number a seed, or what else the judge takes.
         judge: turns the effect into a result.
-        note: computes what a reader should know besides.
-        gate: finds out whether a condition that the rule rests on fails, so that it cannot be judged.
+        note: computes what else a reader should know.
+        gate: says why the rule cannot be judged, where a condition for it does not hold.
         above: the interval's lower end must exceed this.
         below: the interval's upper end must stay under this.
         least_seeds: fewer replications decide nothing.
@@ -185,7 +185,7 @@ class RuleResult:
         effect, low, high: the effect and its 95 % interval.
         n: replications that gave a finite effect.
         p: p value against the bound; NaN where there is none.
-        note: what a reader should know besides.
+        note: what else a reader should know.
     """
 
     rule: Rule

@@ -106,7 +106,7 @@ def values(
     chosen = measurements[measurements["quantity"] == quantity]
     chosen = chosen if arm is None else chosen[chosen["arm"] == arm]
     chosen = chosen if at is None else chosen[chosen["at"] == at]
-    found: pd.Series[Any] = chosen.set_index("seed")["value"].sort_index()
-    if found.empty or found.index.has_duplicates:
-        raise KeyError(f"{quantity} of {arm} at {at}: {len(found)} rows for {found.index.nunique()} seeds")
-    return found
+    by_seed: pd.Series[Any] = chosen.set_index("seed")["value"].sort_index()
+    if by_seed.empty or by_seed.index.has_duplicates:
+        raise KeyError(f"{quantity} of {arm} at {at}: {len(by_seed)} rows for {by_seed.index.nunique()} seeds")
+    return by_seed

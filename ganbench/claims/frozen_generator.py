@@ -1,8 +1,8 @@
 """Critics from scratch against frozen generators, which many claims on vanishing gradients read.
 
-A generator is trained by nsgan for some steps (its age) and frozen; then a fresh critic learns against it, and the
+A generator is trained by nsgan for some steps and frozen; then a fresh critic learns against it, and the
 gradient that the generator would get is read as the critic gets better. The generators, the initial critics, the
-batches and the latents are the same for every objective. Arms are called ``dataset-age/objective``.
+batches and the latents are the same for every objective. Arms are called ``dataset-step/objective``.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SIGMA = 0.5  # of the instance noise that the claim was fixed for
 
 @dataclass(frozen=True)
 class Case:
-    """A generator of some age, and what is trained against it.
+    """A frozen generator, and what is trained against it.
 
     Attributes:
-        age: generator steps before it is frozen.
+        generator_step: after which it is frozen.
         steps: of the classifiers.
         wasserstein: whether Wasserstein critics are trained, too.
         noised: whether critics with instance noise are trained, too.
@@ -43,7 +43,7 @@ class Case:
 
     dataset: Dataset
     architecture: Mlp
-    age: int
+    generator_step: int
     steps: int
     wasserstein: bool = False
     noised: bool = False
@@ -51,14 +51,14 @@ class Case:
     @property
     def name(self) -> str:
         """What parts and arms call it."""
-        return f"{self.dataset.name}-{self.age}"
+        return f"{self.dataset.name}-{self.generator_step}"
 
 
 PLANE, CURVED, IMAGES = (Ring(), Mlp(latent=2)), (Ring64(sigma=0.05), Mlp(latent=8)), (Digits(), Mlp(latent=8))
 UNTRAINED = Case(*PLANE, 0, MIDDLE, wasserstein=True)
 OVERLAPPING = Case(*PLANE, 400, MIDDLE)
-SURFACE = tuple(Case(*CURVED, age, LONG, wasserstein=True, noised=True) for age in (0, 300, 900))
-PIXELS = tuple(Case(*IMAGES, age, LONG if age else MIDDLE) for age in (0, 300, 900))
+SURFACE = tuple(Case(*CURVED, step, LONG, wasserstein=True, noised=True) for step in (0, 300, 900))
+PIXELS = tuple(Case(*IMAGES, step, LONG if step else MIDDLE) for step in (0, 300, 900))
 CASES = {case.name: case for case in (UNTRAINED, OVERLAPPING, *SURFACE, *PIXELS)}
 
 
@@ -70,7 +70,7 @@ def run(profile: Profile, part: str) -> list[dict[str, Any]]:
     trained on.
     """
     case, seeds = CASES[part], profile.replications(profile.pick(10, 20))
-    generators = {case.age: frozen(case, seeds)}
+    generators = {case.generator_step: frozen(case, seeds)}
     return [row for arm in arms(case, profile) for row in measure(case, arm, seeds, generators)]
 
 
@@ -106,10 +106,10 @@ def arms(case: Case, profile: Profile) -> Iterator[Arm]:
 
 
 def frozen(case: Case, seeds: Sequence[int]) -> list[Weights]:
-    """The weights of every seed's generator at its age."""
-    trick, steps = objective("nsgan", optimizer=ADAM), max(case.age, 1)
+    """The weights of every seed's generator at its step."""
+    trick, steps = objective("nsgan", optimizer=ADAM), max(case.generator_step, 1)
     fresh = cohort(case.dataset, case.architecture, trick, seeds, steps, BATCH)
-    weights = (train_fully(fresh) if case.age else fresh).generator.weights
+    weights = (train_fully(fresh) if case.generator_step else fresh).generator.weights
     return [{name: weight[k].clone() for name, weight in weights.items()} for k in range(len(seeds))]
 
 
@@ -119,7 +119,7 @@ def measure(
     """Train the critics of one arm; one row a seed, moment and quantity."""
     setting = training_config(case.dataset, case.architecture, arm.objective, arm.steps, BATCH)
     watchers, labels = [watcher for _, watcher in arm.watchers], [arm.label, *(label for label, _ in arm.watchers)]
-    protocol = ProbeProtocol((case.age,), arm.steps)
+    protocol = ProbeProtocol((case.generator_step,), arm.steps)
     readings = probe(setting, tuple(seeds), protocol, generators, noise=arm.noise, watchers=watchers)
     for i, reading in enumerate(readings):
         noisy = arm.noise.wanted(reading.critic_step, protocol)

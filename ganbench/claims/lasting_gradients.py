@@ -12,23 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganbench.claims import frozen_generator as frozen
 from ganbench.claims.claim import Claim, Rule
 from ganbench.claims.effects import drop, growth, mean, text
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.fixed_generators import ShiftedNormal, critics, slopes
-from ganbench.claims.frozen_generator import (
-    ADAM,
-    BATCH,
-    CLIP,
-    FROZEN_RING,
-    FROZEN_SURFACE,
-    LONG,
-    SHORT,
-    SIGMA,
-    SURFACE,
-    UNTRAINED,
-    WEIGHT,
-)
 from ganbench.claims.lab import AgainstMlp, endless, objective
 from ganbench.datasets.synthetic import gaussian_mixture
 from ganbench.engine.cohort import Cohort
@@ -51,14 +39,14 @@ FAKE = AgainstMlp(1, partial(ShiftedNormal, DEVIATION))
 
 def chosen(name: str) -> Objective:
     """An objective with the settings of the frozen generators' critics."""
-    fields = {"gan": {}, "wgan": {"clip": CLIP}, "wgan-gp": {"weight": WEIGHT}}[name]
-    return objective(name, optimizer=ADAM, **fields)
+    fields = {"gan": {}, "wgan": {"clip": frozen.CLIP}, "wgan-gp": {"weight": frozen.WEIGHT}}[name]
+    return objective(name, optimizer=frozen.ADAM, **fields)
 
 
 def run(profile: Profile, part: str) -> list[dict[str, Any]]:
     """What the slopes of one objective's critics are like; the part is the objective."""
     seeds = profile.replications(profile.pick(10, 20))
-    trained = critics(REAL, FAKE, chosen(part), seeds, [-CENTRE], STEPS, BATCH)
+    trained = critics(REAL, FAKE, chosen(part), seeds, [-CENTRE], STEPS, frozen.BATCH)
     line, fake = torch.linspace(-END, END, PLACES), fake_places()
     on_line, on_fake = (_at(trained, places) for places in (line, fake))
     return [
@@ -164,12 +152,12 @@ CRITIC_RULES = (
         Rule(
             f"{case.name}: {name}",
             "log10 of the generator's gradient after 400 critic updates over that after 100",
-            partial(growth, arm=f"{case.name}/{name}", at=SHORT, start=START),
+            partial(growth, arm=f"{case.name}/{name}", at=frozen.SHORT, start=START),
             note=text(f"Minimax from {START} to 500 updates: mean {{:.2f}}", partial(minimax_growth, case=case.name)),
             above=-0.7,
             below=0.7,
         )
-        for case in (UNTRAINED, *SURFACE)
+        for case in (frozen.UNTRAINED, *frozen.SURFACE)
         for name in CRITICS
     ),
 )
@@ -182,18 +170,18 @@ def noised(case: str, sigma: float) -> str:
 
 def gain(measurements: Measurements, case: str) -> pd.Series[Any]:
     """Orders of magnitude that noise saves, by seed."""
-    return drop(measurements, f"{case}/gan", LONG) - drop(measurements, noised(case, SIGMA), LONG)
+    return drop(measurements, f"{case}/gan", frozen.LONG) - drop(measurements, noised(case, frozen.SIGMA), frozen.LONG)
 
 
 def drops_note(measurements: Measurements, case: str) -> str:
     """Mean drops at every noise level that was measured, and those at the untrained generator, which has no rule."""
-    return "; ".join(_drops(measurements, name) for name in (case, SURFACE[0].name))
+    return "; ".join(_drops(measurements, name) for name in (case, frozen.SURFACE[0].name))
 
 
 def _drops(measurements: Measurements, case: str) -> str:
     arms = {"none": f"{case}/gan"} | {f"sigma {sigma:g}": noised(case, sigma) for sigma in (0.25, 0.5, 1.0)}
     measured = {level: arm for level, arm in arms.items() if level == "none" or (measurements["arm"] == arm).any()}
-    means = ", ".join(f"{level} {drop(measurements, arm, LONG).mean():.1f}" for level, arm in measured.items())
+    means = ", ".join(f"{level} {drop(measurements, arm, frozen.LONG).mean():.1f}" for level, arm in measured.items())
     return f"Mean drops on {case}: {means}"
 
 
@@ -205,7 +193,7 @@ NOISE_RULES = tuple(
         note=partial(drops_note, case=case.name),
         above=1,
     )
-    for case in SURFACE[1:]
+    for case in frozen.SURFACE[1:]
 )
 
 CRITIC = (
@@ -229,7 +217,7 @@ CLAIMS = (
         "over the largest one. A critic with gradient penalty is not controlled away from the lines between real and "
         "fake samples. The paper trains clipped critics by RMSprop; here the generator is frozen, so momentum has "
         "nothing to disturb.",
-        experiments=(FROZEN_RING, FROZEN_SURFACE, TWO_GAUSSIANS),
+        experiments=(frozen.FROZEN_RING, frozen.FROZEN_SURFACE, TWO_GAUSSIANS),
     ),
     Claim(
         number=13,
@@ -245,6 +233,6 @@ CLAIMS = (
         rules=NOISE_RULES,
         caveat="The noise must be as large as the gap between real and generated samples, so it need not help an "
         "untrained generator; large noise in many dimensions makes estimates noisy (Roth et al., 2017).",
-        experiments=(FROZEN_SURFACE,),
+        experiments=(frozen.FROZEN_SURFACE,),
     ),
 )

@@ -18,18 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganbench.claims import lab
 from ganbench.claims.experiment import Experiment, Profile, row
-from ganbench.claims.lab import (
-    cohort,
-    measure_reference,
-    measure_samples,
-    objective,
-    population,
-    sliced_w1,
-    sliced_w1_floor,
-    track_cosines,
-    training,
-)
 from ganbench.datasets.synthetic import Grid, Ring, Ring64
 from ganbench.engine.readings import READINGS
 from ganbench.interfaces.dataset import Dataset
@@ -83,7 +73,7 @@ class TrainingRun:
 
     def made(self) -> Objective:
         """Its objective."""
-        return objective(self.objective, **self.settings)
+        return lab.objective(self.objective, **self.settings)
 
     def architecture(self) -> Mlp:
         """Two hidden layers of 128; the surface in 64 dimensions gets a latent of eight, as its own has only two."""
@@ -130,22 +120,22 @@ def follow(curve: TrainingRun, seeds: Sequence[int], steps: int, every: int) -> 
     since the last checkpoint, and ``negative``, the share of those that went uphill; at the end what ``coverage``
     gives; and ``floor``, sliced W1 of as many real samples.
     """
-    samples = population(curve.dataset)
-    trained = cohort(samples, curve.architecture(), curve.made(), seeds, steps, generator_optimizer=curve.generator)
-    watched = track_cosines(trained) if curve.watched else []
-    real, estimates = measure_reference(samples), []
+    samples = lab.population(curve.dataset)
+    trained = lab.cohort(samples, curve.architecture(), curve.made(), seeds, steps, generator_optimizer=curve.generator)
+    watched = lab.track_cosines(trained) if curve.watched else []
+    real, estimates = lab.measure_reference(samples), []
     stops = {*range(every, steps + 1, every), steps}
-    for chunk in training(trained, stops):
+    for chunk in lab.training(trained, stops):
         estimates.append(chunk.readings[:, :, READINGS.index("estimate")])
         if chunk.last in stops:
-            fakes = measure_samples(trained)
+            fakes = lab.measure_samples(trained)
             for k, seed in enumerate(seeds):
-                yield row("sliced_w1", sliced_w1(fakes[k], real), arm=curve.arm, seed=seed, at=chunk.last)
+                yield row("sliced_w1", lab.sliced_w1(fakes[k], real), arm=curve.arm, seed=seed, at=chunk.last)
             yield from _cosines(curve.arm, seeds, chunk.last, watched)
     yield from _filtered(curve.arm, seeds, np.concatenate(estimates), sorted(stops))
     for k, seed in enumerate(seeds):
         yield from (row(q, v, arm=curve.arm, seed=seed, at=steps) for q, v in coverage(fakes[k], real).items())
-    yield row("floor", sliced_w1_floor(samples, real), arm=curve.arm)
+    yield row("floor", lab.sliced_w1_floor(samples, real), arm=curve.arm)
 
 
 def coverage(fake: Measured, real: Measured) -> dict[str, float]:

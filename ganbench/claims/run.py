@@ -162,5 +162,5 @@ def write_verdicts(verdicts: pd.DataFrame, folder: Path) -> Path:
 
 
 def default_folder(profile: Profile) -> Path:
-    """Where a profile's results go unless told otherwise."""
+    """Where a profile's results go by default."""
     return Path("results") / f"reproduce-{profile.name}"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganbench.claims.claim import Claim, Rule
-from ganbench.claims.effects import difference, mean
+from ganbench.claims.effects import difference
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
 from ganbench.claims.lab import AgainstMlp, cohort, objective, population
 from ganbench.datasets.synthetic import Grid, Ring
@@ -137,10 +137,14 @@ NOISY_DATA = Experiment("noisy-data", PARTS, run, 0.6)
 
 
 def means_note(measurements: Measurements, data: str, texts: dict[str, str]) -> str:
-    """Means of quantities under both objectives; ``texts`` names each quantity."""
+    """Means of quantities under both objectives, NaN where one value is; ``texts`` names each quantity."""
+
+    def mean(quantity: str, arm: str) -> float:
+        return float(values(measurements, quantity, f"{arm}, {data}").mean(skipna=False))
+
     return "; ".join(
-        "{}: wgan {:.3g}, wgan-gp {:.3g}".format(text, *(mean(measurements, q, f"{arm}, {data}") for arm in ARMS))
-        for q, text in texts.items()
+        f"{text}: wgan {mean(quantity, 'wgan'):.3g}, wgan-gp {mean(quantity, 'wgan-gp'):.3g}"
+        for quantity, text in texts.items()
     )
 
 

@@ -44,9 +44,9 @@ def worked() -> Iterator[dict[str, Any]]:
         "four bins": (_on_a_line(FOUR_BINS), FOUR_BINS_OPTIMUM),
         "seven bins": (_on_a_line(SEVEN_BINS), SEVEN_BINS_OPTIMUM),
     }
-    for name, (found, known) in problems.items():
-        yield row("gap", found.gap, arm=name)
-        yield row("error", abs(found.primal - known), arm=name)
+    for name, (solved, known) in problems.items():
+        yield row("gap", solved.gap, arm=name)
+        yield row("error", abs(solved.primal - known), arm=name)
 
 
 def _on_a_line(given: TransportProblem) -> SolverAgreement:
@@ -66,9 +66,9 @@ def plans() -> Iterator[dict[str, Any]]:
 def randomly(seeds: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     """``gap`` of random problems, 50 a seed."""
     for seed in seeds:
-        found = random_agreements(RANDOM, np.random.default_rng(stream(seed, "transport-problems")))
-        for number, each in enumerate(found):
-            yield row("gap", each.gap, arm="random", seed=seed, at=number)
+        rng = np.random.default_rng(stream(seed, "transport-problems"))
+        for number, solved in enumerate(random_agreements(RANDOM, rng)):
+            yield row("gap", solved.gap, arm="random", seed=seed, at=number)
 
 
 def worst(measurements: Measurements, quantity: str) -> float:

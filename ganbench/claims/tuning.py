@@ -10,16 +10,9 @@ import numpy as np
 import torch
 
 from ganbench.analysis.statistics import Floats, rows_interval
+from ganbench.claims import lab
 from ganbench.claims.claim import Claim, GateFailure, Rule, by_interval
 from ganbench.claims.experiment import Experiment, Measurements, Profile, row, values
-from ganbench.claims.lab import (
-    cohort,
-    measure_reference,
-    measure_samples,
-    objective,
-    sliced_w1,
-    train_fully,
-)
 from ganbench.datasets.synthetic import Ring
 from ganbench.interfaces.objective import Objective, Optimizer
 from ganbench.networks.mlp import Mlp
@@ -36,7 +29,7 @@ BETAS = (0.0, 0.5, 0.9)
 
 def candidates(name: str, n: int) -> list[Objective]:
     """The default settings, then n − 1 random ones: the same learning rates for every objective."""
-    return [objective(name), *(_random(name, k) for k in range(1, n))]
+    return [lab.objective(name), *(_random(name, k) for k in range(1, n))]
 
 
 def _random(name: str, k: int) -> Objective:
@@ -44,8 +37,8 @@ def _random(name: str, k: int) -> Objective:
     lr = 10 ** (RATES[0] + rate * (RATES[1] - RATES[0]))
     if name == "wgan":
         bound = 10 ** (CLIPS[0] + clip * (CLIPS[1] - CLIPS[0]))
-        return objective(name, optimizer=Optimizer("rmsprop", lr=lr), clip=bound)
-    return objective(name, optimizer=Optimizer("adam", lr=lr, beta1=BETAS[int(beta * len(BETAS))]))
+        return lab.objective(name, optimizer=Optimizer("rmsprop", lr=lr), clip=bound)
+    return lab.objective(name, optimizer=Optimizer("adam", lr=lr, beta1=BETAS[int(beta * len(BETAS))]))
 
 
 def run(profile: Profile, part: str) -> list[dict[str, Any]]:
@@ -76,9 +69,9 @@ def measure(
 
 def distances(chosen: Objective, seeds: Sequence[int], steps: int) -> list[float]:
     """The log of sliced W1 of every seed after training."""
-    trained = train_fully(cohort(Ring(), Mlp(), chosen, seeds, steps))
-    real = measure_reference(trained.setting.population)
-    return [math.log(sliced_w1(fake, real, diverged=math.inf)) for fake in measure_samples(trained)]
+    trained = lab.train_fully(lab.cohort(Ring(), Mlp(), chosen, seeds, steps))
+    real = lab.measure_reference(trained.setting.population)
+    return [math.log(lab.sliced_w1(fake, real, diverged=math.inf)) for fake in lab.measure_samples(trained)]
 
 
 TUNED_OBJECTIVES = Experiment("tuned-objectives", OBJECTIVES, run, 0.9)

@@ -29,7 +29,7 @@ DISJOINT, TRAINED, OVERLAP = find_claims(
 @pytest.fixture(scope="module")
 def readings():
     """Five updates of the first arm at a trained generator: (case, arm, generators, table)."""
-    case = replace(UNTRAINED, age=2)
+    case = replace(UNTRAINED, generator_step=2)
     arm = replace(next(iter(arms(case, Profile()))), steps=5)
     generators = {2: frozen(case, (100, 101))}
     return case, arm, generators, pd.DataFrame(measure(case, arm, (100, 101), generators))
