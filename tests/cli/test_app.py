@@ -129,7 +129,7 @@ OTHER_MESSAGES = {
     "reproduce --claims=,": "--claims is empty; name at least one, or leave it out for all",
     "reproduce --seeds 0": "--seeds is 0; wanted at least 1 seed (5 means seeds 0 to 4)",
     "reproduce --jobs 0": "--jobs is 0; wanted a whole number of at least 1",
-    "reproduce --device cuda": "--device cuda: experiments of claims run on the CPU; leave it out",
+    "reproduce --device cuda": "--device is cuda, but PyTorch sees 0 CUDA devices here; use cpu or auto",
     "compare a b": "a is not a results folder: it has no study.json",
     "compare a b --fail-on wors": "--fail-on: unknown verdict to fail on 'wors'; did you mean 'worse'?",
     "export a --format xls": "--format: unknown format 'xls'; known: csv, json, latex, md",

@@ -166,13 +166,14 @@ def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees
 def test_a_failed_probe_leaves_a_trained_trial_as_it_was(tmp_path):
     from stored import spec, stored
 
-    from ganbench.interfaces.executor import RunContext
+    from ganbench.interfaces.executor import EXHAUSTED, Failure, RunContext
     from ganbench.runner.cohort_run import fail
 
     trial = spec().trials()[0]
     store = stored(tmp_path / "s", trial)
     before = {p.name: p.read_bytes() for p in store.folder(trial).iterdir()}
     alone = replace(spec().with_seeds([trial.seed]), train=False)
-    (outcome,) = fail(alone, RunContext(str(store.path), "", "cpu", threads=1), "OutOfMemory")
-    assert (outcome.status, outcome.error) == ("failed", "OutOfMemory")
+    failure = Failure(EXHAUSTED, "no room", "")
+    (outcome,) = fail(alone, RunContext(str(store.path), "", "cpu", threads=1), failure)
+    assert (outcome.status, outcome.error) == ("failed", str(failure))
     assert {p.name: p.read_bytes() for p in store.folder(trial).iterdir()} == before

@@ -17,7 +17,7 @@ from refusals import refused
 import ganbench
 from ganbench.cli import app
 from ganbench.cli.evaluate import evaluate
-from ganbench.errors import DamageError, DataError, UnknownNameError, UsageError
+from ganbench.errors import DamageError, DataError, OptionError, UnknownNameError, UsageError
 from ganbench.interfaces.executor import RunContext
 from ganbench.interfaces.metric import Metric
 from ganbench.metrics import Coverage, FrechetDistance, KernelDistance, Modes
@@ -311,8 +311,8 @@ def test_what_cannot_be_computed_is_said_in_one_sentence(store, capsys):
     [
         ({"metrics": "fdi"}, UnknownNameError, ("--metrics", "'fdi'", "'fid'")),
         ({"metrics": " ,"}, UsageError, ("--metrics",)),
-        ({"metrics": "fid", "n_samples": 1}, UsageError, ("--n-samples", "1")),
-        ({"metrics": "fid", "n_samples": -5}, UsageError, ("--n-samples", "-5")),
+        ({"metrics": "fid", "n_samples": 1}, OptionError, ("--n-samples", "1")),
+        ({"metrics": "fid", "n_samples": -5}, OptionError, ("--n-samples", "-5")),
         ({"metrics": "fid", "weights": Path("absent.pth")}, UsageError, ("--inception-weights", "absent.pth")),
     ],
 )
