@@ -76,9 +76,9 @@ def throughput(case: str, seeds: int, batch: int, device: str, spend: float) -> 
 
 def plain_loop(case: str, batch: int, device: str, spend: float) -> Figures:
     """The rate of a plain PyTorch loop of one seed; its networks are checked to be ganbench's."""
-    setting = _setting(case, batch, device)
-    plain.check_same(case, setting.architecture, setting.population.sample_shape)
-    loop = plain.loop(setting.population, setting.objective, batch, setting.device)
+    config = _setting(case, batch, device)
+    plain.check_same(case, config.architecture, config.population.sample_shape)
+    loop = plain.loop(config.population, config.objective, batch, config.device)
     loop(3)
     steps, elapsed = 0, 0.0
     while steps == 0 or elapsed < spend:
@@ -104,9 +104,9 @@ def variant(
 ) -> Figures:
     """The engine's rate with its steps run in some way."""
     set_precision(arithmetic)
-    setting = _setting(case, batch, device, precision=arithmetic)
+    config = _setting(case, batch, device, precision=arithmetic)
     began = time.perf_counter()
-    made = WAYS[way](setting, tuple(range(seeds)))
+    made = WAYS[way](config, tuple(range(seeds)))
     running = train(made, set(STOPS))
     next(running)
     prepared = time.perf_counter() - began
@@ -123,8 +123,8 @@ def _skipped() -> int:
 
 
 def _setting(case: str, batch: int, device: str, **changes: Any) -> TrainingConfig:
-    setting = setting_of(case, "gan", batch, load_plugins(), torch.device(device))
-    return TrainingConfig(**{**vars(setting), **changes})
+    config = setting_of(case, "gan", batch, load_plugins(), torch.device(device))
+    return TrainingConfig(**{**vars(config), **changes})
 
 
 def _timed(running: Iterator[LogChunk], seeds: int, spend: float) -> tuple[float, float]:
@@ -137,10 +137,10 @@ def _timed(running: Iterator[LogChunk], seeds: int, spend: float) -> tuple[float
     norm = math.nan
     while not times or sum(took for _, took in times) < spend:
         began = time.perf_counter()
-        segment = next(running)
-        times.append((segment.last - segment.first + 1, time.perf_counter() - began))
-        if segment.last == STOPS[1]:
-            norm = float(segment.readings[-1, 0, READINGS.index("generator_grad_norm")])
+        chunk = next(running)
+        times.append((chunk.last - chunk.first + 1, time.perf_counter() - began))
+        if chunk.last == STOPS[1]:
+            norm = float(chunk.readings[-1, 0, READINGS.index("generator_grad_norm")])
     blocks = times[len(STOPS) :]
     counted = blocks if len(blocks) > 1 else times
     return seeds * sum(steps for steps, _ in counted) / sum(took for _, took in counted), norm
@@ -149,8 +149,8 @@ def _timed(running: Iterator[LogChunk], seeds: int, spend: float) -> tuple[float
 class Uncaptured(Cohort):
     """A cohort whose steps are not captured; its functions are traced."""
 
-    def __init__(self, setting: TrainingConfig, seeds: tuple[int, ...]) -> None:
-        super().__init__(setting, seeds, capture=None)
+    def __init__(self, config: TrainingConfig, seeds: tuple[int, ...]) -> None:
+        super().__init__(config, seeds, capture=None)
 
 
 class Eager(Uncaptured):
@@ -252,9 +252,9 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
     """What ``frozen_generator.run`` measures of gan's critics, on any device."""
     samples = population(case.dataset).to(torch.device(device))
     arm, last = next(arms(case, Profile())), max(2, updates // shorten)
-    setting = TrainingConfig(samples, case.architecture, arm.objective, last, BATCH, torch.device(device))
-    generators = {case.generator_step: _generators(case, setting, seeds, shorten)}
-    for found in probe(setting, seeds, ProbeProtocol((case.generator_step,), last), generators, noise=NONE):
+    config = TrainingConfig(samples, case.architecture, arm.objective, last, BATCH, torch.device(device))
+    generators = {case.generator_step: _generators(case, config, seeds, shorten)}
+    for found in probe(config, seeds, ProbeProtocol((case.generator_step,), last), generators, noise=NONE):
         at = updates if found.critic_step == last else found.critic_step
         named = {"grad_norm": found.generator_grad_norm, "accuracy": found.critic_accuracy, "loss": found.critic_loss}
         for quantity, by_seed in named.items():
@@ -262,9 +262,9 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
                 yield row(quantity, value, arm=f"{case.name}/gan", seed=seed, at=at)
 
 
-def _generators(case: Case, setting: TrainingConfig, seeds: tuple[int, ...], shorten: int) -> list[Weights]:
+def _generators(case: Case, config: TrainingConfig, seeds: tuple[int, ...], shorten: int) -> list[Weights]:
     steps, trick = -(-case.generator_step // shorten), objective("nsgan", optimizer=ADAM)
-    trained = cohort(setting.population, case.architecture, trick, seeds, max(steps, 1), BATCH, device=setting.device)
+    trained = cohort(config.population, case.architecture, trick, seeds, max(steps, 1), BATCH, device=config.device)
     if steps:
         for _ in training(trained):
             pass

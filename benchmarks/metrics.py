@@ -56,16 +56,16 @@ def main() -> None:
         seconds[name] += time.perf_counter() - began
 
     began = time.perf_counter()
-    examiner = MetricSuite.of(population, metrics, options.samples)
+    suite = MetricSuite.of(population, metrics, options.samples)
     clock("real samples", began)
     for seed in range(options.seeds):
         samples = fake_samples(population, options.samples, seed)
         began = time.perf_counter()
-        fake = examiner.evaluator.measure(samples)
+        fake = suite.evaluator.measure(samples)
         clock("fake samples", began)
         for metric in metrics:
             began = time.perf_counter()
-            metric.value(fake, examiner.real)
+            metric.value(fake, suite.real)
             clock(metric.name, began)
     print(
         f"{options.samples} MNIST samples, {options.seeds} seeds, {options.threads} threads, torch {torch.__version__}"

@@ -64,7 +64,7 @@ class RandomImages(Images):
 
 def trained(cohort: Cohort, block: int) -> Iterator[None]:
     """The engine's own loop; every ``next`` trains a block of generator steps."""
-    for _ in train(cohort, set(range(block, cohort.setting.steps, block))):
+    for _ in train(cohort, set(range(block, cohort.config.steps, block))):
         yield
 
 
@@ -116,8 +116,8 @@ def _work(
     line: Connection, case: str, objective: str, batch: int, seeds: tuple[int, ...], block: int, compiled: bool
 ) -> None:
     torch.set_num_threads(1)
-    setting = replace(setting_of(case, objective, batch, load_plugins()), compiled=compiled)
-    running = trained(Cohort(setting, seeds), block)
+    config = replace(setting_of(case, objective, batch, load_plugins()), compiled=compiled)
+    running = trained(Cohort(config, seeds), block)
     try:
         while line.recv():
             next(running)

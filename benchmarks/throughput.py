@@ -38,7 +38,7 @@ from ganbench.engine.functional import flops
 from ganbench.engine.sampling import evaluate
 from ganbench.plugins.isolation import set_precision
 from ganbench.plugins.registry import PluginRegistry, load_plugins
-from ganbench.runner.cohort_run import make_examiner
+from ganbench.runner.cohort_run import make_suite
 
 BLOCKS = {"ring": 64, "digits": 32}  # generator steps a round: a block of draws, or what patience allows; 2 elsewhere
 EVALUATIONS, STEPS = 11, 2000  # of a default run
@@ -93,15 +93,15 @@ def measure(
     case: str, objective: str, batch: int, seeds: list[int], rounds: int, registry: PluginRegistry, device: torch.device
 ) -> Iterator[Row]:
     """Rows of one case and objective: in every round each side trains one after the other."""
-    setting, block = setting_of(case, objective, batch, registry, device), block_of(case)
-    plain.check_same(case, setting.architecture, setting.population.sample_shape)
-    loop = plain.loop(setting.population, setting.objective, batch, device)
+    config, block = setting_of(case, objective, batch, registry, device), block_of(case)
+    plain.check_same(case, config.architecture, config.population.sample_shape)
+    loop = plain.loop(config.population, config.objective, batch, device)
     needed = flops(lambda: loop(1))
-    cohorts = {k: Cohort(setting, tuple(range(k))) for k in seeds}
+    cohorts = {k: Cohort(config, tuple(range(k))) for k in seeds}
     sides: dict[tuple[int, str], Iterator[None] | Crew] = {}
     for k, cohort in cohorts.items():
         sides[k, "inside"] = trained(cohort, block)
-        sides[k, "silent"] = trained(Silent(setting, tuple(range(k))), block)
+        sides[k, "silent"] = trained(Silent(config, tuple(range(k))), block)
         for way in ("apart", "compiled") if k >= FEWEST and device.type == "cpu" else ():
             sides[k, way] = Crew(case, objective, batch, k, block, compiled=way == "compiled")
     loop(2)
@@ -114,10 +114,10 @@ def measure(
         alone.append(seconds(lambda: loop(block)) / block)
         for (k, way), running in sides.items():
             times[k, way].append(seconds(running.__next__) / block / k)
-    examiner = make_examiner(registry, setting.population, 0)
+    suite = make_suite(registry, config.population, 0)
     for k in seeds:
         step, loud = statistics.median(times[k, "inside"]), times[k, "inside"]
-        look = seconds(lambda k=k: evaluate(cohorts[k], examiner, dict.fromkeys(range(k), True))) / k
+        look = seconds(lambda k=k: evaluate(cohorts[k], suite, dict.fromkeys(range(k), True))) / k
         quickest = min(statistics.median(times[k, way]) for way in ("inside", "apart", "compiled") if (k, way) in times)
         yield Row(
             case, objective, batch, k, 1 / statistics.median(alone), 1 / step,

@@ -55,7 +55,7 @@ class Started:
         )  # fmt: skip
         self.folder, self.background = folder, background
 
-    def alive(self):
+    def active_seeds(self):
         found = []
         for process in psutil.process_iter():
             try:
@@ -69,7 +69,7 @@ class Started:
         """Wait until processes that do the work have been at it for a while. Gives the command's own process."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            found = self.alive()
+            found = self.active_seeds()
             busy = [p for p in found if p.parent() and "forkserver" in " ".join(p.parent().cmdline()) and at_work(p)]
             if busy or self.process.poll() is not None:
                 time.sleep(1)
@@ -80,9 +80,9 @@ class Started:
 
     def gone(self, seconds):
         deadline = time.monotonic() + seconds
-        while self.alive() and time.monotonic() < deadline:
+        while self.active_seeds() and time.monotonic() < deadline:
             time.sleep(0.1)
-        return not self.alive()
+        return not self.active_seeds()
 
     def code(self):
         self.process.wait(30)
@@ -104,7 +104,7 @@ def begin(tmp_path):
 
     yield start
     for started in running:
-        for process in started.alive():
+        for process in started.active_seeds():
             process.kill()
         started.process.wait()
 
@@ -124,7 +124,7 @@ def test_a_signal_ends_it_within_ten_seconds(begin, study, tmp_path, name, numbe
     started = begin(COMMANDS[name], background)
     process = started.until_at_work()
     os.kill(process.pid, number)
-    assert started.gone(10), [p.cmdline() for p in started.alive()]
+    assert started.gone(10), [p.cmdline() for p in started.active_seeds()]
     assert started.code() in (130, 143)
     assert "Traceback" not in (tmp_path / "messages").read_text()
     assert "damaged" not in {finding.kind for finding in inspect(tmp_path / "a")}
@@ -160,13 +160,13 @@ def test_no_process_is_left_where_one_is_killed(begin, study, tmp_path, name, vi
     """Whichever: then the rest goes on to its end, or ends too."""
     started = begin(COMMANDS[name])
     command = started.until_at_work()
-    chosen = {"command": command, **victims(started.alive())}[victim]
+    chosen = {"command": command, **victims(started.active_seeds())}[victim]
     chosen.kill()
     if victim != "command":  # it may go on without
         time.sleep(3)
         if command.is_running() and started.process.poll() is None:
             os.kill(command.pid, signal.SIGTERM)
-    assert started.gone(15), [p.cmdline() for p in started.alive()]
+    assert started.gone(15), [p.cmdline() for p in started.active_seeds()]
     assert "Traceback" not in (tmp_path / "messages").read_text()
 
 

@@ -57,14 +57,14 @@ class Tiny(Architecture):
 
 def make_cohort(objective: Any, seeds: tuple[int, ...] = (0, 1, 2), steps: int = 20, **changes: Any) -> Cohort:
     """A cohort on the toy population."""
-    setting = {
+    config = {
         "population": Gaussian(),
         "architecture": Tiny(),
         "objective": objective,
         "steps": steps,
         "batch_size": 16,
     }
-    return Cohort(TrainingConfig(**{**setting, **changes}), seeds)
+    return Cohort(TrainingConfig(**{**config, **changes}), seeds)
 
 
 def readings_of(cohort: Cohort, stops: set[int] = frozenset()) -> torch.Tensor:

@@ -54,9 +54,9 @@ def measure(c: float, seeds: Sequence[int], steps: int, depth: int) -> Iterator[
     clipped = objective("wgan", clip=c, optimizer=OPTIMIZER)
     trained = cohort(samples, Mlp(depth=depth), clipped, seeds, steps)
     shares, norms = [], []
-    for segment in training(trained, range(1, steps + 1)):
+    for chunk in training(trained, range(1, steps + 1)):
         shares.append(at_the_bound(trained, c))
-        norms.append(segment.readings[:, :, READINGS.index("generator_grad_norm")])
+        norms.append(chunk.readings[:, :, READINGS.index("generator_grad_norm")])
     there = torch.stack(shares).cpu().numpy()  # (steps, seeds)
     with np.errstate(divide="ignore"):  # a gradient of exactly zero is a result: minus infinity
         gradients = np.log10(np.concatenate(norms)[-LAST:]).mean(axis=0)

@@ -91,7 +91,7 @@ def measure(arm: Arm, seeds: Sequence[int], steps: int) -> Iterator[dict[str, An
 def profiles(trained: Cohort) -> NDArray[np.float64]:
     """log10 of every hidden layer's gradient norm, on fixed real points and generated ones: (seeds, layers)."""
     n, real = len(trained.seeds), population(Swissroll()).reference(POINTS).double()
-    latents = evaluation_latents(trained.seeds, POINTS, LATENT).to(trained.setting.dtype)
+    latents = evaluation_latents(trained.seeds, POINTS, LATENT).to(trained.config.dtype)
     fake = draw_samples(trained.sample, latents).double()
     weights = {name: w[:n].double().cpu() for name, w in trained.critic.weights.items()}
     norms = torch.func.vmap(layer_gradients, in_dims=(0, None, 0))(weights, real, fake)

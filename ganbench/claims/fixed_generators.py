@@ -65,9 +65,9 @@ def critics(
         for k, (theta, _) in enumerate(pairs):
             trained.generator.weights["theta"][k] = torch.as_tensor(theta)
     for step in range(steps):
-        block, place = divmod(step, trained.feed.length)
+        block, place = divmod(step, trained.sampler.length)
         if place == 0:
-            batches = trained.feed.critic(block, 0)
+            batches = trained.sampler.critic(block, 0)
         trained.update_critic(batches[place], trained.clock(step + 1))
     return trained
 

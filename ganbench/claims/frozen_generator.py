@@ -117,10 +117,10 @@ def measure(
     case: Case, arm: Arm, seeds: Sequence[int], generators: dict[int, list[Weights]]
 ) -> Iterator[dict[str, Any]]:
     """Train the critics of one arm; one row a seed, moment and quantity."""
-    setting = training_config(case.dataset, case.architecture, arm.objective, arm.steps, BATCH)
+    config = training_config(case.dataset, case.architecture, arm.objective, arm.steps, BATCH)
     watchers, labels = [watcher for _, watcher in arm.watchers], [arm.label, *(label for label, _ in arm.watchers)]
     protocol = ProbeProtocol((case.generator_step,), arm.steps)
-    readings = probe(setting, tuple(seeds), protocol, generators, noise=arm.noise, watchers=watchers)
+    readings = probe(config, tuple(seeds), protocol, generators, noise=arm.noise, watchers=watchers)
     for i, reading in enumerate(readings):
         noisy = arm.noise.wanted(reading.critic_step, protocol)
         yield from _rows(f"{case.name}/{labels[i % len(labels)]}", seeds, reading, noisy)

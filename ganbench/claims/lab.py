@@ -107,7 +107,7 @@ def train_fully(trained: Cohort) -> Cohort:
 
 def weight_course(trained: Cohort, name: str) -> NDArray[np.float64]:
     """The first entry of a weight of the generator after every step: (steps, seeds)."""
-    steps, n = range(1, trained.setting.steps + 1), len(trained.seeds)
+    steps, n = range(1, trained.config.steps + 1), len(trained.seeds)
     weight = trained.generator.weights[name]
     return np.array([weight[:n, 0].double().cpu().numpy().copy() for _ in pauses(trained, steps)])
 
@@ -147,8 +147,8 @@ def endless(sample: Sampler, dimension: int) -> Population:
 
 def measure_samples(trained: Cohort) -> list[Measured]:
     """2,500 samples of every seed's generator, from latents that are the same all run, as the metrics see them."""
-    evaluator = trained.setting.population.evaluator()
-    latents = evaluation_latents(trained.seeds, SAMPLES, trained.setting.architecture.latent)
+    evaluator = trained.config.population.evaluator()
+    latents = evaluation_latents(trained.seeds, SAMPLES, trained.config.architecture.latent)
     return [evaluator.measure(points) for points in draw_samples(trained.sample, latents)]
 
 

@@ -68,9 +68,9 @@ class Part(Job):
         """The same."""
         return self
 
-    def run(self, context: RunContext, contact: Callbacks) -> list[TrialResult]:
+    def run(self, context: RunContext, callbacks: Callbacks) -> list[TrialResult]:
         """Measure, and store what was measured."""
-        contact.working()
+        callbacks.working()
         with on_device(context.device):
             rows = self._experiment().run(self.profile, self.part)
         self.write(Path(context.results), [{"experiment": self.experiment, "part": self.part, **row} for row in rows])

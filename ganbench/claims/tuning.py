@@ -70,7 +70,7 @@ def measure(
 def distances(chosen: Objective, seeds: Sequence[int], steps: int) -> list[float]:
     """The log of sliced W1 of every seed after training."""
     trained = lab.train_fully(lab.cohort(Ring(), Mlp(), chosen, seeds, steps))
-    real = lab.measure_reference(trained.setting.population)
+    real = lab.measure_reference(trained.config.population)
     return [math.log(lab.sliced_w1(fake, real, diverged=math.inf)) for fake in lab.measure_samples(trained)]
 
 

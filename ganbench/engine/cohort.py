@@ -83,7 +83,7 @@ class Cohort:
     called often. On a GPU whole steps are captured instead.
 
     Args:
-        setting: what the seeds share.
+        config: what the seeds share.
         seeds: what they differ in. Few are padded to two (three for colour images) by repeating the last, because
             vectorised kernels of few and of many differ in rounding; so a seed's numbers do not depend on others.
         capture: how updates are captured; ``auto`` as is best on the device, None not at all.
@@ -106,17 +106,17 @@ class Cohort:
     """
 
     def __init__(
-        self, setting: TrainingConfig, seeds: tuple[int, ...], capture: Capture | Literal["auto"] | None = "auto"
+        self, config: TrainingConfig, seeds: tuple[int, ...], capture: Capture | Literal["auto"] | None = "auto"
     ) -> None:
-        self.setting = setting
+        self.config = config
         self.seeds = seeds
-        self._padded = seeds + seeds[-1:] * (setting.least_seeds() - len(seeds))
+        self._padded = seeds + seeds[-1:] * (config.least_seeds() - len(seeds))
         self.generator, self.critic = self._make_players()
-        joint = not setting.architecture.couples_samples
-        self.game = Game(setting.objective, self.generator.network, self.critic.network, joint)
+        joint = not config.architecture.couples_samples
+        self.game = Game(config.objective, self.generator.network, self.critic.network, joint)
         self.state = self._first_state()
-        self.feed = self.make_feed(setting.batch_size)
-        self._capture = capture_for(setting.device) if capture == "auto" else capture
+        self.sampler = self.make_sampler(config.batch_size)
+        self._capture = capture_for(config.device) if capture == "auto" else capture
         self._choose_functions()
 
     @property
@@ -127,18 +127,18 @@ class Cohort:
     @property
     def traceable(self) -> bool:
         """Whether the objective can be traced, or captured."""
-        return self.setting.objective.traceable and self.vectorises
+        return self.config.objective.traceable and self.vectorises
 
     @property
     def runs_behind(self) -> bool:
         """Whether the device is still at work when a step returns, so that what comes can be drawn meanwhile."""
-        return self.setting.device.type != "cpu"
+        return self.config.device.type != "cpu"
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
     def clocks(self, first: int, n: int) -> list[StepClock]:
         """The clocks of n generator steps, counted from 1; made at once, so that no step waits for a transfer."""
-        s, numbers = self.setting, range(first, first + n)
+        s, numbers = self.config, range(first, first + n)
         steps = send(torch.tensor(numbers), s.device)
         progress = send(torch.tensor([step / s.steps for step in numbers], dtype=s.dtype), s.device)
         return [StepClock(*pair) for pair in zip(steps.unbind(), progress.unbind(), strict=True)]
@@ -149,7 +149,7 @@ class Cohort:
 
     def inputs(self, batch: Batch, clock: StepClock) -> StepInputs:
         """The inputs of a pass, from a batch and the weights as they stand."""
-        real = self.setting.population.take(batch.real).to(self.setting.dtype)
+        real = self.config.population.take(batch.real).to(self.config.dtype)
         weights = self.generator.weights, self.critic.weights
         return StepInputs(*weights, real, batch.latent, batch.numbers, self.state, clock)
 
@@ -177,7 +177,7 @@ class Cohort:
 
     def sample(self, latents: Tensor) -> Tensor:
         """Samples of every seed from its own latents (K, n, z): (K, n, *sample_shape)."""
-        n, weights, latents = len(self.seeds), self.generator.weights, latents.to(self.setting.device)
+        n, weights, latents = len(self.seeds), self.generator.weights, latents.to(self.config.device)
         generate = vmap_seeds(self.game.generate, self.loops)
         with torch.no_grad():
             if self.loops:
@@ -198,9 +198,9 @@ class Cohort:
         before, after = ({name: (t.shape, t.dtype) for name, t in tensors.items()} for tensors in (self.state, state))
         if before != after:
             raise ObjectiveError(
-                f"{self.setting.objective.name}: init_state made {_described(self.state)} and update_state made "
+                f"{self.config.objective.name}: init_state made {_described(self.state)} and update_state made "
                 f"{_described(state)}; an objective's state must keep its names, shapes and types",
-                subject=self.setting.objective.name,
+                subject=self.config.objective.name,
                 code="state",
             )
         for name, value in state.items():
@@ -210,9 +210,9 @@ class Cohort:
 
     def _choose_functions(self) -> None:
         """Run everything once, and seed by seed from now on where that is quicker or vmap refuses."""
-        objective, (critic, generator) = self.setting.objective, self.first_inputs()
+        objective, (critic, generator) = self.config.objective, self.first_inputs()
         self.vectorises, self.large = objective.vectorised, False
-        if self.vectorises and self.setting.device.type == "cpu":  # depends on the setting alone, not on other seeds
+        if self.vectorises and self.config.device.type == "cpu":  # depends on the setting alone, not on other seeds
             one = select_seed(critic, 0)
             self.large = flops(lambda: self.game.critic_gradients(one)) >= SEQUENTIAL_FLOPS
         self._make_functions()
@@ -221,7 +221,7 @@ class Cohort:
         except ObjectiveError:
             raise
         except Exception as error:  # whatever vmap could not do; the loop shows whether the loss itself is at fault
-            if self.loops or self.setting.compiled:  # what is compiled has run without
+            if self.loops or self.config.compiled:  # what is compiled has run without
                 raise
             self.vectorises = False
             self._make_functions()
@@ -252,12 +252,12 @@ class Cohort:
 
     def _of_cohort(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function of all seeds: traced where that is possible, and of one seed after the other where they loop."""
-        if self.traceable and (self.setting.compiled or self._capture is None):
+        if self.traceable and (self.config.compiled or self._capture is None):
             function = self._trace(name, function)
         return map_sequentially(function, len(self.seeds)) if self.loops else function
 
     def _trace(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        self.traced[name] = traced(function, f"{self.setting.objective.name}: {name}", self.setting.compiled)
+        self.traced[name] = traced(function, f"{self.config.objective.name}: {name}", self.config.compiled)
         return self.traced[name]
 
     def _try_functions(self, critic: StepInputs, generator: StepInputs) -> None:
@@ -285,8 +285,8 @@ class Cohort:
         return gradient, torch.stack([to_float64(loss), gradient_norm(gradient)], dim=1)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self.setting.precision == "bf16":  # of products; weights, their gradients and all sums stay as they are
-            return torch.autocast(self.setting.device.type, torch.bfloat16)
+        if self.config.precision == "bf16":  # of products; weights, their gradients and all sums stay as they are
+            return torch.autocast(self.config.device.type, torch.bfloat16)
         return nullcontext()
 
     # -- preparation ----------------------------------------------------------------------------------------------
@@ -294,21 +294,21 @@ class Cohort:
     def first_inputs(self) -> tuple[StepInputs, StepInputs]:
         """The inputs of the critic's and of the generator's first pass."""
         clock = self.clock(1)
-        return self.inputs(self.feed.critic(0, 0)[0], clock), self.inputs(self.feed.generator(0)[0], clock)
+        return self.inputs(self.sampler.critic(0, 0)[0], clock), self.inputs(self.sampler.generator(0)[0], clock)
 
-    def make_feed(self, batch_size: int, prefix: str = "") -> BatchSampler:
+    def make_sampler(self, batch_size: int, prefix: str = "") -> BatchSampler:
         """A sampler of batches of a given size, for which each loss is run once to learn its draws and its faults."""
-        s = self.setting
+        s = self.config
         length = block_length(batch_size, torch.Size(s.population.sample_shape).numel())
-        feed = BatchSampler(
+        sampler = BatchSampler(
             self._padded, s.population, batch_size, s.architecture.latent, length, s.device, s.dtype, prefix=prefix
         )
-        first = select_seed(self.inputs(feed.critic(0, 0)[0], self.clock(1)), 0)
+        first = select_seed(self.inputs(sampler.critic(0, 0)[0], self.clock(1)), 0)
         critic, generator = (self.game.record_draws(loss, first) for loss in ("critic_loss", "generator_loss"))
-        return replace(feed, critic_specs=critic, generator_specs=generator)
+        return replace(sampler, critic_specs=critic, generator_specs=generator)
 
     def _make_players(self) -> tuple[Player, Player]:
-        s, shape = self.setting, self.setting.population.sample_shape
+        s, shape = self.config, self.config.population.sample_shape
         own, place = s.objective.optimizer, (s.device, s.dtype)
         first = s.generator_optimizer or own
         generator = make_player(lambda: s.architecture.generator(shape), self._padded, "generator-init", first, *place)
@@ -371,6 +371,6 @@ def _players(cohort: Cohort) -> dict[str, Player]:
 def training_flops(cohort: Cohort) -> float:
     """Floating-point operations of the matrix products of one seed's whole training."""
     critic, generator = (select_seed(inputs, 0) for inputs in cohort.first_inputs())
-    updates = cohort.setting.objective.n_critic
+    updates = cohort.config.objective.n_critic
     per_step = updates * flops(lambda: cohort.game.critic_gradients(critic))
-    return cohort.setting.steps * (per_step + flops(lambda: cohort.game.generator_gradients(generator)))
+    return cohort.config.steps * (per_step + flops(lambda: cohort.game.generator_gradients(generator)))

@@ -45,7 +45,7 @@ def train(cohort: Cohort, stops: set[int], after: LogChunk | None = None) -> Ite
         stops: further steps to yield at.
         after: the last chunk of an earlier run, which ended with a block; training goes on behind it.
     """
-    steps, length = cohort.setting.steps, cohort.feed.length
+    steps, length = cohort.config.steps, cohort.sampler.length
     done, updates, elapsed = (after.last, int(after.critic_updates[-1]), after.seconds[-1]) if after else (0, 0, 0.0)
     assert done % length == 0 or done == steps, "training goes on where a block begins"
     following: _Block | None = None
@@ -84,26 +84,26 @@ class _Block:
 
     def __init__(self, cohort: Cohort, block: int, start: int) -> None:
         self.start = start
-        self.clocks = cohort.clocks(start, cohort.feed.length)
-        self.generator = cohort.feed.generator(block)
+        self.clocks = cohort.clocks(start, cohort.sampler.length)
+        self.generator = cohort.sampler.generator(block)
         self._cohort, self._block = cohort, block
         self._critic: dict[int, list[Batch]] = {}
 
     def following(self) -> _Block:
         """The next block, drawn as far as this one was."""
-        block = _Block(self._cohort, self._block + 1, self.start + self._cohort.feed.length)
+        block = _Block(self._cohort, self._block + 1, self.start + self._cohort.sampler.length)
         for update in self._critic:
             block._draw(update)
         return block
 
     def critic_batches(self, step: int) -> list[Batch]:
         """The batches of a step's critic updates, in order."""
-        updates = range(self._cohort.setting.objective.critic_steps(step))
+        updates = range(self._cohort.config.objective.critic_steps(step))
         return [self._draw(update)[step - self.start] for update in updates]
 
     def _draw(self, update: int) -> list[Batch]:
         if update not in self._critic:
-            self._critic[update] = self._cohort.feed.critic(self._block, update)
+            self._critic[update] = self._cohort.sampler.critic(self._block, update)
         return self._critic[update]
 
 

@@ -28,10 +28,10 @@ def largest(fits: Callable[[int], bool], least: int, most: int) -> int:
     return least
 
 
-def fits(setting: TrainingConfig, seeds: tuple[int, ...], examiner: MetricSuite) -> bool:
+def fits(config: TrainingConfig, seeds: tuple[int, ...], suite: MetricSuite) -> bool:
     """Whether a cohort can be made, take a step and be evaluated."""
     try:
-        _rehearse(setting, seeds, examiner)
+        _rehearse(config, seeds, suite)
     except Exception as error:
         if Failure.of(error).kind != EXHAUSTED:
             raise
@@ -41,10 +41,10 @@ def fits(setting: TrainingConfig, seeds: tuple[int, ...], examiner: MetricSuite)
     return True
 
 
-def _rehearse(setting: TrainingConfig, seeds: tuple[int, ...], examiner: MetricSuite) -> None:
-    cohort = Cohort(setting, seeds)
+def _rehearse(config: TrainingConfig, seeds: tuple[int, ...], suite: MetricSuite) -> None:
+    cohort = Cohort(config, seeds)
     next(train(cohort, {1}))
-    evaluate(cohort, examiner, dict.fromkeys(seeds, True))
+    evaluate(cohort, suite, dict.fromkeys(seeds, True))
 
 
 def release() -> None:

@@ -59,7 +59,7 @@ class ProbeReading:
 
 
 def probe(
-    setting: TrainingConfig,
+    config: TrainingConfig,
     seeds: tuple[int, ...],
     protocol: ProbeProtocol,
     generators: Mapping[int, list[Weights]],
@@ -70,7 +70,7 @@ def probe(
     """Probe an objective on frozen generators: at every moment its reading, then one of every watcher, in order.
 
     Args:
-        setting: the objective, and what it is probed on.
+        config: the objective, and what it is probed on.
         seeds: one generator and one critic each.
         protocol: ages and lengths.
         generators: for each age, the weights of every seed's generator, in the order of ``seeds``.
@@ -78,10 +78,10 @@ def probe(
         noise: what the noise of gradients is taken from.
         watchers: further objectives, of whose losses the gradients are read at the very same critics.
     """
-    population, held_out = setting.population.hold_out(FIXED_BATCH)
-    setting = replace(setting, population=population, steps=protocol.critic_steps)
+    population, held_out = config.population.hold_out(FIXED_BATCH)
+    config = replace(config, population=population, steps=protocol.critic_steps)
     # One cohort serves all ages: its functions are traced once, and each age begins from the same fresh critic.
-    cohort = Cohort(setting, seeds)
+    cohort = Cohort(config, seeds)
     start = snapshot(cohort)
     cohorts = [cohort, *(_watcher(cohort, objective) for objective in watchers)]
     batches = [_fixed_batches(each, held_out, noise) for each in cohorts]
@@ -92,7 +92,7 @@ def probe(
             if step in protocol.moments():
                 noisy = noise.wanted(step, protocol)
                 yield from (_read(each, fixed, age, step, noisy) for each, fixed in zip(cohorts, batches, strict=True))
-            if step and step % cohort.feed.length == 0:
+            if step and step % cohort.sampler.length == 0:
                 report(number * protocol.critic_steps + step)
 
 
@@ -105,20 +105,20 @@ def _freeze(cohort: Cohort, weights: list[Weights]) -> None:
 
 def _watcher(cohort: Cohort, objective: Objective) -> Cohort:
     """The same two players under the losses of another objective."""
-    watcher = Cohort(replace(cohort.setting, objective=objective), cohort.seeds)
+    watcher = Cohort(replace(cohort.config, objective=objective), cohort.seeds)
     watcher.generator, watcher.critic = cohort.generator, cohort.critic
     return watcher
 
 
 def _train_critic(cohort: Cohort, protocol: ProbeProtocol) -> Iterator[int]:
     """Train a fresh critic, stopping after every step (and before the first) with the number that are done."""
-    feed = cohort.make_feed(cohort.setting.batch_size, prefix="probe-")
+    sampler = cohort.make_sampler(cohort.config.batch_size, prefix="probe-")
     clock = cohort.clock(0)  # a schedule stays at its beginning: the objective is probed as it starts
     yield 0
     for step in range(protocol.critic_steps):
-        if step % feed.length == 0:
-            batches = feed.critic(step // feed.length, 0)
-        cohort.update_critic(batches[step % feed.length], clock)
+        if step % sampler.length == 0:
+            batches = sampler.critic(step // sampler.length, 0)
+        cohort.update_critic(batches[step % sampler.length], clock)
         yield step + 1
 
 
@@ -139,11 +139,11 @@ class _Fixed:
 
 
 def _fixed_batches(cohort: Cohort, held_out: Tensor, noise: NoiseSampling) -> _Fixed:
-    large = cohort.make_feed(len(held_out), prefix="probe-fixed-")
-    small = cohort.make_feed(noise.size or cohort.setting.batch_size, prefix="probe-noise-")
+    large = cohort.make_sampler(len(held_out), prefix="probe-fixed-")
+    small = cohort.make_sampler(noise.size or cohort.config.batch_size, prefix="probe-noise-")
     blocks = range(-(-noise.number // small.length))
     minibatches = [batch for block in blocks for batch in small.generator(block)][: noise.number]
-    real = held_out.to(cohort.setting.device, cohort.setting.dtype)
+    real = held_out.to(cohort.config.device, cohort.config.dtype)
     generator = large.generator(0)[0]
     critic = large.critic(0, 0)[0]._replace(latent=generator.latent)
     return _Fixed(real.expand(len(cohort.generator.flat), *real.shape), critic, generator, minibatches)

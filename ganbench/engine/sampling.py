@@ -26,9 +26,9 @@ def draw_samples(sample: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
     return torch.cat(samples, dim=1).float().cpu()
 
 
-def evaluate(cohort: Cohort, examiner: MetricSuite, alive: Mapping[int, bool]) -> dict[int, Evaluation]:
+def evaluate(cohort: Cohort, suite: MetricSuite, alive: Mapping[int, bool]) -> dict[int, Evaluation]:
     """What is found of every seed that has not diverged, by seed."""
-    setting = cohort.setting
-    latents = evaluation_latents(cohort.seeds, examiner.n_samples, setting.architecture.latent)
-    samples = draw_samples(cohort.sample, latents.to(setting.device, setting.dtype))
-    return {seed: examiner.findings(samples[k]) for k, seed in enumerate(cohort.seeds) if alive[seed]}
+    config = cohort.config
+    latents = evaluation_latents(cohort.seeds, suite.n_samples, config.architecture.latent)
+    samples = draw_samples(cohort.sample, latents.to(config.device, config.dtype))
+    return {seed: suite.findings(samples[k]) for k, seed in enumerate(cohort.seeds) if alive[seed]}

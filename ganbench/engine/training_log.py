@@ -20,7 +20,7 @@ class TrainingLog:
 
     Attributes:
         seeds: of the cohort, in the order of its readings.
-        segments: readings, in order. They are joined to few long ones: small arrays that stay, among large ones that go
+        chunks: readings, in order. They are joined to few long ones: small arrays that stay, among large ones that go
             with every block, kept the C library from using those places again; a process grew by 40 KB a step.
         evaluations: by seed, rows of the evaluations table without their keys.
         modes: by seed, what each evaluation found of every mode: step, samples and captured, the last two a list.
@@ -28,34 +28,34 @@ class TrainingLog:
     """
 
     seeds: tuple[int, ...]
-    segments: list[LogChunk] = field(default_factory=list)
+    chunks: list[LogChunk] = field(default_factory=list)
     evaluations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     modes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     diverged: dict[int, tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
 
-    def note(self, segment: LogChunk) -> None:
+    def note(self, chunk: LogChunk) -> None:
         """Take in the readings of some more steps."""
-        self.segments.append(segment)
-        while len(self.segments) > 1 and len(self.segments[-2].readings) <= len(self.segments[-1].readings):
-            self.segments[-2:] = [joined(self.segments[-2:])]
-        for k, row in enumerate(first_divergence(segment.readings)):
+        self.chunks.append(chunk)
+        while len(self.chunks) > 1 and len(self.chunks[-2].readings) <= len(self.chunks[-1].readings):
+            self.chunks[-2:] = [joined(self.chunks[-2:])]
+        for k, row in enumerate(first_divergence(chunk.readings)):
             if row >= 0:
-                self.diverged.setdefault(self.seeds[k], (segment.first + int(row), segment.readings[row, k]))
+                self.diverged.setdefault(self.seeds[k], (chunk.first + int(row), chunk.readings[row, k]))
 
-    def examined(self, step: int, findings: Mapping[int, Evaluation]) -> None:
+    def add_evaluation(self, step: int, findings: Mapping[int, Evaluation]) -> None:
         """Take in the metrics and modes at one step, by seed."""
         for seed, (rows, modes) in findings.items():
             self.evaluations.setdefault(seed, []).extend({"step": step, **row} for row in rows)
             if modes is not None:
                 self.modes.setdefault(seed, []).append({"step": step, **modes._asdict()})
 
-    def alive(self) -> dict[int, bool]:
+    def active_seeds(self) -> dict[int, bool]:
         """Which seeds have not diverged."""
         return {seed: seed not in self.diverged for seed in self.seeds}
 
     def last_step(self) -> int:
         """The last step that there are readings of."""
-        return self.segments[-1].last if self.segments else 0
+        return self.chunks[-1].last if self.chunks else 0
 
     def divergence(self, seed: int) -> str:
         """In one sentence what of a seed was not finite, and when; empty where all was."""
@@ -71,17 +71,17 @@ class TrainingLog:
         evaluations = {seed: list(self.evaluations.get(seed, [])) for seed in seeds}
         modes = {seed: list(self.modes.get(seed, [])) for seed in seeds}
         chosen = TrainingLog(tuple(seeds), evaluations=evaluations, modes=modes)
-        for segment in self.segments:
-            chosen.note(replace(segment, readings=segment.readings[:, rows]))
+        for chunk in self.chunks:
+            chosen.note(replace(chunk, readings=chunk.readings[:, rows]))
         return chosen
 
 
-def joined(segments: Sequence[LogChunk]) -> LogChunk:
+def joined(chunks: Sequence[LogChunk]) -> LogChunk:
     """All segments of a run as one; at least one is needed."""
     return LogChunk(
-        segments[0].first,
-        segments[-1].last,
-        np.concatenate([s.readings for s in segments]),
-        np.concatenate([s.critic_updates for s in segments]),
-        np.concatenate([s.seconds for s in segments]),
+        chunks[0].first,
+        chunks[-1].last,
+        np.concatenate([s.readings for s in chunks]),
+        np.concatenate([s.critic_updates for s in chunks]),
+        np.concatenate([s.seconds for s in chunks]),
     )

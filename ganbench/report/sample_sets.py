@@ -164,12 +164,12 @@ def learn_landscape(
     """
     cohort = Cohort(TrainingConfig(population, architecture, objective, CRITIC_STEPS, BATCH), (seed,))
     _freeze(cohort, weights)
-    feed, clock = cohort.make_feed(BATCH, prefix="landscape-"), cohort.clock(0)
+    sampler, clock = cohort.make_sampler(BATCH, prefix="landscape-"), cohort.clock(0)
     for step in range(CRITIC_STEPS):
-        if step % feed.length == 0:
-            batches = feed.critic(step // feed.length, 0)
-        cohort.update_critic(batches[step % feed.length], clock)
-    fixed = cohort.make_feed(BATCH, prefix="landscape-fixed-").generator(0)[0]
+        if step % sampler.length == 0:
+            batches = sampler.critic(step // sampler.length, 0)
+        cohort.update_critic(batches[step % sampler.length], clock)
+    fixed = cohort.make_sampler(BATCH, prefix="landscape-fixed-").generator(0)[0]
     return _read(cohort, select_seed(cohort.inputs(fixed, clock), 0))
 
 
@@ -179,19 +179,19 @@ def _freeze(cohort: Cohort, weights: Mapping[str, Tensor]) -> None:
             cohort.generator.weights[name].copy_(value.expand_as(cohort.generator.weights[name]))
 
 
-def _read(cohort: Cohort, arguments: StepInputs) -> Landscape:
-    critic = FunctionalCritic(cohort.critic.network, arguments.critic)
-    fake = cohort.sample(arguments.latent[None])[0]
-    real = arguments.real
+def _read(cohort: Cohort, inputs: StepInputs) -> Landscape:
+    critic = FunctionalCritic(cohort.critic.network, inputs.critic)
+    fake = cohort.sample(inputs.latent[None])[0]
+    real = inputs.real
 
     def loss(samples: Tensor) -> Tensor:
-        return cohort.setting.objective.generator_loss(critic, real, samples, arguments.draw())
+        return cohort.config.objective.generator_loss(critic, real, samples, inputs.draw())
 
     arrows = -grad(loss)(fake) * len(fake)  # the loss is a mean: undone, so that an arrow is one sample's own gradient
     x, y = _lattice(torch.cat([real, fake]))
     points = torch.cartesian_prod(y, x).flip(1)
     with torch.no_grad():
-        scores = FunctionalCritic(cohort.critic.network, arguments.critic)(points).reshape(len(y), len(x))
+        scores = FunctionalCritic(cohort.critic.network, inputs.critic)(points).reshape(len(y), len(x))
     parts = (x, y, scores, real, fake, arrows)
     return Landscape(*(np.asarray(part.detach().double().cpu()) for part in parts))
 

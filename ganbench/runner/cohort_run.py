@@ -93,7 +93,7 @@ def store_trained(
 
 def _compilation(spec: CohortSpec, cohort: Cohort | None) -> dict[str, Any]:
     """Whether compilation was asked for, and whether it was done."""
-    asked, compiled = spec.protocol.compiled, cohort is not None and cohort.setting.compiled
+    asked, compiled = spec.protocol.compiled, cohort is not None and cohort.config.compiled
     reason = "" if asked == compiled or cohort is None else f"{spec.objective.name} cannot be traced"
     return {"asked": "on" if asked else "off", "compiled": compiled, "reason": reason}
 
@@ -181,29 +181,29 @@ def run_cohort(spec: Shard, context: RunContext, report: Report | Callbacks) -> 
     Raises:
         Cancelled: it was asked to end early.
     """
-    contact = report if isinstance(report, Callbacks) else Callbacks(report)
+    callbacks = report if isinstance(report, Callbacks) else Callbacks(report)
     with preserved():
         torch.set_num_threads(context.threads)
         if isinstance(spec, CohortSpec):
             set_precision(spec.protocol.precision)
-            return _execute(spec, context, contact)
+            return _run_trials(spec, context, callbacks)
         assert isinstance(spec, Job)
         try:
-            return spec.run(context, contact)
+            return spec.run(context, callbacks)
         except Cancelled:
             raise
         except Exception as error:  # an experiment may raise anything; the others go on
             return spec.fail(Failure.of(error))
 
 
-def _execute(spec: CohortSpec, context: RunContext, contact: Callbacks) -> list[TrialResult]:
-    left, outcomes = spec, []
+def _run_trials(spec: CohortSpec, context: RunContext, callbacks: Callbacks) -> list[TrialResult]:
+    store, left, outcomes = StudyFolder(Path(context.results)), spec, []
     while left.seeds:
         done: dict[int, TrialResult] = {}
         try:
-            with acquire_trials(StudyFolder(Path(context.results)), left.trials(), contact.pause, contact.say) as held:
-                contact.working()
-                done = _settle(left.with_seeds(trial.seed for trial in held), context, contact)
+            with acquire_trials(store, left.trials(), callbacks.pause, callbacks.say) as held:
+                callbacks.working()
+                done = _finish_trials(left.with_seeds(trial.seed for trial in held), context, callbacks)
         except StorageError as error:  # on a full disk there is no row; the caller reports why
             done = {t.seed: TrialResult(t, "failed", str(Failure.of(error))) for t in left.trials()}
         outcomes += list(done.values())
@@ -211,7 +211,7 @@ def _execute(spec: CohortSpec, context: RunContext, contact: Callbacks) -> list[
     return outcomes
 
 
-def _settle(spec: CohortSpec, context: RunContext, contact: Callbacks) -> dict[int, TrialResult]:
+def _finish_trials(spec: CohortSpec, context: RunContext, callbacks: Callbacks) -> dict[int, TrialResult]:
     """Bring trials that nobody else is at to their end; what is done already, maybe meanwhile, is taken as it is."""
     store, lab = StudyFolder(Path(context.results)), functools.cache(lambda: prepare(spec, context))
     states = {trial: trial_state(store, trial, spec.probe, context.since) for trial in spec.trials()}
@@ -221,10 +221,10 @@ def _settle(spec: CohortSpec, context: RunContext, contact: Callbacks) -> dict[i
     outcomes = {t.seed: outcome_of(t, store.run(t) or {}) for t in states if t.seed not in open_seeds}
     if missing.seeds:
         locks.note_attempt(store, missing.trials())
-        outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, context, contact, lab)}
+        outcomes |= {outcome.trial.seed: outcome for outcome in _train(missing, context, callbacks, lab)}
     fresh = [seed for seed in missing.seeds if outcomes[seed].status != "failed"] if spec.probe else []
     for part in _to_probe(spec.with_seeds(unprobed_ones + fresh), store):
-        outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, context, contact, lab)}
+        outcomes |= {outcome.trial.seed: outcome for outcome in _probe(part, context, callbacks, lab)}
     return outcomes
 
 
@@ -239,18 +239,18 @@ def _to_probe(spec: CohortSpec, store: StudyFolder) -> list[CohortSpec]:
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
+def _train(spec: CohortSpec, context: RunContext, callbacks: Callbacks, lab: Lab) -> list[TrialResult]:
     store = StudyFolder(Path(context.results))
-    failure, setting, examiner = None, None, None
-    checkpoints = Checkpoints(store, made_with(context), contact.say)
-    trainer = Trainer(spec, checkpoints, context.checkpoint_seconds, contact)
+    failure, config, suite = None, None, None
+    checkpoints = Checkpoints(store, made_with(context), callbacks.say)
+    trainer = Trainer(spec, checkpoints, context.checkpoint_seconds, callbacks)
     try:
-        with isolated(f"training {_described(spec, context)}", contact.say):
-            registry, setting = lab()
-            examiner = make_examiner(registry, setting.population, spec.protocol.n_samples)
-            trainer.run(setting, examiner)
+        with isolated(f"training {_described(spec, context)}", callbacks.say):
+            registry, config = lab()
+            suite = make_suite(registry, config.population, spec.protocol.n_samples)
+            trainer.run(config, suite)
     except Cancelled:
-        if contact.pausing():
+        if callbacks.pausing():
             locks.withdraw_attempt(store, spec.trials())
         raise
     except Exception as error:  # an objective may raise anything; its trials keep all they measured, as failed rows
@@ -258,12 +258,12 @@ def _train(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) 
     parts: list[tuple[int, ...]] = []
     if failure and trainer.cohort is not None and not trainer.cohort.vectorises:
         parts = [(seed,) for seed in spec.seeds]  # one seed's data may have caused it: the others are not to suffer
-    elif failure and failure.kind == EXHAUSTED and setting and examiner and len(spec.seeds) > setting.least_seeds():
+    elif failure and failure.kind == EXHAUSTED and config and suite and len(spec.seeds) > config.least_seeds():
         trainer.cohort = None  # and so its memory
-        parts = _that_fit(setting, spec, examiner, contact)
+        parts = _that_fit(config, spec, suite, callbacks)
     if len(parts) > 1:
         smaller = [spec.with_seeds(part) for part in parts]
-        outcomes = [outcome for part in smaller for outcome in _train(part, context, contact, lab)]
+        outcomes = [outcome for part in smaller for outcome in _train(part, context, callbacks, lab)]
     else:
         found = context, trainer.record, trainer.cohort, trainer.wall_seconds(), failure
         outcomes = [store_trained(trial, spec, *found) for trial in spec.trials()]
@@ -280,17 +280,17 @@ def _described(spec: CohortSpec, context: RunContext) -> str:
 
 
 def _that_fit(
-    setting: TrainingConfig, spec: CohortSpec, examiner: MetricSuite, contact: Callbacks
+    config: TrainingConfig, spec: CohortSpec, suite: MetricSuite, callbacks: Callbacks
 ) -> list[tuple[int, ...]]:
     """The seeds of a cohort that memory has no room for, in parts as large as it has."""
 
     def has_room(n: int) -> bool:
-        contact.pause()
-        return fits(setting, spec.seeds[:n], examiner)
+        callbacks.pause()
+        return fits(config, spec.seeds[:n], suite)
 
     release()
-    most = largest(has_room, setting.least_seeds(), len(spec.seeds))
-    contact.say(f"{spec.name}: {len(spec.seeds)} seeds do not fit into memory at once; {most} are run at a time")
+    most = largest(has_room, config.least_seeds(), len(spec.seeds))
+    callbacks.say(f"{spec.name}: {len(spec.seeds)} seeds do not fit into memory at once; {most} are run at a time")
     return evenly(spec.seeds, most)
 
 
@@ -332,7 +332,7 @@ def made_with(context: RunContext) -> dict[str, Any]:
     return {**{name: found[name] for name in ("python", "torch", "numpy")}, "device": context.device}
 
 
-def make_examiner(registry: PluginRegistry, population: Population, n_samples: int) -> MetricSuite:
+def make_suite(registry: PluginRegistry, population: Population, n_samples: int) -> MetricSuite:
     """The default metrics of a population, against its reference samples."""
     return MetricSuite.of(population, [registry.metrics.find(name)() for name in DEFAULT_METRICS], n_samples)
 
@@ -340,24 +340,24 @@ def make_examiner(registry: PluginRegistry, population: Population, n_samples: i
 # -- the probe ---------------------------------------------------------------------------------------------------------
 
 
-def _probe(spec: CohortSpec, context: RunContext, contact: Callbacks, lab: Lab) -> list[TrialResult]:
+def _probe(spec: CohortSpec, context: RunContext, callbacks: Callbacks, lab: Lab) -> list[TrialResult]:
     began, before = time.perf_counter(), spec.protocol.steps if spec.train else 0
     assert spec.probe is not None
 
     def report(step: int) -> None:
-        contact.report(before + step)
-        contact.pause()
+        callbacks.report(before + step)
+        callbacks.pause()
 
     try:
-        registry, setting = lab()
-        protocol = replace(spec.probe, cut=not setting.population.reference_is_apart)
+        registry, config = lab()
+        protocol = replace(spec.probe, cut=not config.population.reference_is_apart)
         ((component, reference),) = variants(registry.objectives, reference_generators.OBJECTIVE, {})
         references = reference_generators.open_references(
-            context, spec, replace(setting, objective=reference), component
+            context, spec, replace(config, objective=reference), component
         )
-        generators = references.generators(spec.seeds, protocol.generator_steps, contact.pause, contact.say)
-        with isolated(f"probing {_described(spec, context)}", contact.say):
-            moments = list(probe(setting, spec.seeds, protocol, generators, report))
+        generators = references.generators(spec.seeds, protocol.generator_steps, callbacks.pause, callbacks.say)
+        with isolated(f"probing {_described(spec, context)}", callbacks.say):
+            moments = list(probe(config, spec.seeds, protocol, generators, report))
     except Cancelled:
         raise
     except Exception as error:  # whatever became of the probe, what was trained before stays

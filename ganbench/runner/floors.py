@@ -68,34 +68,34 @@ class Floor:
     reason: str = ""
 
 
-def measure_floors(population: Population, examiner: MetricSuite) -> list[Floor]:
+def measure_floors(population: Population, suite: MetricSuite) -> list[Floor]:
     """One floor for each of the examiner's metrics."""
-    found: dict[str, list[dict[str, Any]]] = {metric.name: [] for metric in examiner.metrics}
+    found: dict[str, list[dict[str, Any]]] = {metric.name: [] for metric in suite.metrics}
     comparison = ""
-    for fake, real, comparison in comparisons(population, examiner):  # noqa: B007
-        for row in replace(examiner, real=real).rows(fake):
+    for fake, real, comparison in comparisons(population, suite):  # noqa: B007
+        for row in replace(suite, real=real).rows(fake):
             found[row["metric"]].append(row)
-    return [_floor(metric, found[metric.name], examiner, comparison) for metric in examiner.metrics]
+    return [_floor(metric, found[metric.name], suite, comparison) for metric in suite.metrics]
 
 
 def comparisons(
-    population: Population, examiner: MetricSuite, purpose: str = "floor"
+    population: Population, suite: MetricSuite, purpose: str = "floor"
 ) -> Iterator[tuple[Measured, Measured, str]]:
     """Pairs of independent sets of real samples, in the places of fake and real ones, and in words what they are.
 
     Args:
         population: where samples come from.
-        examiner: measures them.
+        suite: measures them.
         purpose: of the random numbers; another one gives other pairs.
     """
-    n = examiner.n_samples
+    n = suite.n_samples
     if population.reference_is_apart:
         for k in range(REPETITIONS):
             fake = population.take(population.draw((n,), generator(k, purpose)))
-            sizes = f"{n} training samples against {len(examiner.real)} held-out ones"
-            yield examiner.evaluator.measure(fake), examiner.real, sizes
+            sizes = f"{n} training samples against {len(suite.real)} held-out ones"
+            yield suite.evaluator.measure(fake), suite.real, sizes
         return
-    pool = examiner.evaluator.measure(population.reference(2 * n))
+    pool = suite.evaluator.measure(population.reference(2 * n))
     half = min(n, len(pool) // 2)
     for k in range(REPETITIONS):
         order = torch.randperm(len(pool), generator=generator(k, purpose)).numpy()
@@ -107,9 +107,9 @@ def _some(samples: Measured, indices: Any) -> Measured:
     return Measured(**{name: v[indices] if isinstance(v, np.ndarray) else v for name, v in parts.items()})
 
 
-def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], examiner: MetricSuite, comparison: str) -> Floor:
-    n, values = examiner.n_samples, [row["value"] for row in rows]
-    protocol = f"{examiner.protocol(metric, n)}: {comparison}"
+def _floor(metric: Metric, rows: Sequence[Mapping[str, Any]], suite: MetricSuite, comparison: str) -> Floor:
+    n, values = suite.n_samples, [row["value"] for row in rows]
+    protocol = f"{suite.protocol(metric, n)}: {comparison}"
     reason = next((row["reason"] for row in rows if math.isnan(row["value"])), "")
     return Floor(metric.name, float(np.mean(values)), float(np.std(values, ddof=1)), len(values), n, protocol, reason)
 
@@ -176,9 +176,9 @@ def _floors_of(
     if missing:
         report(f"measuring what a perfect sampler of {component.label} scores: {', '.join(m.name for m in missing)}")
         population = load_population(instantiate(registry.datasets, component), data_root)
-        examiner = MetricSuite.of(population, missing, n)
-        known |= dict(zip(missing, measure_floors(population, examiner), strict=True))
-        if examiner.absent is None:  # with the evaluator at hand these floors would be others
+        suite = MetricSuite.of(population, missing, n)
+        known |= dict(zip(missing, measure_floors(population, suite), strict=True))
+        if suite.absent is None:  # with the evaluator at hand these floors would be others
             for metric in missing:
                 _remember(paths[metric], known[metric])
     return [known[metric] for metric in metrics]

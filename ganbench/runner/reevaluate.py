@@ -122,8 +122,8 @@ def reevaluate(
             loaded.clear()  # trials come dataset by dataset, and one is as much as memory need hold
             population = _load(component, registry, data_root, stored.run.get("origins"))
             loaded[key] = population, MetricSuite.of(population, metrics, n)
-        population, examiner = loaded[key]
-        rows = examiner.examine(_samples(store, stored, registry, population, examiner.n_samples))
+        population, suite = loaded[key]
+        rows = suite.examine(_samples(store, stored, registry, population, suite.n_samples))
         _add(store, stored, rows, say)
         yield stored
 

@@ -33,12 +33,12 @@ class References:
 
     Attributes:
         store: the results folder.
-        setting: population, architecture and batch size; the objective is the reference's.
+        config: population, architecture and batch size; the objective is the reference's.
         key: hash of all that determines the generators besides their seed and age.
     """
 
     store: StudyFolder
-    setting: TrainingConfig
+    config: TrainingConfig
     key: str
 
     @property
@@ -101,26 +101,26 @@ class References:
         return self.folder / f"{self.key}-s{seed}.json"
 
     def _train(self, seeds: tuple[int, ...], ages: set[int], pause: Callable[[], None]) -> None:
-        cohort = Cohort(replace(self.setting, steps=max(ages)), seeds)
-        for segment in train(cohort, ages):
+        cohort = Cohort(replace(self.config, steps=max(ages)), seeds)
+        for chunk in train(cohort, ages):
             pause()
-            for k, seed in enumerate(seeds if segment.last in ages else ()):
+            for k, seed in enumerate(seeds if chunk.last in ages else ()):
                 weights = {name: w[k] for name, w in cohort.generator.weights.items()}
-                file, about = self.file(seed, segment.last), {"schema": schema.VERSION, "seed": seed, "key": self.key}
+                file, about = self.file(seed, chunk.last), {"schema": schema.VERSION, "seed": seed, "key": self.key}
                 replace_files(self._record(seed), about, {file.name: tensor_bytes(weights)}, self.store.path)
 
 
-def open_references(context: RunContext, spec: CohortSpec, setting: TrainingConfig, objective: Component) -> References:
+def open_references(context: RunContext, spec: CohortSpec, config: TrainingConfig, objective: Component) -> References:
     """The references of a cohort's dataset, architecture and batch size.
 
     Args:
         context: the cohort runs.
         spec: the cohort that is to be probed.
-        setting: its setting, with the reference objective in place of its own.
+        config: its setting, with the reference objective in place of its own.
         objective: the reference objective, described.
     """
     store = StudyFolder(Path(context.results))
-    known = [References(store, setting, key_of(spec, replace(objective, code=c))) for c in objective.codes()]
+    known = [References(store, config, key_of(spec, replace(objective, code=c))) for c in objective.codes()]
     return next((references for references in known if references.exist()), known[0])
 
 

@@ -29,9 +29,9 @@ def keys(trial: Trial) -> dict[str, Any]:
 
 def steps_table(trial: Trial, record: TrainingLog, batch_size: int) -> pd.DataFrame:
     """One row a step, up to the first whose readings are not all finite."""
-    if not record.segments:
+    if not record.chunks:
         return typed(pd.DataFrame(columns=list(schema.STEPS)), schema.STEPS)
-    run, k = joined(record.segments), record.seeds.index(trial.seed)
+    run, k = joined(record.chunks), record.seeds.index(trial.seed)
     table = pd.DataFrame(run.readings[:, k], columns=list(READINGS)).assign(
         **keys(trial),
         step=np.arange(1, len(run.readings) + 1),

@@ -29,7 +29,7 @@ class Trainer:
         spec: what is trained.
         checkpoints: where to look for a beginning, and to leave one.
         every: seconds between checkpoints, at least.
-        contact: callbacks to the process that runs it.
+        callbacks: callbacks to the process that runs it.
         record: what has been measured; it stands even where the training raises.
         cohort: the players; None until they have been made.
         earlier: seconds that earlier processes have spent on it.
@@ -38,7 +38,7 @@ class Trainer:
     spec: CohortSpec
     checkpoints: Checkpoints
     every: float
-    contact: Callbacks
+    callbacks: Callbacks
     record: TrainingLog = field(init=False)
     cohort: Cohort | None = None
     earlier: float = 0.0
@@ -52,44 +52,44 @@ class Trainer:
         """How long it has taken, over all processes."""
         return self.earlier + time.perf_counter() - self._began
 
-    def run(self, setting: TrainingConfig, examiner: MetricSuite) -> None:
+    def run(self, config: TrainingConfig, suite: MetricSuite) -> None:
         """Train to the end.
 
         Raises:
             Cancelled: it was asked to end early and has left a checkpoint.
             Exception: whatever the objective raises.
         """
-        self.cohort = build_cohort(setting, self.spec.seeds)
+        self.cohort = build_cohort(config, self.spec.seeds)
         stops = set(self.spec.protocol.evaluations())
-        for segment in train(self.cohort, stops, self._resume(examiner)):
-            self.record.note(segment)
-            if not any(self.record.alive().values()):
+        for chunk in train(self.cohort, stops, self._resume(suite)):
+            self.record.note(chunk)
+            if not any(self.record.active_seeds().values()):
                 return
-            if segment.last in stops:
-                self._examine(examiner, segment.last)
-            self.contact.report(segment.last)
-            if segment.last % self.cohort.feed.length == 0 and segment.last < setting.steps:
+            if chunk.last in stops:
+                self._examine(suite, chunk.last)
+            self.callbacks.report(chunk.last)
+            if chunk.last % self.cohort.sampler.length == 0 and chunk.last < config.steps:
                 self._keep()
 
-    def _resume(self, examiner: MetricSuite) -> LogChunk | None:
+    def _resume(self, suite: MetricSuite) -> LogChunk | None:
         assert self.cohort is not None
         found = self.checkpoints.find(self.spec)
         if found is None:
-            self._examine(examiner, 0)
+            self._examine(suite, 0)
             return None
         restore(self.cohort, found.tensors, found.record.seeds)
         self.record, self.earlier = found.record.of(self.spec.seeds), found.wall_seconds
-        self.contact.say(f"{self.spec.name}: goes on after step {self.record.last_step()}")
-        self.contact.report(self.record.last_step())
-        return joined(self.record.segments)
+        self.callbacks.say(f"{self.spec.name}: goes on after step {self.record.last_step()}")
+        self.callbacks.report(self.record.last_step())
+        return joined(self.record.chunks)
 
-    def _examine(self, examiner: MetricSuite, step: int) -> None:
+    def _examine(self, suite: MetricSuite, step: int) -> None:
         assert self.cohort is not None
-        self.record.examined(step, evaluate(self.cohort, examiner, self.record.alive()))
+        self.record.add_evaluation(step, evaluate(self.cohort, suite, self.record.active_seeds()))
 
     def _keep(self) -> None:
         """Write a checkpoint if it is time to, or if everything is about to end."""
-        stopped, waited = self.contact.stopped(), time.perf_counter() - self._written
+        stopped, waited = self.callbacks.stopped(), time.perf_counter() - self._written
         if stopped or waited >= max(self.every, LEAST_SHARE * self._cost):
             self._write()
         if stopped:
@@ -101,12 +101,12 @@ class Trainer:
         try:
             self.checkpoints.write(self.spec, Checkpoint(self.record, snapshot(self.cohort), self.wall_seconds()))
         except StorageError as error:  # the training does not need it; the user is told
-            self.contact.say(f"{self.spec.name}: no checkpoint could be left: {error}")
+            self.callbacks.say(f"{self.spec.name}: no checkpoint could be left: {error}")
         self._written = time.perf_counter()
         self._cost = self._written - began
 
 
-def build_cohort(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
+def build_cohort(config: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
     """A cohort before its first step, compiled where that is asked for and its objective can be traced.
 
     Raises:
@@ -114,16 +114,16 @@ def build_cohort(setting: TrainingConfig, seeds: tuple[int, ...]) -> Cohort:
         ObjectiveError: the objective breaks its contract.
         Exception: whatever the objective raises.
     """
-    plain = Cohort(replace(setting, compiled=False), seeds)  # raises what is the objective's fault, not the compiler's
-    if not (setting.compiled and plain.traceable):
+    plain = Cohort(replace(config, compiled=False), seeds)  # raises what is the objective's fault, not the compiler's
+    if not (config.compiled and plain.traceable):
         return plain
-    if setting.device.type == "cpu":
+    if config.device.type == "cpu":
         require_compiler()
     try:
-        return Cohort(setting, seeds)
+        return Cohort(config, seeds)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
-        sentence = f"--compile on: {setting.objective.name} cannot be compiled: {reason}; say off"
+        sentence = f"--compile on: {config.objective.name} cannot be compiled: {reason}; say off"
         raise UsageError(sentence, subject="--compile", code="compiler", remedy="--compile off") from error

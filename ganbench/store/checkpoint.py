@@ -64,10 +64,10 @@ class Checkpoints:
 
     def write(self, spec: CohortSpec, checkpoint: Checkpoint) -> None:
         """Store a checkpoint in the place of the cohort's earlier one. Raises StorageError."""
-        folder, segment = self.folder(spec), joined(checkpoint.record.segments)
+        folder, chunk = self.folder(spec), joined(checkpoint.record.chunks)
         self.store.make(folder)
-        readings = {f"record.{name}": torch.from_numpy(getattr(segment, name)) for name in READINGS_OF}
-        content, file = tensor_bytes({**checkpoint.tensors, **readings}), f"{segment.last}.safetensors"
+        readings = {f"record.{name}": torch.from_numpy(getattr(chunk, name)) for name in READINGS_OF}
+        content, file = tensor_bytes({**checkpoint.tensors, **readings}), f"{chunk.last}.safetensors"
         self.store.write_bytes(folder / file, content)
         described = {
             "schema": schema.VERSION,
@@ -75,7 +75,7 @@ class Checkpoints:
             "settings": spec.settings(),
             "seeds": list(spec.seeds),
             "trials": [trial.id for trial in spec.trials()],
-            "step": segment.last,
+            "step": chunk.last,
             "evaluations": {str(s): rows for s, rows in checkpoint.record.evaluations.items()},
             "modes": {str(s): rows for s, rows in checkpoint.record.modes.items()},
             "wall_seconds": checkpoint.wall_seconds,

@@ -130,7 +130,7 @@ KITS: Mapping[str, Kit] = {
     ),
     "tracker": Kit(
         object,
-        ((trackers.arguments,), (trackers.endings,), (trackers.files,)),
+        ((trackers.inputs,), (trackers.endings,), (trackers.files,)),
         frozenset({"arguments", "endings"}),
         (Unchecked("content", "whether what it keeps is right, and whatever it sends elsewhere"),),
     ),

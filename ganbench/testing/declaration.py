@@ -177,21 +177,21 @@ def serialisable(subject: Candidate) -> Iterator[Defect]:
 
 def methods(subject: Candidate) -> Iterator[Defect]:
     """All methods are there, and every one takes what it is given."""
-    for method, arguments in ARGUMENTS[subject.base].items():
+    for method, inputs in ARGUMENTS[subject.base].items():
         fix = f"write {_header(subject.base, method)}"
         if method in LOSSES and not subject.overrides(method):
             yield Defect("methods", f"there is no {method}", fix, "absent")
             continue
         signature = inspect.signature(getattr(subject.instance, method))
         try:
-            signature.bind(*arguments)
+            signature.bind(*inputs)
         except TypeError as error:
             if not _takes(signature, FEWER.get(method)):
                 yield Defect("methods", f"{method}: {error}", fix, "arguments")
 
 
-def _takes(signature: inspect.Signature, arguments: tuple[str, ...] | None) -> bool:
+def _takes(signature: inspect.Signature, inputs: tuple[str, ...] | None) -> bool:
     try:
-        return arguments is not None and bool(signature.bind(*arguments))
+        return inputs is not None and bool(signature.bind(*inputs))
     except TypeError:
         return False

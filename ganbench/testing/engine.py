@@ -83,17 +83,17 @@ def _functions(game: Game) -> dict[str, Any]:
     found: dict[str, Any] = {"critic_loss": game.critic_gradients, "generator_loss": game.generator_gradients}
     constraint = constraint_of(game.objective)
     if constraint is not None:
-        found["constrain"] = lambda arguments: dict(constraint(arguments.critic, _draw(arguments)))
+        found["constrain"] = lambda inputs: dict(constraint(inputs.critic, _draw(inputs)))
     return found
 
 
-def _draw(arguments: StepInputs) -> Draw:
+def _draw(inputs: StepInputs) -> Draw:
     """What a constraint is given."""
-    return Draw(*arguments.clock, arguments.state)
+    return Draw(*inputs.clock, inputs.state)
 
 
 def _arguments(case: Case, game: Game, name: str) -> StepInputs:
-    return case.arguments(game, name if name in LOSSES else LOSSES[0])
+    return case.inputs(game, name if name in LOSSES else LOSSES[0])
 
 
 def _alike(got: Any, wanted: Any) -> bool:
@@ -107,12 +107,12 @@ def _alike(got: Any, wanted: Any) -> bool:
 def estimate(subject: Candidate) -> Iterator[Defect]:
     """The estimate is a scalar tensor."""
     game = CASE.game(subject.instance)
-    arguments = CASE.arguments(game)
+    inputs = CASE.inputs(game)
     critic, fake = (
-        FunctionalCritic(game.critic, arguments.critic),
-        game.generate(arguments.generator, arguments.latent),
+        FunctionalCritic(game.critic, inputs.critic),
+        game.generate(inputs.generator, inputs.latent),
     )
-    value = subject.instance.estimate(critic, arguments.real, fake)
+    value = subject.instance.estimate(critic, inputs.real, fake)
     if not isinstance(value, Tensor) or value.shape != ():
         got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         yield Defect("estimate", f"it gave {got}, wanted a scalar tensor", "end it with .mean()", "scalar")
@@ -125,10 +125,10 @@ def constrain(subject: Candidate) -> Iterator[Finding]:
         yield Unchecked("constrain", "it has no constraint")
         return
     for case in (CASE, END):
-        arguments = case.arguments(case.game(subject.instance))
-        before = {name: w.clone() for name, w in arguments.critic.items()}
-        after = constraint(arguments.critic, _draw(arguments))
-        if any(not torch.equal(w, before[name]) for name, w in arguments.critic.items()):
+        inputs = case.inputs(case.game(subject.instance))
+        before = {name: w.clone() for name, w in inputs.critic.items()}
+        after = constraint(inputs.critic, _draw(inputs))
+        if any(not torch.equal(w, before[name]) for name, w in inputs.critic.items()):
             fix = "return new tensors: w.clamp(...), not w.clamp_(...)"
             yield Defect("constrain", "it changes weights in place", fix, "in-place")
         found = list(_same_tensors("constrain", before, after))
@@ -143,14 +143,14 @@ def state(subject: Candidate) -> Iterator[Finding]:
         yield Unchecked("state", "it keeps no state")
         return
     game = CASE.game(subject.instance)
-    arguments = CASE.arguments(game, "generator_loss")
+    inputs = CASE.inputs(game, "generator_loss")
     for _ in range(3):
-        after = game.next_state(arguments)
-        found = list(_same_tensors("state", arguments.state, after))
+        after = game.next_state(inputs)
+        found = list(_same_tensors("state", inputs.state, after))
         if found:
             yield from found
             return
-        arguments = arguments._replace(state=after)
+        inputs = inputs._replace(state=after)
 
 
 def _same_tensors(check: str, before: Any, after: Any) -> Iterator[Defect]:
@@ -186,12 +186,12 @@ def training(subject: Candidate) -> Iterator[Defect]:
     n_critic = max(subject.instance.n_critic, CRITIC_STEPS)
     objective = dataclasses.replace(subject.instance, optimizer=QUICKLY, n_critic=n_critic)
     object.__setattr__(objective, "traceable", False)  # recording pays in longer runs only
-    setting = TrainingConfig(ToyGaussian(), ToyNetworks(), objective, STEPS, batch_size=32)
+    config = TrainingConfig(ToyGaussian(), ToyNetworks(), objective, STEPS, batch_size=32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whether vmap works is another check's
-        cohort = Cohort(setting, SEEDS)
+        cohort = Cohort(config, SEEDS)
         before = _distance(cohort)
-        finite = all(torch.from_numpy(segment.readings).isfinite().all() for segment in train(cohort, set()))
+        finite = all(torch.from_numpy(chunk.readings).isfinite().all() for chunk in train(cohort, set()))
     if not finite:
         yield Defect(
             "training",

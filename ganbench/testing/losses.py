@@ -78,8 +78,8 @@ Pass = Callable[[StepInputs], tuple[Weights, Tensor]]
 def _passes(game: Game) -> dict[str, Pass]:
     """By player: its gradients and its loss."""
 
-    def critic(arguments: StepInputs) -> tuple[Weights, Tensor]:
-        gradients, readings = game.critic_gradients(arguments)
+    def critic(inputs: StepInputs) -> tuple[Weights, Tensor]:
+        gradients, readings = game.critic_gradients(inputs)
         return gradients, readings[0]
 
     return {"critic": critic, "generator": game.generator_gradients}
@@ -92,7 +92,7 @@ def players(subject: Candidate) -> Iterator[Defect]:
     """Each loss has a finite gradient by its own player's weights, and the critic's none by the generator's."""
     game = CASE.game(subject.instance)
     for player, run in _passes(game).items():
-        gradients, _ = run(CASE.arguments(game, f"{player}_loss"))
+        gradients, _ = run(CASE.inputs(game, f"{player}_loss"))
         if not all(g.isfinite().all() for g in gradients.values()):
             fix = "add a small constant below roots and away from the corners of norms"
             yield Defect("players", f"{player}_loss has a gradient that is not finite", fix, "not-finite")
@@ -107,11 +107,11 @@ def players(subject: Candidate) -> Iterator[Defect]:
 
 
 def _reaches_generator(subject: Candidate, game: Game) -> bool:
-    arguments = CASE.arguments(game)
-    shown = {name: w.clone().requires_grad_() for name, w in arguments.generator.items()}
-    fake = game.generate(arguments.generator, arguments.latent)
-    critic, draw = FunctionalCritic(game.critic, arguments.critic), arguments._replace(generator=shown).draw()
-    value = subject.instance.critic_loss(critic, arguments.real, fake, draw)
+    inputs = CASE.inputs(game)
+    shown = {name: w.clone().requires_grad_() for name, w in inputs.generator.items()}
+    fake = game.generate(inputs.generator, inputs.latent)
+    critic, draw = FunctionalCritic(game.critic, inputs.critic), inputs._replace(generator=shown).draw()
+    value = subject.instance.critic_loss(critic, inputs.real, fake, draw)
     if not value.requires_grad:
         return False
     gradients = torch.autograd.grad(value, list(shown.values()), allow_unused=True)
@@ -122,8 +122,8 @@ def differences(subject: Candidate) -> Iterator[Defect]:
     """Gradients equal central differences of the loss in double precision, along most of some random directions."""
     game = CASE.game(subject.instance)
     for player, run in _passes(game).items():
-        arguments = CASE.arguments(game, f"{player}_loss")
-        pairs = [_slopes(run, arguments, player, k) for k in range(DIRECTIONS)]
+        inputs = CASE.inputs(game, f"{player}_loss")
+        pairs = [_slopes(run, inputs, player, k) for k in range(DIRECTIONS)]
         wrong = [(a, b) for a, b in pairs if abs(a - b) > RELATIVE * max(abs(a), abs(b), 1e-6)]
         if len(wrong) > DIRECTIONS // 2:  # a corner of a loss may lie on the way of one or two
             reason = f"{player}_loss has slope {wrong[0][1]:.6g} where its gradient says {wrong[0][0]:.6g}"
@@ -132,17 +132,17 @@ def differences(subject: Candidate) -> Iterator[Defect]:
             )
 
 
-def _slopes(run: Pass, arguments: StepInputs, player: str, direction: int) -> tuple[float, float]:
+def _slopes(run: Pass, inputs: StepInputs, player: str, direction: int) -> tuple[float, float]:
     """The slope along a random direction, by the gradient and by differences."""
-    rng, weights = stream(direction, "toy-direction"), getattr(arguments, player)
+    rng, weights = stream(direction, "toy-direction"), getattr(inputs, player)
     way = {name: torch.randn(w.shape, generator=rng, dtype=w.dtype) for name, w in weights.items()}
 
     def value(step: float) -> float:
         moved = {name: w + step * way[name] for name, w in weights.items()}
-        there = StepInputs(**{**arguments._asdict(), player: moved})
+        there = StepInputs(**{**inputs._asdict(), player: moved})
         return run(there)[1].item()
 
-    gradients, _ = run(arguments)
+    gradients, _ = run(inputs)
     exact = sum((gradients[name] * way[name]).sum().item() for name in weights)
     return exact, (value(STEP) - value(-STEP)) / (2 * STEP)
 
@@ -176,7 +176,7 @@ def scalar(subject: Candidate) -> Iterator[Defect]:
 
 def _value(subject: Candidate, loss: str, case: Case) -> Tensor:
     game = case.game(subject.instance)
-    return value_of(subject.instance, game, loss, case.arguments(game, loss)).detach()
+    return value_of(subject.instance, game, loss, case.inputs(game, loss)).detach()
 
 
 def precision(subject: Candidate) -> Iterator[Defect]:
@@ -193,8 +193,8 @@ def repeatable(subject: Candidate) -> Iterator[Defect]:
     case = Case()
     game = case.game(subject.instance)
     for loss in LOSSES:
-        arguments, before = case.arguments(game, loss), foreign_randomness()
-        first, again = (value_of(subject.instance, game, loss, arguments).item() for _ in range(2))
+        inputs, before = case.inputs(game, loss), foreign_randomness()
+        first, again = (value_of(subject.instance, game, loss, inputs).item() for _ in range(2))
         touched = [name for name, found in foreign_randomness().items() if found != before[name]]
         if touched:
             fix = "draw from draw.normal_like(x) or draw.uniform(*shape)"
@@ -217,7 +217,7 @@ def inputs(subject: Candidate) -> Iterator[Defect]:
     case = Case()
     game = case.game(subject.instance)
     for loss in LOSSES:
-        used = case.arguments(game, loss)
+        used = case.inputs(game, loss)
         fresh = case.begun(game)._replace(numbers=[n.clone() for n in used.numbers])
         value_of(subject.instance, game, loss, used)
         for part, what in CHANGED.items():
@@ -241,8 +241,8 @@ def draws(subject: Candidate) -> Iterator[Defect]:
     early = Case()
     game = early.game(subject.instance)
     for loss in LOSSES:
-        arguments = early.arguments(game, loss)
-        first, last = (game.record_draws(loss, arguments._replace(clock=case.clock())) for case in (early, LATE))
+        inputs = early.inputs(game, loss)
+        first, last = (game.record_draws(loss, inputs._replace(clock=case.clock())) for case in (early, LATE))
         if first != last:
             reason = f"{loss} draws {_shapes(first)} at the first step and {_shapes(last)} at the last"
             yield Defect("draws", reason, "always draw, and multiply by zero where it is not wanted", "varying")
@@ -271,7 +271,7 @@ def devices(subject: Candidate) -> Iterator[Defect]:
     game: Game = case.game(subject.instance)
     for loss in LOSSES:
         try:
-            value_of(subject.instance, game, loss, case.arguments(game, loss))
+            value_of(subject.instance, game, loss, case.inputs(game, loss))
         except RuntimeError as error:
             if "device" in str(error):
                 reason = f"{loss} mixes a tensor on the CPU with samples that lie elsewhere"
@@ -291,12 +291,12 @@ def batches(subject: Candidate) -> Iterator[Finding]:
     once = Case(dtype=DOUBLE)
     game = once.game(subject.instance)
     for loss in LOSSES:
-        arguments = once.arguments(game, loss)
-        doubled = _doubled(game, loss, arguments)
+        inputs = once.inputs(game, loss)
+        doubled = _doubled(game, loss, inputs)
         if doubled is None:
             yield Unchecked("batches", f"{loss} draws other shapes for a batch of another size")
             continue
-        one, two = (_level(subject, game, loss, a) for a in (arguments, doubled))
+        one, two = (_level(subject, game, loss, a) for a in (inputs, doubled))
         if _close(one.value, two.value):
             continue
         found = f"it is {one.value:.4g} for {once.batch} samples and {two.value:.4g} for the same ones twice over"
@@ -314,7 +314,7 @@ def axes(subject: Candidate) -> Iterator[Finding]:
         for shape in (COLOUR, (3 * 8 * 8,)):
             case = Case(shape, 5, DOUBLE)
             game = case.game(subject.instance)
-            levels.append(_level(subject, game, loss, case.arguments(game, loss)))
+            levels.append(_level(subject, game, loss, case.inputs(game, loss)))
         images, vectors = levels
         if _close(images.value, vectors.value) or not images.penalised:
             continue
@@ -379,11 +379,11 @@ class _LevelCritic(FunctionalCritic):
         return super().__call__(x.detach()) + 0 * x.flatten(1).sum(1)
 
 
-def _level(subject: Candidate, game: Game, loss: str, arguments: StepInputs) -> _Level:
-    fake = game.generate(arguments.generator, arguments.latent)
-    critic = _LevelCritic(game.critic, arguments.critic)
-    without: Tensor = getattr(subject.instance, loss)(critic, arguments.real, fake, arguments.draw())
-    value = value_of(subject.instance, game, loss, arguments)
+def _level(subject: Candidate, game: Game, loss: str, inputs: StepInputs) -> _Level:
+    fake = game.generate(inputs.generator, inputs.latent)
+    critic = _LevelCritic(game.critic, inputs.critic)
+    without: Tensor = getattr(subject.instance, loss)(critic, inputs.real, fake, inputs.draw())
+    value = value_of(subject.instance, game, loss, inputs)
     return _Level(value.item(), without.item(), critic.differentiated)
 
 
@@ -391,15 +391,15 @@ def _close(a: float, b: float) -> bool:
     return abs(a - b) <= 1e-9 * max(1.0, abs(a), abs(b))
 
 
-def _doubled(game: Game, loss: str, arguments: StepInputs) -> StepInputs | None:
+def _doubled(game: Game, loss: str, inputs: StepInputs) -> StepInputs | None:
     """Every sample twice, with its random numbers; None where these fit no batch of that size."""
-    real, latent = (torch.cat([x, x]) for x in (arguments.real, arguments.latent))
-    doubled = arguments._replace(real=real, latent=latent)
+    real, latent = (torch.cat([x, x]) for x in (inputs.real, inputs.latent))
+    doubled = inputs._replace(real=real, latent=latent)
     specs = game.record_draws(loss, doubled)
     numbers = []
-    for number, spec in zip(arguments.numbers, specs, strict=False):
+    for number, spec in zip(inputs.numbers, specs, strict=False):
         whole = number if tuple(number.shape) == spec.shape else torch.cat([number, number]) if number.ndim else number
         if tuple(whole.shape) != spec.shape:
             return None
         numbers.append(whole)
-    return doubled._replace(numbers=numbers) if len(specs) == len(numbers) == len(arguments.numbers) else None
+    return doubled._replace(numbers=numbers) if len(specs) == len(numbers) == len(inputs.numbers) else None

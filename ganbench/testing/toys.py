@@ -138,7 +138,7 @@ class Case:
         bare = StepInputs(*weights, real, latent, [], {}, self.clock())
         return bare._replace(state=game.first_state(bare))
 
-    def arguments(self, game: Game, loss: str = "critic_loss") -> StepInputs:
+    def inputs(self, game: Game, loss: str = "critic_loss") -> StepInputs:
         """The same, with the numbers that ``loss`` draws."""
         begun = self.begun(game)
         return begun._replace(numbers=self.numbers(game.record_draws(loss, begun)))
@@ -155,11 +155,11 @@ class Case:
         return torch.randn(shape, generator=stream(self.seed, f"toy-{purpose}")).to(self.device, self.dtype)
 
 
-def value_of(objective: Objective, game: Game, loss: str, arguments: StepInputs) -> Tensor:
-    """One loss, outside any transform; gradients flow to whatever of ``arguments`` requires them."""
-    fake = game.generate(arguments.generator, arguments.latent)
-    critic = FunctionalCritic(game.critic, arguments.critic)
-    value: Tensor = getattr(objective, loss)(critic, arguments.real, fake, arguments.draw())
+def value_of(objective: Objective, game: Game, loss: str, inputs: StepInputs) -> Tensor:
+    """One loss, outside any transform; gradients flow to whatever of ``inputs`` requires them."""
+    fake = game.generate(inputs.generator, inputs.latent)
+    critic = FunctionalCritic(game.critic, inputs.critic)
+    value: Tensor = getattr(objective, loss)(critic, inputs.real, fake, inputs.draw())
     return value
 
 

@@ -21,7 +21,7 @@ ARGUMENTS = ("trial", "tables", "folder")
 STEPS = 4
 
 
-def arguments(subject: Candidate) -> Iterator[Defect]:
+def inputs(subject: Candidate) -> Iterator[Defect]:
     """It takes trial, tables and folder, or some of them, and nothing else."""
     if not callable(subject.instance):
         yield Defect(

@@ -72,7 +72,7 @@ def test_the_gradient_is_that_of_the_formula(readings):
 
     case, _, generators, table = readings
     fresh = cohort(case.dataset, case.architecture, objective("gan"), (100, 101), 1, 512)
-    latent = torch.randn(fresh.feed.length, 512, 2, generator=generator(100, "probe-fixed-generator-latent", 0))[0]
+    latent = torch.randn(fresh.sampler.length, 512, 2, generator=generator(100, "probe-fixed-generator-latent", 0))[0]
     weights = {name: w.double().requires_grad_() for name, w in generators[2][0].items()}
     fake = functional_call(case.architecture.generator((2,)), weights, (latent.double(),))
     scores = functional_call(

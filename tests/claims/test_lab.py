@@ -33,7 +33,7 @@ def test_everything_that_trains_is_on_the_device_of_the_block():
     with on_device("cuda:1"):
         config = training_config(Ring(), Mlp(), objective("gan"), 3, 16)
         with on_device("cpu"):
-            assert cohort(Ring(), Mlp(), objective("gan"), (0,), 3, 16).setting.device == torch.device("cpu")
+            assert cohort(Ring(), Mlp(), objective("gan"), (0,), 3, 16).config.device == torch.device("cpu")
     assert config.device == config.population.device == torch.device("cuda:1")
     assert training_config(Ring(), Mlp(), objective("gan"), 3, 16).device == torch.device("cpu")
     assert config.batch_size == 16
@@ -100,8 +100,8 @@ def test_verdicts_are_of_measurements_on_one_device(tmp_path):
 
 def test_cosines_are_those_of_every_step_where_steps_are_captured():
     chosen = objective("wgan")
-    setting = {"population": Gaussian(), "architecture": Tiny(), "batch_size": 16, "objective": chosen, "steps": 12}
-    trained, eager = Cohort(TrainingConfig(**setting), (0, 1, 2), capture=tape.record), make_cohort(chosen, steps=12)
+    config = {"population": Gaussian(), "architecture": Tiny(), "batch_size": 16, "objective": chosen, "steps": 12}
+    trained, eager = Cohort(TrainingConfig(**config), (0, 1, 2), capture=tape.record), make_cohort(chosen, steps=12)
     watched, expected = track_cosines(trained), track_cosines(eager)
     for each in (trained, eager):
         for _ in training(each):

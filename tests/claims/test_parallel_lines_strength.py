@@ -53,7 +53,7 @@ def test_a_course_is_gradient_descent_on_theta():
     assert thetas.shape == (steps, 2)
     for k in range(2):
         theta = torch.tensor(1.0)
-        for step, batch in zip(range(steps), trained.feed.generator(0), strict=False):
+        for step, batch in zip(range(steps), trained.sampler.generator(0), strict=False):
             points = torch.stack([theta.expand(16), torch.special.ndtr(batch.latent[k, :, 0])], dim=1).requires_grad_()
             critic = {name: w[k] for name, w in weights.items()}
             score = torch.func.functional_call(scalar_line().critic((2,)), critic, (points,)).mean()

@@ -42,15 +42,15 @@ def test_all_objectives_start_from_the_same_weights_and_see_the_same_data():
     for other in cohorts[1:]:
         assert torch.equal(cohorts[0].generator.flat, other.generator.flat)
         assert torch.equal(cohorts[0].critic.flat, other.critic.flat)
-        for mine, theirs in zip(cohorts[0].feed.critic(0, 0), other.feed.critic(0, 0), strict=True):
+        for mine, theirs in zip(cohorts[0].sampler.critic(0, 0), other.sampler.critic(0, 0), strict=True):
             assert torch.equal(mine.real, theirs.real)
             assert torch.equal(mine.latent, theirs.latent)
-        assert torch.equal(cohorts[0].feed.generator(3)[5].latent, other.feed.generator(3)[5].latent)
+        assert torch.equal(cohorts[0].sampler.generator(3)[5].latent, other.sampler.generator(3)[5].latent)
 
 
 def test_different_seeds_differ_in_weights_data_and_latents():
     cohort = make_cohort(Minimax(), (0, 1))
-    batch = cohort.feed.critic(0, 0)[0]
+    batch = cohort.sampler.critic(0, 0)[0]
     for pair in (cohort.generator.flat, cohort.critic.flat, batch.real, batch.latent):
         assert not torch.equal(pair[0], pair[1])
 
@@ -84,7 +84,7 @@ def plain_loop(objective, seed, steps):
     rows = []
     for step in range(steps):
         for update in range(objective.n_critic):
-            batch = cohort.feed.critic(0, update)[step]
+            batch = cohort.sampler.critic(0, update)[step]
             real, fake = batch.real[0], generator(batch.latent[0]).detach()
             optimizers[1].zero_grad()
             critic_loss = objective.critic_loss(critic, real, fake, None)
@@ -96,7 +96,7 @@ def plain_loop(objective, seed, steps):
                 for p in critic.parameters():
                     p.data.clamp_(-objective.clip, objective.clip)
         optimizers[0].zero_grad()
-        loss = objective.generator_loss(critic, real, generator(cohort.feed.generator(0)[step].latent[0]), None)
+        loss = objective.generator_loss(critic, real, generator(cohort.sampler.generator(0)[step].latent[0]), None)
         loss.backward()
         norm = torch.cat([p.grad.flatten() for p in generator.parameters()]).norm()
         optimizers[0].step()
@@ -139,11 +139,11 @@ def test_a_diverged_seed_leaves_the_others_untouched():
 
 @pytest.mark.slow
 def test_readings_are_numbers_and_updates_are_counted():
-    segments = list(train(make_cohort(WassersteinClip(), steps=100), {10, 100}))
-    assert [(s.first, s.last) for s in segments] == [(1, 10), (11, 64), (65, 100)]
-    assert segments[-1].critic_updates[-1] == 500
-    assert segments[0].critic_updates.tolist() == list(range(5, 55, 5))
-    seconds = [t for s in segments for t in s.seconds]
+    chunks = list(train(make_cohort(WassersteinClip(), steps=100), {10, 100}))
+    assert [(s.first, s.last) for s in chunks] == [(1, 10), (11, 64), (65, 100)]
+    assert chunks[-1].critic_updates[-1] == 500
+    assert chunks[0].critic_updates.tolist() == list(range(5, 55, 5))
+    seconds = [t for s in chunks for t in s.seconds]
     assert seconds == sorted(seconds)
     assert seconds[0] > 0
 
@@ -239,8 +239,8 @@ class Warmed(Minimax):
 
 
 def test_the_number_of_critic_updates_may_depend_on_the_step():
-    (segment,) = train(make_cohort(Warmed(), steps=5), set())
-    assert segment.critic_updates.tolist() == [4, 8, 9, 10, 11]
+    (chunk,) = train(make_cohort(Warmed(), steps=5), set())
+    assert chunk.critic_updates.tolist() == [4, 8, 9, 10, 11]
 
 
 @dataclass(frozen=True)
@@ -311,8 +311,8 @@ def test_gradient_norms_below_the_square_root_of_float32_are_not_lost():
 
 
 def test_seeds_are_drawn_on_the_cpu_for_every_device():
-    feed = make_cohort(Minimax()).feed
-    assert torch.equal(feed.critic(1, 0)[2].latent, replace(feed, length=feed.length).critic(1, 0)[2].latent)
+    sampler = make_cohort(Minimax()).sampler
+    assert torch.equal(sampler.critic(1, 0)[2].latent, replace(sampler, length=sampler.length).critic(1, 0)[2].latent)
 
 
 def test_what_is_sent_keeps_its_numbers_and_takes_the_type_that_is_wanted():

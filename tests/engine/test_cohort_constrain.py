@@ -57,9 +57,9 @@ class SeedBySeed(Decayed):
 def bounds_of(objective, seeds):
     """Largest weight of each critic after every step, (steps, seeds), all readings, and what was recorded."""
     cohort, found, readings = make_cohort(objective, seeds, steps=STEPS), [], []
-    for segment in train(cohort, set(range(1, STEPS + 1))):
+    for chunk in train(cohort, set(range(1, STEPS + 1))):
         found.append(cohort.critic.flat.abs().amax(dim=1)[: len(seeds)].numpy())
-        readings.append(segment.readings)
+        readings.append(chunk.readings)
     return np.array(found), np.concatenate(readings), [n for n, p in cohort.traced.items() if p.made]
 
 

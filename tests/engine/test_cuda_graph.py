@@ -27,9 +27,9 @@ OBJECTIVES = [cls() for cls in ganbench_objectives()]
 
 
 def captured_cohort(objective, seeds=(0, 1, 2), steps=20, **changes):
-    setting = {"population": Gaussian(), "architecture": Tiny(), "batch_size": 16}
+    config = {"population": Gaussian(), "architecture": Tiny(), "batch_size": 16}
     return Cohort(
-        TrainingConfig(**{**setting, "objective": objective, "steps": steps, **changes}), seeds, capture=tape.record
+        TrainingConfig(**{**config, "objective": objective, "steps": steps, **changes}), seeds, capture=tape.record
     )
 
 
@@ -86,15 +86,15 @@ def test_a_captured_run_goes_on_from_a_snapshot():
     whole, first, second = (captured_cohort(HistoricalAveraging(), steps=130) for _ in range(3))
     expected = readings_of(whole)
     running = train(first, set())
-    segment = next(running)
+    chunk = next(running)
     restore(second, snapshot(first), first.seeds)
-    rest = [s.readings for s in train(second, set(), segment)]
+    rest = [s.readings for s in train(second, set(), chunk)]
     assert torch.equal(torch.cat([torch.from_numpy(r) for r in rest]), expected[64:])
 
 
 def test_critic_updates_of_a_probe_are_captured_too():
     one, other = captured_cohort(WassersteinClip()), make_cohort(WassersteinClip())
-    rows = [[c.update_critic(batch, c.clock(0)) for batch in c.feed.critic(0, 0)[:12]] for c in (one, other)]
+    rows = [[c.update_critic(batch, c.clock(0)) for batch in c.sampler.critic(0, 0)[:12]] for c in (one, other)]
     assert torch.equal(*(torch.stack(row) for row in rows))
     assert any(one.update_critic.made.values())
 

@@ -39,11 +39,11 @@ def turns(monkeypatch):
     monkeypatch.setattr(engine, "SEQUENTIAL_FLOPS", 1.0)
 
 
-def vectorised(monkeypatch, objective, *args, **setting):
+def vectorised(monkeypatch, objective, *args, **config):
     """The same without turns."""
     with monkeypatch.context() as patch:
         patch.setattr(engine, "SEQUENTIAL_FLOPS", 1e99)
-        return make_cohort(objective, *args, **setting)
+        return make_cohort(objective, *args, **config)
 
 
 @pytest.mark.parametrize("objective", spread(OBJECTIVES, slow=("gan", "noisegan", "wgan-gp", "lecam")))
@@ -81,8 +81,8 @@ def test_a_seed_in_turn_has_the_same_bits_in_any_company(turns, case):
 
 @pytest.mark.parametrize("architecture", spread([Dcgan(), Upconv()], slow=("dcgan",)))
 def test_images_of_28_pixels_take_turns_and_agree_in_any_company(architecture):
-    setting = {**IMAGES, "architecture": architecture, "steps": 2}
-    alone, among = (make_cohort(Minimax(), seeds, **setting) for seeds in ((1,), (0, 1)))
+    config = {**IMAGES, "architecture": architecture, "steps": 2}
+    alone, among = (make_cohort(Minimax(), seeds, **config) for seeds in ((1,), (0, 1)))
     assert alone.loops
     assert torch.equal(readings_of(alone)[:, 0], readings_of(among)[:, 1])
     assert torch.equal(alone.generator.flat[0], among.generator.flat[1])

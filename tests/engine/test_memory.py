@@ -59,11 +59,11 @@ class Small(Cohort):
     room = 3
     made: list[int] = []  # noqa: RUF012, one for the test
 
-    def __init__(self, setting, seeds, capture="auto"):
+    def __init__(self, config, seeds, capture="auto"):
         Small.made.append(len(seeds))
         if len(seeds) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
-        super().__init__(setting, seeds, capture)
+        super().__init__(config, seeds, capture)
 
 
 @pytest.fixture

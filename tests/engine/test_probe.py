@@ -29,8 +29,8 @@ def frozen(seeds, ages=(1, 5)):
 
 
 def readings(objective, seeds=(0, 1, 2), protocol=PROTOCOL, **changes):
-    setting = replace(make_cohort(objective, seeds).setting, **changes)
-    return list(probe(setting, seeds, protocol, frozen(seeds)))
+    config = replace(make_cohort(objective, seeds).config, **changes)
+    return list(probe(config, seeds, protocol, frozen(seeds)))
 
 
 def test_moments_are_log_spaced_from_zero_to_the_last():
@@ -70,8 +70,8 @@ def test_objectives_are_paired():
 def test_a_watcher_reads_the_same_players():
     """The two games have one critic loss: their critics are the same, and so is what either reads at the other's."""
     seeds = (0, 1)
-    setting = make_cohort(Minimax(), seeds).setting
-    both = list(probe(setting, seeds, PROTOCOL, frozen(seeds), watchers=[NonSaturating()]))
+    config = make_cohort(Minimax(), seeds).config
+    both = list(probe(config, seeds, PROTOCOL, frozen(seeds), watchers=[NonSaturating()]))
     own, watched = both[::2], both[1::2]
     alone = [readings(cls(), seeds) for cls in (Minimax, NonSaturating)]
     for found, expected in ((own, alone[0]), (watched, alone[1])):
@@ -88,8 +88,8 @@ def test_the_noise_is_taken_from_the_minibatches_that_were_asked_for():
             seen.append(len(fake))
             return super().generator_loss(critic, real, fake, draw)
 
-    setting = make_cohort(Watching(), (0, 1)).setting
-    list(probe(setting, (0, 1), ProbeProtocol((1,), 1), frozen((0, 1)), noise=NoiseSampling(3, 7)))
+    config = make_cohort(Watching(), (0, 1)).config
+    list(probe(config, (0, 1), ProbeProtocol((1,), 1), frozen((0, 1)), noise=NoiseSampling(3, 7)))
     rehearsals = 1
     assert seen.count(7) == rehearsals + 2 * 3  # two moments of three minibatches, one vectorised call each
 
@@ -98,7 +98,7 @@ def test_the_noise_is_taken_from_the_minibatches_that_were_asked_for():
 @pytest.mark.parametrize("noise", [NoiseSampling(3, 7), NoiseSampling(3, 7, ends_only=True), NoiseSampling(0)])
 def test_the_noise_is_read_when_it_was_asked_for(noise):
     seeds = (0, 1)
-    found = list(probe(make_cohort(Minimax(), seeds).setting, seeds, PROTOCOL, frozen(seeds), noise=noise))
+    found = list(probe(make_cohort(Minimax(), seeds).config, seeds, PROTOCOL, frozen(seeds), noise=noise))
     ends = (0, PROTOCOL.critic_steps)
     for reading in found:
         asked = noise.number and (not noise.ends_only or reading.critic_step in ends)
@@ -155,10 +155,10 @@ def test_held_out_samples_are_never_trained_on():
 def test_images_on_a_device_are_probed_on_a_quarter_that_their_critic_never_sees():
     """Accuracies count 449 held-out digits and as many generated ones; training samples would come 512 at a time."""
     digits = Digits().load(Path("nowhere")).to(torch.device("cpu"))
-    setting = replace(make_cohort(Minimax(), (0, 1)).setting, population=digits, architecture=Mlp(width=4))
-    weights = Cohort(setting, (0, 1)).generator.weights
+    config = replace(make_cohort(Minimax(), (0, 1)).config, population=digits, architecture=Mlp(width=4))
+    weights = Cohort(config, (0, 1)).generator.weights
     generators = {1: [{n: w[k] for n, w in weights.items()} for k in range(2)]}
-    found = list(probe(setting, (0, 1), ProbeProtocol((1,), 5), generators, noise=NoiseSampling(0)))
+    found = list(probe(config, (0, 1), ProbeProtocol((1,), 5), generators, noise=NoiseSampling(0)))
     counts = np.concatenate([reading.critic_accuracy * 2 * 449 for reading in found])
     np.testing.assert_allclose(counts, counts.round(), atol=1e-3)
 

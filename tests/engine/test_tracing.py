@@ -22,14 +22,14 @@ from ganbench.networks import Dcgan, DcganPlain, Mlp
 OBJECTIVES = [cls() for cls in ganbench_objectives()]
 
 
-def both_ways(monkeypatch, objective, **setting):
+def both_ways(monkeypatch, objective, **config):
     """The same run twice: recorded from the third call on, and never."""
     runs = []
     for calls in (2, 10**9):
         monkeypatch.setattr(tracing, "CALLS_BEFORE_TRACING", calls)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what cannot be traced is a warning
-            cohort = make_cohort(objective, **setting)
+            cohort = make_cohort(objective, **config)
             runs.append((readings_of(cohort), cohort))
     return runs
 

@@ -81,18 +81,18 @@ def test_a_compiled_seed_has_the_same_bits_alone_in_company_and_again(case):
 @COMPILES
 def test_a_compiled_run_with_state_goes_on_from_a_snapshot():
     whole, first, second = (make_cohort(HistoricalAveraging(), steps=100, compiled=True) for _ in range(3))
-    expected, segment = readings_of(whole), next(train(first, set()))
+    expected, chunk = readings_of(whole), next(train(first, set()))
     restore(second, snapshot(first), first.seeds)
-    rest = [torch.from_numpy(s.readings) for s in train(second, set(), segment)]
+    rest = [torch.from_numpy(s.readings) for s in train(second, set(), chunk)]
     assert torch.equal(torch.cat(rest), expected[64:])
 
 
 @pytest.mark.slow
 @COMPILES
 def test_asked_for_it_is_compiled_and_else_it_is_not():
-    setting = make_cohort(Minimax()).setting
-    assert build_cohort(replace(setting, compiled=True), (0, 1)).setting.compiled
-    assert not build_cohort(setting, (0, 1)).setting.compiled
+    config = make_cohort(Minimax()).config
+    assert build_cohort(replace(config, compiled=True), (0, 1)).config.compiled
+    assert not build_cohort(config, (0, 1)).config.compiled
 
 
 # -- the choice --------------------------------------------------------------------------------------------------------
@@ -129,13 +129,13 @@ class Unrecorded(Minimax):
 
 
 def test_what_cannot_be_traced_is_not_compiled():
-    assert not build_cohort(replace(make_cohort(Unrecorded()).setting, compiled=True), (0,)).setting.compiled
+    assert not build_cohort(replace(make_cohort(Unrecorded()).config, compiled=True), (0,)).config.compiled
 
 
 def test_without_a_compiler_it_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with refused(UsageError, subject="--compile", code="no-compiler", remedy="--compile off"):
-        build_cohort(replace(make_cohort(Minimax()).setting, compiled=True), (0,))
+        build_cohort(replace(make_cohort(Minimax()).config, compiled=True), (0,))
 
 
 def test_a_compiler_that_fails_is_named(monkeypatch):
@@ -145,7 +145,7 @@ def test_a_compiler_that_fails_is_named(monkeypatch):
     monkeypatch.setattr("ganbench.engine.tracing.compile_program", broken)
     monkeypatch.setattr("ganbench.runner.trainer.require_compiler", lambda: None)
     with refused(UsageError, subject="--compile", code="compiler", remedy="--compile off") as caught:
-        build_cohort(replace(make_cohort(Minimax()).setting, compiled=True), (0,))
+        build_cohort(replace(make_cohort(Minimax()).config, compiled=True), (0,))
     assert "CppCompileError" in str(caught.value)
 
 
@@ -199,9 +199,9 @@ def test_a_seed_in_bf16_has_the_same_bits_alone_and_in_company():
 
 
 def test_a_setting_says_float32_unless_told_otherwise():
-    setting = make_cohort(Minimax()).setting
-    assert (setting.precision, setting.compiled) == ("float32", False)
-    assert replace(setting, compiled=True) != setting
+    config = make_cohort(Minimax()).config
+    assert (config.precision, config.compiled) == ("float32", False)
+    assert replace(config, compiled=True) != config
 
 
 def test_another_precision_is_another_trial_and_the_usual_one_is_not_named():

@@ -12,7 +12,7 @@ from ganbench.engine.tracing import missing_compiler
 from ganbench.engine.training_log import TrainingLog, joined
 
 
-def segments(lengths, seeds=3):
+def chunks(lengths, seeds=3):
     rng, last = np.random.default_rng(0), 0
     for n in lengths:
         numbers = rng.normal(size=(n, seeds, len(READINGS)))
@@ -23,13 +23,13 @@ def segments(lengths, seeds=3):
 @pytest.mark.parametrize("lengths", [[64] * 1000, [64] * 37 + [5], [1, 63, 64, 10, 54, 64, 64, 1]])
 def test_many_pieces_become_few_and_say_the_same(lengths):
     record = TrainingLog((4, 5, 6))
-    for segment in segments(lengths):
-        record.note(segment)
-    pieces = record.segments
+    for chunk in chunks(lengths):
+        record.note(chunk)
+    pieces = record.chunks
     assert len(pieces) <= 1 + np.log2(sum(lengths))
     assert [p.first for p in pieces] == [1, *(p.last + 1 for p in pieces[:-1])]
     assert record.last_step() == sum(lengths)
-    found, wanted = joined(pieces), list(segments(lengths))
+    found, wanted = joined(pieces), list(chunks(lengths))
     assert (found.first, found.last) == (1, sum(lengths))
     for name in ("readings", "critic_updates", "seconds"):
         assert np.array_equal(getattr(found, name), np.concatenate([getattr(s, name) for s in wanted]))
@@ -37,12 +37,12 @@ def test_many_pieces_become_few_and_say_the_same(lengths):
 
 def test_a_divergence_is_found_at_its_step_whatever_is_joined():
     record = TrainingLog((4, 5, 6))
-    for segment in segments([64] * 20):
-        if segment.first <= 700 <= segment.last:
-            segment.readings[700 - segment.first, 1, 0] = np.nan
-        record.note(segment)
+    for chunk in chunks([64] * 20):
+        if chunk.first <= 700 <= chunk.last:
+            chunk.readings[700 - chunk.first, 1, 0] = np.nan
+        record.note(chunk)
     assert record.diverged[5][0] == record.of((6, 5)).diverged[5][0] == 700
-    assert record.alive() == {4: True, 5: False, 6: True}
+    assert record.active_seeds() == {4: True, 5: False, 6: True}
 
 
 LONG = """

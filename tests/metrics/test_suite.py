@@ -57,8 +57,8 @@ class Undefined(Strange):
 
 
 def test_a_metric_that_fails_is_a_nan_with_the_reason_and_the_others_are_computed():
-    examiner = MetricSuite.of(known(), [Strange(), Modes(), Undefined()])
-    strange, modes, undefined = examiner.examine(3 + torch.randn(100, 2))
+    suite = MetricSuite.of(known(), [Strange(), Modes(), Undefined()])
+    strange, modes, undefined = suite.examine(3 + torch.randn(100, 2))
     assert math.isnan(strange["value"])
     assert (strange["protocol"], strange["reason"]) == ("strange@coordinates/100", "ZeroDivisionError: of course")
     assert modes == {
@@ -108,9 +108,9 @@ def test_samples_that_are_not_finite_and_too_few_of_them_are_said_and_make_no_nu
 def test_without_its_evaluator_a_population_is_measured_by_raw_values_where_that_makes_sense():
     metrics = [FrechetDistance(), SlicedWasserstein(), Modes(), Wasserstein()]
     samples = 3 + torch.randn(100, 2, generator=torch.Generator().manual_seed(1))
-    examiner = MetricSuite.of(Cloud(Missing()), metrics)
-    assert examiner.absent == ("famous-net", Missing.reason, 0)
-    fid, sliced, modes, w1 = examiner.examine(samples)
+    suite = MetricSuite.of(Cloud(Missing()), metrics)
+    assert suite.absent == ("famous-net", Missing.reason, 0)
+    fid, sliced, modes, w1 = suite.examine(samples)
     assert (fid["protocol"], fid["reason"]) == ("fid@famous-net/100", Missing.reason)
     assert modes["protocol"] == "modes@famous-net/100"
     assert modes["reason"].startswith("modes needs known modes")  # which the weights would not bring

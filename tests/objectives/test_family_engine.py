@@ -104,7 +104,7 @@ def test_what_an_objective_draws_is_known_and_nothing_else_is_random(objective):
 def weights_after_each_step(objective, steps):
     """Both players' flattened weights, (steps + 1, 2 players), and the cohort."""
     cohort, history = make_cohort(objective, (0, 1), steps=steps), []
-    batches, generator = cohort.feed.critic(0, 0), cohort.feed.generator(0)
+    batches, generator = cohort.sampler.critic(0, 0), cohort.sampler.generator(0)
     for step in range(steps):
         history.append((cohort.critic.flat.clone(), cohort.generator.flat.clone()))
         cohort.update_critic(batches[step], cohort.clock(step + 1))
@@ -127,7 +127,7 @@ def gradient_added_by_averaging(player, weight):
     plain = make_cohort(NonSaturating(), (0, 1))
     for name in ("critic", "generator"):
         getattr(plain, name).flat.copy_(getattr(cohort, name).flat)
-    batch = getattr(cohort.feed, player)(0, *((0,) if player == "critic" else ()))[3]
+    batch = getattr(cohort.sampler, player)(0, *((0,) if player == "critic" else ()))[3]
     added = [getattr(c, f"{player}_gradient")(c.inputs(batch, c.clock(4)))[0] for c in (cohort, plain)]
     weights = getattr(cohort, player).weights
     away = getattr(cohort, player).flatten({n: w - cohort.state[f"{player}.{n}"] for n, w in weights.items()})

@@ -307,9 +307,9 @@ def test_metrics_are_isolated():
             return 1.0
 
     points = torch.zeros(4, 2)
-    examiner = MetricSuite(IdentityEvaluator(), [Loud()], IdentityEvaluator().measure(points), 4)
+    suite = MetricSuite(IdentityEvaluator(), [Loud()], IdentityEvaluator().measure(points), 4)
     with remarked(code="state", details=("NumPy's error state",)) as remarks:
-        (row,) = examiner.examine(points)
+        (row,) = suite.examine(points)
     assert "'loud'" in remarks[0].subject
     assert row["value"] == 1.0
 
@@ -334,7 +334,7 @@ def test_what_was_set_before_decides_nothing_about_tf32(before, precision):
 
 def test_a_cohorts_own_settings_end_with_it(monkeypatch):
     before = torch.get_num_threads()
-    monkeypatch.setattr(cohort_run, "_execute", lambda *_: [torch.get_num_threads(), torch.get_num_threads()])
+    monkeypatch.setattr(cohort_run, "_run_trials", lambda *_: [torch.get_num_threads(), torch.get_num_threads()])
     request = StudyConfig(objectives=("gan",), datasets=("ring",), seeds=(0,), steps=2)
     spec = make_study(request, load_plugins(), Path("data")).cohorts[0]
     found = cohort_run.run_cohort(spec, RunContext("out", "data", "cpu", threads=before + 3), lambda step: None)
@@ -360,8 +360,8 @@ def test_one_cohort_changes_nothing_of_the_next_in_its_process(tmp_path):
         study.store().open()
         study.store().begin({"trials": [trial.id for trial in study.trials()]})
         for cohort in study.cohorts:
-            contact = replace(cohort_run.Callbacks(lambda step: None), say=said.append)
-            outcomes = cohort_run.run_cohort(cohort, context, contact)
+            callbacks = replace(cohort_run.Callbacks(lambda step: None), say=said.append)
+            outcomes = cohort_run.run_cohort(cohort, context, callbacks)
             assert cohort.objective.name == "hostile" or [o.status for o in outcomes] == ["completed"] * 2
     same(tables(tmp_path / "after", ["gan"]), tables(tmp_path / "alone"))
     assert [text for text in said if DTYPE in text and "torch's number of threads" in text]

@@ -64,18 +64,18 @@ def ensure(store, evaluated, names=NAMES):
 @pytest.mark.parametrize("name", spread(["ring", "digits", "mnist"], slow=("ring", "digits"), name=str))
 def test_a_perfect_sampler_lies_within_three_standard_errors_of_every_floor(name):
     population = load(name)
-    examiner = MetricSuite.of(population, [metric() for metric in METRICS])
-    known = floors.measure_floors(population, examiner)
-    fake, real, _ = next(floors.comparisons(population, examiner, "another perfect sampler"))
-    for floor, row in zip(known, replace(examiner, real=real).rows(fake), strict=True):
+    suite = MetricSuite.of(population, [metric() for metric in METRICS])
+    known = floors.measure_floors(population, suite)
+    fake, real, _ = next(floors.comparisons(population, suite, "another perfect sampler"))
+    for floor, row in zip(known, replace(suite, real=real).rows(fake), strict=True):
         assert math.isfinite(floor.value), floor
         assert abs(row["value"] - floor.value) <= 3 * floor.standard_error, (floor, row["value"])
 
 
 def test_floors_are_those_of_theory():
     population = load("ring")
-    examiner = MetricSuite.of(population, [Modes(), HighQuality(), ModeKL()])
-    modes, quality, kl = floors.measure_floors(population, examiner)
+    suite = MetricSuite.of(population, [Modes(), HighQuality(), ModeKL()])
+    modes, quality, kl = floors.measure_floors(population, suite)
     n = population.n_samples
     assert (modes.value, modes.standard_error) == (8, 0)
     assert quality.value == pytest.approx(1 - math.exp(-4.5), abs=3 * math.sqrt(0.9889 * 0.0111 / n / 10))
@@ -85,8 +85,8 @@ def test_floors_are_those_of_theory():
 
 def test_a_table_without_a_test_split_is_halved():
     population = load("digits")
-    examiner = MetricSuite.of(population, [FrechetDistance()], 400)
-    pairs = list(floors.comparisons(population, examiner))
+    suite = MetricSuite.of(population, [FrechetDistance()], 400)
+    pairs = list(floors.comparisons(population, suite))
     assert [len(side) for pair in pairs for side in pair[:2]] == [400] * 20  # there are enough for whole halves
     for fake, real, _ in pairs:
         assert not {row.tobytes() for row in fake.points} & {row.tobytes() for row in real.points}
@@ -100,10 +100,10 @@ def test_a_table_without_a_test_split_is_halved():
 
 def test_fresh_draws_are_compared_with_the_reference_of_evaluations():
     population = load("ring")
-    examiner = MetricSuite.of(population, [FrechetDistance()], 300)
+    suite = MetricSuite.of(population, [FrechetDistance()], 300)
     fakes = []
-    for fake, real, comparison in floors.comparisons(population, examiner):
-        assert real is examiner.real
+    for fake, real, comparison in floors.comparisons(population, suite):
+        assert real is suite.real
         assert comparison.count("300") == 2
         fakes.append(fake.points)
     expected = population.take(population.draw((300,), generator(3, "floor"))).numpy()
@@ -237,10 +237,10 @@ def test_too_few_samples_to_halve_are_said():
 def test_real_stacked_mnist_has_its_thousand_modes_and_lies_at_its_floor(monkeypatch):
     monkeypatch.setattr(floors, "REPETITIONS", 2)  # each takes half a minute; the standard error is theory's, then
     population = load("stacked-mnist")
-    examiner = MetricSuite.of(population, [Modes(), ModeKL()])
+    suite = MetricSuite.of(population, [Modes(), ModeKL()])
     samples = population.take(population.draw((26_000,), generator(0, "a perfect sampler")))
-    modes, kl = examiner.examine(samples)
-    mode_floor, kl_floor = floors.measure_floors(population, examiner)
+    modes, kl = suite.examine(samples)
+    mode_floor, kl_floor = floors.measure_floors(population, suite)
     assert (modes["value"], mode_floor.value) == (1000, 1000)
     bias, standard_error = 999 / 26_000, math.sqrt(2 * 999) / 26_000  # of a chi-squared variable with 999 degrees
     assert kl_floor.value == pytest.approx(bias, rel=0.2)

@@ -64,8 +64,8 @@ OBJECTIVES = [
 def halves(objective, steps=150):
     """The segments of a cohort's first two blocks, and what it then carried."""
     first = make_cohort(objective, SEEDS, steps=steps)
-    segments = list(islice(train(first, set()), 2))
-    return joined(segments), snapshot(first)
+    chunks = list(islice(train(first, set()), 2))
+    return joined(chunks), snapshot(first)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def written(path, described=None, said=None):
     record.note(next(train(cohort, set())))
     modes = {0: ModeCounts([3, 0], [True, False]), 1: None}
     values = {0: 0.1, 1: float("nan")}
-    record.examined(0, {seed: Evaluation([{**ROW, "value": values[seed]}], modes[seed]) for seed in (0, 1)})
+    record.add_evaluation(0, {seed: Evaluation([{**ROW, "value": values[seed]}], modes[seed]) for seed in (0, 1)})
     checkpoints = Checkpoints(StudyFolder(path), MADE, (said if said is not None else []).append)
     checkpoints.write(described, Checkpoint(record, snapshot(cohort), 12.5))
     return checkpoints, described, record, snapshot(cohort)
@@ -121,7 +121,7 @@ def test_what_was_written_is_found_again_to_the_bit(tmp_path):
     found = checkpoints.find(described)
     assert found.tensors.keys() == tensors.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in tensors.items())
-    assert (found.record.segments[0].readings == record.segments[0].readings).all()
+    assert (found.record.chunks[0].readings == record.chunks[0].readings).all()
     assert found.record.seeds == (0, 1)
     assert found.wall_seconds == 12.5
     assert found.record.evaluations[0] == [{"step": 0, **ROW, "value": 0.1}]
@@ -168,8 +168,8 @@ def test_a_corrupt_checkpoint_is_not_used_and_is_named(tmp_path, which, damage):
 
 def test_the_next_checkpoint_takes_the_place_of_the_last(tmp_path):
     checkpoints, described, record, tensors = written(tmp_path)
-    segment = record.segments[0]
-    record.note(replace(segment, first=65, last=128))
+    chunk = record.chunks[0]
+    record.note(replace(chunk, first=65, last=128))
     checkpoints.write(described, Checkpoint(record, tensors, 20.0))
     assert sorted(p.name for p in checkpoints.folder(described).iterdir()) == ["128.safetensors", RECORD]
     assert checkpoints.find(described).record.last_step() == 128

@@ -192,12 +192,12 @@ def _work(shard: Shard, context: RunContext, connection: Connection, notes: str)
             gone.set()
             stop.set()
 
-    contact = Callbacks(
+    callbacks = Callbacks(
         tell, lambda text: tell(0, remark=text), stop.is_set, lambda: tell(0), lambda: not gone.is_set()
     )
     try:
         check_source_hashes(context.source_hashes)
-        outcomes = run_cohort(shard, context, contact)
+        outcomes = run_cohort(shard, context, callbacks)
     except Cancelled:
         sys.exit(ASKED_TO_END)
     except Exception as error:  # none of an objective's, which are rows by now
