@@ -28,7 +28,7 @@ from ganbench.claims.catalogue import find_claims
 from ganbench.claims.claim import overall
 from ganbench.claims.experiment import Profile, row
 from ganbench.claims.frozen_generator import ADAM, BATCH, CASES, NONE, Case, arms
-from ganbench.claims.lab import cohort, objective, population, training
+from ganbench.claims.lab import cohort, objective, on_device, train_fully, training_config
 from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.loop import LogChunk, train
 from ganbench.engine.memory import release
@@ -242,17 +242,17 @@ def claim(number: int, cases: Sequence[str], updates: int, seeds: int, device: s
         shorten: all trainings are so many times shorter, and what is read at their end counts as read at ``updates``:
             to see whether it works, at no price.
     """
-    rows = [r for name in cases for r in _frozen(CASES[name], updates, tuple(range(seeds)), device, shorten)]
+    with on_device(device):
+        rows = [r for name in cases for r in _frozen(CASES[name], updates, tuple(range(seeds)), shorten)]
     findings = find_claims([str(number)])[0].decide(pd.DataFrame(rows))
     effects = {f"{f.rule.name} [{f.rule.measure}], wanted {f.rule.threshold}": f.effect for f in findings}
     return {"verdict": overall([f.verdict for f in findings]), "seeds": seeds, **effects}
 
 
-def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, shorten: int) -> Iterator[dict[str, Any]]:
-    """What ``frozen_generator.run`` measures of gan's critics, on any device."""
-    samples = population(case.dataset).to(torch.device(device))
+def _frozen(case: Case, updates: int, seeds: tuple[int, ...], shorten: int) -> Iterator[dict[str, Any]]:
+    """What ``frozen_generator.run`` measures of gan's critics."""
     arm, last = next(arms(case, Profile())), max(2, updates // shorten)
-    config = TrainingConfig(samples, case.architecture, arm.objective, last, BATCH, torch.device(device))
+    config = training_config(case.dataset, case.architecture, arm.objective, last, BATCH)
     generators = {case.generator_step: _generators(case, config, seeds, shorten)}
     for found in probe(config, seeds, ProbeProtocol((case.generator_step,), last), generators, noise=NONE):
         at = updates if found.critic_step == last else found.critic_step
@@ -264,10 +264,9 @@ def _frozen(case: Case, updates: int, seeds: tuple[int, ...], device: str, short
 
 def _generators(case: Case, config: TrainingConfig, seeds: tuple[int, ...], shorten: int) -> list[Weights]:
     steps, trick = -(-case.generator_step // shorten), objective("nsgan", optimizer=ADAM)
-    trained = cohort(config.population, case.architecture, trick, seeds, max(steps, 1), BATCH, device=config.device)
+    trained = cohort(config.population, case.architecture, trick, seeds, max(steps, 1), BATCH)
     if steps:
-        for _ in training(trained):
-            pass
+        train_fully(trained)
     return [{name: w[k].clone() for name, w in trained.generator.weights.items()} for k in range(len(seeds))]
 
 

@@ -88,7 +88,7 @@ def build(folder: Path, n: int, steps: int) -> None:
             found["steps"].loc[found["steps"].index[-1], "generator_grad_norm"] = np.nan
         run = {"status": status, "last_step": last, "wall_seconds": steps * 0.03, "attempts": 1, "device": "cpu"}
         error = "RuntimeError: synthetic" if status == "failed" else ""
-        store.write(trial, {**run, "error": error, "versions": VERSIONS, "command": ""}, found, None)
+        store.write(trial, {**run, "error": error, "versions": VERSIONS, "command": ""}, found, {})
 
 
 def measure(folder: Path) -> tuple[float, float]:

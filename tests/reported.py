@@ -106,7 +106,7 @@ def write_study(
             "error": "ArithmeticError: by design" if status == "failed" else "", "versions": VERSIONS,
             "command": command,
         }  # fmt: skip
-        store.write(described, run, {n: t for n, t in tables.items() if n not in without}, None)
+        store.write(described, run, {n: t for n, t in tables.items() if n not in without}, {})
     store.write_floors(floors_table(dataset, evaluator))
     return path
 

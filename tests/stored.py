@@ -43,5 +43,5 @@ def tables(trial):
 def stored(path, trial, **run):
     store = StudyFolder(path)
     store.begin({"command": "test"})
-    store.write(trial, {**RUN, **run}, tables(trial), {"w": torch.ones(2)})
+    store.write(trial, {**RUN, **run}, tables(trial), {"generator": {"w": torch.ones(2)}})
     return store

@@ -375,7 +375,7 @@ def everything(store):
         store.check, store.open, locked, held, references, noted, checkpoints,
         lambda: delete_corrupt(store, lambda text: None), lambda: delete_finished(store),
         lambda: store.write_floors(floors_table()), lambda: write_verdicts(store.path),
-        lambda: store.write(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}, None, "log"),
+        lambda: store.write(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}, {}, "log"),
         lambda: store.add(described, {**run, "versions": {}}, {"steps": steps_table(described, 4)}),
         lambda: part.write(store.path, []), lambda: accept(store.path, {"logs/a.log": b"x", f"logs/{ID}.log": b"x"}),
         lambda: FigureWriter(store.path / "report" / "figures", 1, store.path),

@@ -62,7 +62,7 @@ def rewrite(folder, change):
         trial = Trial(*labels, found["seed"], canonical(found["settings"]))
         own = {table: rows.assign(trial=trial.id) for table, rows in tables.items() if len(rows)}
         kept = {key: value for key, value in run.items() if key not in ("trial", "files", "checksum")}
-        store.write(trial, kept, own, safetensors(weights))
+        store.write(trial, kept, own, {"generator": safetensors(weights)})
 
 
 def safetensors(content):

@@ -25,7 +25,7 @@ from ganbench.store.results import Results
 from ganbench.store.schema import STATUSES
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
-MOST_TOLD = 6  # settings that differ
+MOST_SHOWN = 6  # settings that differ
 
 Key = tuple[str, str, str]
 
@@ -130,10 +130,10 @@ def _side(results: Results, trials: pd.DataFrame) -> Side:
 
 
 def _unmatched(key: Key, only_a: int, only_b: int, known: bool) -> list[str]:
-    told = [f"{n} in {name}" for n, name in ((only_a, "A"), (only_b, "B")) if n]
+    notes = [f"{n} in {name}" for n, name in ((only_a, "A"), (only_b, "B")) if n]
     if not known:
         return [f"{_name(key)} is only in {'A' if only_a else 'B'}"]
-    return [f"{_name(key)}: settings without a counterpart are not compared: {', '.join(told)}"] if told else []
+    return [f"{_name(key)}: settings without a counterpart are not compared: {', '.join(notes)}"] if notes else []
 
 
 def _name(key: Key) -> str:
@@ -165,33 +165,33 @@ def _compared(key: Key, metric: str, direction: str, a: Side, b: Side) -> Compar
     shift = (hodges_lehmann_paired if sample.paired else hodges_lehmann)(sample.first, sample.second)
     verdict = _verdict(shift, direction)
     why = _why_undecided(shift, sample) if verdict == UNDECIDED else ""
-    note = "; ".join([*sample.told, *([why] if why else [])])
+    note = "; ".join([*sample.notes, *([why] if why else [])])
     means = iqm(sample.first), iqm(sample.second)
     return Comparison(*key, metric, direction == "lower", *means, shift, verdict, note)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The values that are compared: of the same seeds in the same order where ``paired``; ``told`` says how many."""
+    """The values that are compared: of the same seeds in the same order where ``paired``; ``notes`` says how many."""
 
     first: Values
     second: Values
     paired: bool
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def _sample(a: pd.Series[float], b: pd.Series[float]) -> Sample:
     """From the values of A and B by seed: those of the seeds that both have, or all where they share none."""
     both = a.index.intersection(b.index)
     lost = int(a.isna().sum() + b.isna().sum())
-    told = [f"{_count(lost, 'completed trial')} without a value left out"] if lost else []
+    notes = [f"{_count(lost, 'completed trial')} without a value left out"] if lost else []
     if both.empty:
         x, y = a.dropna().to_numpy(), b.dropna().to_numpy()
-        return Sample(x, y, False, (f"{len(x)} and {len(y)} seeds, none in both", *told))
+        return Sample(x, y, False, (f"{len(x)} and {len(y)} seeds, none in both", *notes))
     table = pd.DataFrame({"a": a.loc[both], "b": b.loc[both]}).dropna()
     left = len(a) + len(b) - 2 * len(both)
-    told += [f"{_count(left, 'seed')} in one of them only left out"] if left else []
-    return Sample(table["a"].to_numpy(), table["b"].to_numpy(), True, (_count(len(table), "paired seed"), *told))
+    notes += [f"{_count(left, 'seed')} in one of them only left out"] if left else []
+    return Sample(table["a"].to_numpy(), table["b"].to_numpy(), True, (_count(len(table), "paired seed"), *notes))
 
 
 def _count(n: int, noun: str) -> str:
@@ -224,8 +224,8 @@ def _difference(first: str, second: str) -> str:
     """The settings that are not the same, as ``name: old → new``."""
     a, b = (_flat(json.loads(text or "{}")) for text in (first, second))
     changed = [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
-    told = [f"{name}: {a.get(name, 'none')} → {b.get(name, 'none')}" for name in changed[:MOST_TOLD]]
-    return ", ".join([*told, *([f"{len(changed) - MOST_TOLD} more"] if len(changed) > MOST_TOLD else [])])
+    notes = [f"{name}: {a.get(name, 'none')} → {b.get(name, 'none')}" for name in changed[:MOST_SHOWN]]
+    return ", ".join([*notes, *([f"{len(changed) - MOST_SHOWN} more"] if len(changed) > MOST_SHOWN else [])])
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _note(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
     """What the numbers of a sheet are: the statistic, the methods of the intervals, the protocols."""
     methods = sorted({m for name in metrics for kind in ("", "_best") for m in rows[f"{name}{kind}_method"] if m})
     protocols = [str(rows[name + PROTOCOL].iloc[0]) for name in metrics]
-    told = [
+    notes = [
         "Interquartile means over seeds with 95 % intervals, of the values at the last step and of each seed's best "
         "over time; trials that diverged or failed count as worst",
         f"Methods: {'; '.join(methods)}" if methods else "No metric has a value",
@@ -108,7 +108,7 @@ def _note(rows: pd.DataFrame, metrics: Sequence[str]) -> str:
             if row[NOTE]
         ),
     ]
-    return ". ".join(text for text in told if text) + "."
+    return ". ".join(text for text in notes if text) + "."
 
 
 def number_text(value: float) -> str:

@@ -157,8 +157,8 @@ def _with_clashes(plugins: Iterable[Plugin], kinds: Iterable[Catalogue[Any]]) ->
             for dist in origins if len(origins) > 1 else ():
                 others = ", ".join(sorted(origins - {dist}))
                 remarks.setdefault(dist, []).append(f"{offers.kind} {name!r} is in {others}, too: say {dist}:{name}")
-    said = {p: "; ".join(remarks.get(p.distribution, [])) for p in plugins if p.state == "loaded"}
-    return tuple(replace(p, error=said[p], code="clash") if said.get(p) else p for p in plugins)
+    remark_of = {p: "; ".join(remarks.get(p.distribution, [])) for p in plugins if p.state == "loaded"}
+    return tuple(replace(p, error=remark_of[p], code="clash") if remark_of.get(p) else p for p in plugins)
 
 
 def _list(function: Callable[[], Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Samples of stored generators, real ones beside them, and critics that are trained against them."""
+"""Samples of stored generators, real ones beside them, and the scores of stored critics over the plane."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from ganbench.engine.cohort import Cohort, TrainingConfig
 from ganbench.engine.functional import StepInputs, select_seed
 from ganbench.engine.player import FunctionalCritic
 from ganbench.errors import GanbenchError
-from ganbench.interfaces.architecture import Architecture
 from ganbench.interfaces.dataset import Population
-from ganbench.interfaces.objective import Objective
 from ganbench.plugins.build import instantiate
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import PluginRegistry
@@ -28,11 +26,11 @@ from ganbench.report.figures.lines import Array
 from ganbench.runner import reevaluate
 from ganbench.runner.reevaluate import StoredTrial
 from ganbench.spec import Trial, canonical
-from ganbench.store.folder import StudyFolder
+from ganbench.store.folder import NETWORKS, StudyFolder
 
 N_POINTS, N_IMAGES = 1000, 64
-MOST_LANDSCAPES = 6  # a critic has to be trained for each: about a second
-CRITIC_STEPS, BATCH, SIDE = 200, 64, 61  # of such a critic, and of the lattice on which its scores are read
+MOST_LANDSCAPES = 6  # that one figure can show
+BATCH, SIDE = 64, 61  # samples of either kind, and of the lattice on which scores are read
 
 
 @dataclass(frozen=True)
@@ -108,12 +106,16 @@ def draw_sample_set(
     for name, (store, trial) in stored.items():
         try:
             values = reevaluate._samples(store, trial, registry, population, n).numpy()
-            landscape = _landscape(store, trial, population, registry) if plane and few else None
+            landscape = None
+            if plane and few and trial.has_critic():
+                landscape = _landscape(store, trial, population, registry)
+            elif plane and few:
+                missing.append(f"{name} has no stored critic, so its scores over the plane are not shown.")
             samples[name] = Sample(trial.trial.seed, values, landscape)
         except GanbenchError as error:
             missing.append(f"Samples of {name} are not shown: {error}.")
     if plane and not few:
-        missing.append(f"Critic landscapes are left out: {len(stored)} critics would have to be trained for them.")
+        missing.append(f"Scores of critics over the plane are shown for at most {MOST_LANDSCAPES} objectives.")
     return SampleSet(population.reference(n).numpy(), samples, tuple(missing))
 
 
@@ -141,42 +143,32 @@ def _median_trials(
 
 
 def _landscape(store: StudyFolder, stored: StoredTrial, population: Population, registry: PluginRegistry) -> Landscape:
-    weights = reevaluate.stored_weights(store.folder(stored.trial), stored.run)
+    folder, steps = store.folder(stored.trial), int(json.loads(stored.trial.settings)["steps"])
+    weights = [reevaluate.stored_weights(folder, stored.run, name) for name in NETWORKS]
     architecture = instantiate(registry.architectures, stored.component("architecture"))
     objective = instantiate(registry.objectives, stored.component("objective"))
-    with guarded(objective, "training a critic with"), torch.random.fork_rng(devices=[]):
-        return learn_landscape(population, architecture, objective, stored.trial.seed, weights)
+    with guarded(objective, "reading the critic of"), torch.random.fork_rng(devices=[]):
+        config = TrainingConfig(population, architecture, objective, steps, BATCH)
+        return read_landscape(config, stored.trial.seed, *weights)
 
 
-def learn_landscape(
-    population: Population, architecture: Architecture, objective: Objective, seed: int, weights: Mapping[str, Tensor]
+def read_landscape(
+    config: TrainingConfig, seed: int, generator: Mapping[str, Tensor], critic: Mapping[str, Tensor]
 ) -> Landscape:
-    """Train a critic for CRITIC_STEPS updates against stored generator weights, and read it on a lattice.
-
-    The objective is taken as it starts: a schedule stays at its beginning.
+    """Evaluate a trained critic over the plane, and the generator's loss on a batch, at the last step. Nothing moves.
 
     Args:
-        population: of points in the plane.
-        architecture: both networks.
-        objective: both losses.
-        seed: what the critic's randomness descends from.
-        weights: the generator's, by name.
+        config: of the training, on points in the plane; an objective's state is that of the first step.
+        seed: what the batch's randomness descends from.
+        generator, critic: weights by name.
     """
-    cohort = Cohort(TrainingConfig(population, architecture, objective, CRITIC_STEPS, BATCH), (seed,))
-    _freeze(cohort, weights)
-    sampler, clock = cohort.make_sampler(BATCH, prefix="landscape-"), cohort.clock(0)
-    for step in range(CRITIC_STEPS):
-        if step % sampler.length == 0:
-            batches = sampler.critic(step // sampler.length, 0)
-        cohort.update_critic(batches[step % sampler.length], clock)
-    fixed = cohort.make_sampler(BATCH, prefix="landscape-fixed-").generator(0)[0]
-    return _read(cohort, select_seed(cohort.inputs(fixed, clock), 0))
-
-
-def _freeze(cohort: Cohort, weights: Mapping[str, Tensor]) -> None:
+    cohort = Cohort(config, (seed,))
     with torch.no_grad():
-        for name, value in weights.items():
-            cohort.generator.weights[name].copy_(value.expand_as(cohort.generator.weights[name]))
+        for player, weights in ((cohort.generator, generator), (cohort.critic, critic)):
+            for name, value in weights.items():
+                player.weights[name].copy_(value.expand_as(player.weights[name]))
+    batch = cohort.make_sampler(config.batch_size, prefix="landscape-fixed-").generator(0)[0]
+    return _read(cohort, select_seed(cohort.inputs(batch, cohort.clock(config.steps)), 0))
 
 
 def _read(cohort: Cohort, inputs: StepInputs) -> Landscape:

@@ -86,7 +86,7 @@ def store_trained(
         "origins": {c.kind: context.origins.get(f"{c.kind} {c.name}") for c in spec.components()},
         **_made(context),
     }
-    store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else None, log)
+    store.write(trial, run, tables, _weights(trial, spec, cohort) if status == "completed" else {}, log)
     locks.forget_attempts(store, trial)
     return TrialResult(trial, status, run["error"], run["log"])
 
@@ -111,10 +111,17 @@ def _made(context: RunContext) -> dict[str, Any]:
     }
 
 
-def _weights(trial: Trial, spec: CohortSpec, cohort: Cohort | None) -> dict[str, torch.Tensor] | None:
+LARGEST_CRITIC = 2**20  # bytes; a larger one is not stored beside its generator
+
+
+def _weights(trial: Trial, spec: CohortSpec, cohort: Cohort | None) -> dict[str, dict[str, torch.Tensor]]:
+    """A seed's networks after the last step, as they are stored."""
     if cohort is None:
-        return None
-    return {name: w[spec.seeds.index(trial.seed)] for name, w in cohort.generator.weights.items()}
+        return {}
+    k, players = spec.seeds.index(trial.seed), {"generator": cohort.generator, "critic": cohort.critic}
+    if cohort.critic.flat[k].nbytes > LARGEST_CRITIC:
+        del players["critic"]
+    return {role: {name: w[k] for name, w in player.weights.items()} for role, player in players.items()}
 
 
 def _remains(record: TrainingLog, seed: int) -> str:

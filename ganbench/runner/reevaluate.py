@@ -35,11 +35,11 @@ from ganbench.runner.tables import keys
 from ganbench.spec import Component, Trial, canonical
 from ganbench.store import schema
 from ganbench.store.files import accepted
-from ganbench.store.folder import StudyFolder
+from ganbench.store.folder import NETWORKS, StudyFolder
 from ganbench.store.results import load, read_file, typed
 from ganbench.study.study import resolve_device
 
-GENERATOR = "generator.safetensors"
+GENERATOR, CRITIC = NETWORKS
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class StoredTrial:
     def has_generator(self) -> bool:
         """Whether its last generator was stored, which that of a diverged or failed trial is not."""
         return bool(accepted(self.run, GENERATOR))
+
+    def has_critic(self) -> bool:
+        """Whether its last critic was stored, which a large one is not, and none was by earlier versions."""
+        return bool(accepted(self.run, CRITIC))
 
 
 def finished(store: StudyFolder, moved: Places = MappingProxyType({})) -> list[StoredTrial]:
@@ -161,13 +165,13 @@ def _samples(
         return draw_samples(sampler, latents)[0]
 
 
-def stored_weights(folder: Path, run: dict[str, Any]) -> dict[str, Tensor]:
-    """A stored generator's weights by name. Raises DamageError where the file is not the one that was written."""
+def stored_weights(folder: Path, run: dict[str, Any], name: str = GENERATOR) -> dict[str, Tensor]:
+    """A stored network's weights by name. Raises DamageError where the file is not the one that was written."""
     try:
-        return parse_tensors(read_file(folder, run, GENERATOR) or b"")
+        return parse_tensors(read_file(folder, run, name) or b"")
     except SafetensorError as error:
-        sentence = f"{folder / GENERATOR} cannot be read ({error}): remove its folder and run again"
-        raise DamageError(sentence, subject=folder / GENERATOR, code="unreadable") from error
+        sentence = f"{folder / name} cannot be read ({error}): remove its folder and run again"
+        raise DamageError(sentence, subject=folder / name, code="unreadable") from error
 
 
 def _sampler(

@@ -174,15 +174,22 @@ class StudyFolder:
         trial: Trial,
         run: Mapping[str, Any],
         tables: Mapping[str, pd.DataFrame],
-        weights: Mapping[str, Tensor] | None,
+        weights: Mapping[str, Mapping[str, Tensor]],
         log: str = "",
     ) -> None:
-        """Write a finished trial: description, tables, generator, log, and last of all what happened."""
+        """Write a finished trial: description, tables, networks, log, and last of all what happened.
+
+        Args:
+            trial: the trial.
+            run: what happened, for ``run.json``.
+            tables: by name.
+            weights: of the stored networks, ``generator`` and ``critic``, by name of the parameter.
+            log: of a trial that did not complete.
+        """
         folder = self.folder(trial)
         self.make(folder)
         contents = {"trial.json": json_bytes(_description(trial))}
-        if weights is not None:
-            contents["generator.safetensors"] = tensor_bytes(weights)
+        contents |= {f"{network}.safetensors": tensor_bytes(named) for network, named in weights.items()}
         if log:
             contents[LOG] = log.encode("utf-8", errors="replace")
         contents |= _parquets(tables)
@@ -238,7 +245,8 @@ class StudyFolder:
         replace_files(path, study, {name: content}, self.path)
 
 
-OWN = ("run.json", "trial.json", "generator.safetensors", LOG, *(f"{name}.parquet" for name in schema.TABLES))
+NETWORKS = ("generator.safetensors", "critic.safetensors")
+OWN = ("run.json", "trial.json", *NETWORKS, LOG, *(f"{name}.parquet" for name in schema.TABLES))
 
 
 def _parquets(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:

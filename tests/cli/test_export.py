@@ -152,7 +152,7 @@ def write(path, values, objective="gan"):
         tables = study([{**keys, "status": "completed", "settings": ""}], [{"fid": {20: float(value)}}], norms=(1.0,))
         run = {"status": "completed", "last_step": 20, "wall_seconds": 1.0, "attempts": 1, "device": "cpu", "error": "",
                "versions": {}}  # fmt: skip
-        store.write(made, run, {name: getattr(tables, name) for name in schema.TABLES}, None)
+        store.write(made, run, {name: getattr(tables, name) for name in schema.TABLES}, {})
     return path
 
 

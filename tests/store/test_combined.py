@@ -377,13 +377,13 @@ def test_processes_that_read_and_write_at_once_all_read_what_the_trials_say(made
 
 
 @pytest.mark.parametrize(
-    ("objectives", "seeds", "steps"),
+    ("objectives", "seeds", "steps", "most"),
     [
-        pytest.param(4, 75, 20, marks=pytest.mark.slow(seconds=30)),
-        pytest.param(16, 100, 100, marks=pytest.mark.soak),
+        pytest.param(4, 75, 20, 3, marks=pytest.mark.slow(seconds=30)),  # where half of writing does not grow
+        pytest.param(16, 100, 100, 1.5, marks=pytest.mark.soak),
     ],
 )
-def test_reading_the_copy_takes_less_than_half_the_time(tmp_path, monkeypatch, objectives, seeds, steps):
+def test_reading_the_copy_takes_less_than_half_the_time(tmp_path, monkeypatch, objectives, seeds, steps, most):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # thousands of them would take longer than all else
     names = {f"objective-{k:02}": 30.0 + k for k in range(objectives)}
     path = write_study(tmp_path / "s", names, seeds=seeds, steps=steps)
@@ -397,4 +397,4 @@ def test_reading_the_copy_takes_less_than_half_the_time(tmp_path, monkeypatch, o
         assert_same(found, expected)
     assert combined.read_index(path)["trials"].keys() == set(expected.trials["trial"])
     assert times["copied"] < times["apart"] / 2
-    assert times["copying"] < times["apart"] * 1.5
+    assert times["copying"] < times["apart"] * most

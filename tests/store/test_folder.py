@@ -105,7 +105,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch
     before = (store.folder(trial) / "steps.parquet").read_bytes()
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with refused(StorageError, subject=store.folder(trial) / "trial.json"):
-        store.write(trial, RUN, tables(trial), None)
+        store.write(trial, RUN, tables(trial), {})
     assert (store.folder(trial) / "steps.parquet").read_bytes() == before
     assert not list((tmp_path / "s").rglob("*.part"))
 

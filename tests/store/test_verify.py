@@ -36,7 +36,9 @@ def whole_study(path):
     for k, trial in enumerate(trials):
         store = stored(path, trial)
         changed = {name: table.assign(**_other(table, k)) for name, table in tables(trial).items()}
-        store.write(trial, {**store.run(trial), "trial": trial.id}, changed, {"w": torch.full((2,), float(k))})
+        store.write(
+            trial, {**store.run(trial), "trial": trial.id}, changed, {"generator": {"w": torch.full((2,), float(k))}}
+        )
     columns = {"dataset": "ring", "metric": "fid", "value": 1.0, "standard_error": 0.1, "repetitions": 10}
     store.write_floors(pd.DataFrame([{**columns, "n_samples": 8, "protocol": "fid@x/8: halves", "reason": ""}]))
     return store, trials

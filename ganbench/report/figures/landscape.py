@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from ganbench.report.figures.figure import Figure, Figures, Panel
 from ganbench.report.figures.style import INK, QUIET, ellipsize, legend_below, legend_handle
-from ganbench.report.sample_sets import CRITIC_STEPS, Landscape
+from ganbench.report.sample_sets import Landscape
 from ganbench.report.sections import SectionResult
 
 
@@ -47,7 +47,7 @@ def draw_landscape(landscape: Landscape, colour: str, ax: Axes) -> Axes:
 
 
 def landscape_figures(result: SectionResult) -> Figures:
-    """A fresh critic over the plane, one panel an objective; nothing where samples are no points in the plane."""
+    """The trained critic over the plane, one panel an objective; nothing where samples are no points in the plane."""
     panels, norms = [], []
     for name, sample in result.samples.by_objective.items():
         if sample.landscape is not None:
@@ -58,9 +58,9 @@ def landscape_figures(result: SectionResult) -> Figures:
     if not panels:
         return
     caption = (
-        f"A fresh critic after {CRITIC_STEPS} updates against the stored last generator (the critics of the "
-        "training are not stored). Shades: its score over the plane, each panel on its own scale. Arrows: the "
-        "direction in which the generator's loss moves each sample, all of one length. n = 1 seed an objective."
+        "The critic as it was after the last step. Shades: its score over the plane, each panel on its own scale. "
+        "Arrows: the direction in which the generator's loss moves each sample, all of one length. n = 1 seed an "
+        "objective."
     )
     alt = "Scores of critics over the plane, arrows on generated samples. Median gradient norm: "
     alt += ", ".join(norms) + "."
