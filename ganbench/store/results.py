@@ -168,14 +168,15 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
     return Results(_trials_table(path, rows), **tables, floors=read_floors(path))
 
 
-def _once(asked: Mapping[Path, dict[str, Any]]) -> dict[Path, dict[str, Any]]:
+def _once(asked: Mapping[Path, dict[str, Any]]) -> Mapping[Path, dict[str, Any]]:
     """The trials of some folders without those that are stored a second time, under a former address."""
-    found: dict[str, Path] = {}
-    for folder, trial in asked.items():
-        name = identity(trial)
-        if name not in found or current_settings(trial["settings"]) == trial["settings"]:
-            found[name] = folder
-    return {folder: asked[folder] for folder in asked if folder in set(found.values())}
+    former = [folder for folder, trial in asked.items() if current_settings(trial["settings"]) != trial["settings"]]
+    if not former:
+        return asked
+    outdated = frozenset(former)
+    current = {identity(trial) for folder, trial in asked.items() if folder not in outdated}
+    doubled = {folder for folder in former if identity(asked[folder]) in current}
+    return {folder: trial for folder, trial in asked.items() if folder not in doubled}
 
 
 def finished_folders(path: Path, trials: Collection[str] | None = None) -> list[Path]:
