@@ -109,11 +109,12 @@ def draw_sample_set(
             landscape = None
             if plane and few and trial.has_critic():
                 landscape = _landscape(store, trial, population, registry)
-            elif plane and few:
-                missing.append(f"{name} has no stored critic, so its scores over the plane are not shown.")
             samples[name] = Sample(trial.trial.seed, values, landscape)
         except GanbenchError as error:
             missing.append(f"Samples of {name} are not shown: {error}.")
+    unread = [name for name in samples if not stored[name][1].has_critic()] if plane and few else []
+    if unread:
+        missing.append(f"No critic of {', '.join(unread)} is stored, so its scores over the plane are not shown.")
     if plane and not few:
         missing.append(f"Scores of critics over the plane are shown for at most {MOST_LANDSCAPES} objectives.")
     return SampleSet(population.reference(n).numpy(), samples, tuple(missing))

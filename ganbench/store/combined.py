@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -49,11 +49,17 @@ class Combined:
         folders: theirs.
         tables: by name, their rows, trial by trial in the order of the folders' names.
         counts: by name of the table, how many rows each folder has.
+        stamps: size and time of change of each trial's files when they were copied, by folder and file.
     """
 
     folders: frozenset[Path] = frozenset()
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
     counts: Mapping[str, Mapping[Path, int]] = field(default_factory=dict)
+    stamps: Mapping[Path, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+
+    def is_unchanged(self, folder: Path, file: str) -> bool:
+        """Whether a trial's file has the size and the time of change that it had when it was copied."""
+        return folder in self.folders and self.stamps[folder].get(file) == _stamp(os.path.join(folder, file))
 
     def joined(self, name: str, places: Iterable[Path], own: Mapping[Path, pa.Table]) -> list[pa.Table]:
         """The parts of a table in the order of ``places``: slices of the copy, and what ``own`` has of other folders.
@@ -98,7 +104,8 @@ def read_combined(path: Path, runs: Runs, owners: Owners) -> Combined:
     except UsageError:
         return NOTHING
     tables = {name: table for name, (table, _) in found.items()}
-    return Combined(frozenset(folders), tables, {name: counts for name, (_, counts) in found.items()})
+    stamps = {folder: index["stamps"].get(folder.name, {}) for folder in folders}
+    return Combined(frozenset(folders), tables, {name: counts for name, (_, counts) in found.items()}, stamps)
 
 
 def read_index(path: Path) -> dict[str, Any] | None:
@@ -115,6 +122,15 @@ def read_index(path: Path) -> dict[str, Any] | None:
 def is_outdated(index: Mapping[str, Any]) -> bool:
     """Whether another version wrote the copy: it may have read the trials' files in another way."""
     return (index["made_with"], index["columns"]) != (__version__, schema.TABLES)
+
+
+def _stamp(file: str) -> list[int] | None:
+    """Size in bytes and time of change in nanoseconds; None where there is no such file."""
+    try:
+        status = os.stat(file, follow_symlinks=False)
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _seal(run: Mapping[str, Any]) -> str | None:
@@ -167,6 +183,11 @@ def is_worth_writing(path: Path, runs: Runs, copied: Combined) -> bool:
     return len(runs) - len(copied.folders) >= LEAST and os.access(path, os.W_OK | os.X_OK)
 
 
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    stamps = {file: _stamp(os.path.join(folder, file)) for file in FILES}
+    return {file: stamp for file, stamp in stamps.items() if stamp is not None}
+
+
 def write_combined(path: Path, runs: Runs, tables: Mapping[str, pa.Table]) -> None:
     """Write a new copy; the index comes last, so that one that is half written is not used.
 
@@ -184,6 +205,7 @@ def write_combined(path: Path, runs: Runs, tables: Mapping[str, pa.Table]) -> No
         "made_with": __version__,
         "columns": schema.TABLES,
         "trials": seals,
+        "stamps": {folder.name: _stamps(folder) for folder in runs if folder.name in seals},
         "files": {file: checksum(content) for file, content in contents.items()},
     }
     folder = path / FOLDER

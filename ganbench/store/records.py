@@ -201,6 +201,7 @@ class Combined(Record):
     made_with: Text
     columns: dict[Text, dict[Text, Text]]
     trials: dict[Text, Text]
+    stamps: dict[Text, dict[Text, list[int]]]
 
 
 class Floor(Record):

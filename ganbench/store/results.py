@@ -299,13 +299,16 @@ def read_arrow(
 ) -> pa.Table:
     """As ``read_tables``, a table of Arrow's.
 
-    ``copied`` has rows that need not be decoded again; the files that they are a copy of are checked all the same.
+    ``copied`` has rows that need not be decoded again. A file that they are a copy of is compared with its checksum
+    again where its size or its time of change is another.
     """
     import pyarrow as pa
 
     wanted = arrow_schema(columns)
 
     def read(folder: Path) -> pa.Table | None:
+        if copied.is_unchanged(folder, f"{name}.parquet"):
+            return None
         content = read_file(folder, places[folder], f"{name}.parquet")
         if content is None or folder in copied.folders:
             return None
