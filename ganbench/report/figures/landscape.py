@@ -53,7 +53,7 @@ def landscape_figures(result: SectionResult) -> Figures:
         if sample.landscape is not None:
             colour, title = result.section.styles[name].colour, f"{ellipsize(name, 20)}, seed {sample.seed}"
             draw = partial(draw_landscape, sample.landscape, colour)
-            panels.append(Panel(title, (draw,), colour, width=4.6, height=3.9, entries=4))
+            panels.append(Panel(title, (draw,), colour, width=4.6, height=4.2, entries=4))
             norms.append(f"{name} {np.median(np.linalg.norm(sample.landscape.arrows, axis=1)):.2g}")
     if not panels:
         return
