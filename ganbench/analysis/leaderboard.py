@@ -13,9 +13,8 @@ import pandas as pd
 from ganbench.analysis.scores import last_evaluations, metrics_of, protocol_of, scores
 from ganbench.analysis.statistics import bootstrap_interval
 from ganbench.plugins.former import current_settings
-from ganbench.runner.floors import find_floor
 from ganbench.spec import canonical
-from ganbench.store.results import Results
+from ganbench.store.results import Results, find_floor
 from ganbench.store.schema import STATUSES
 
 KEYS = ("dataset", "architecture", "variant", "steps", "objective")

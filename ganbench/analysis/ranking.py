@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from ganbench.analysis.scores import last_evaluations, scores
 from ganbench.analysis.statistics import Interval, holm, sign_flip_p
-from ganbench.runner.floors import find_floor
-from ganbench.store.results import Results
+from ganbench.store.results import Results, find_floor
 from ganbench.store.schema import STATUSES
 
 

@@ -16,10 +16,10 @@ from ganbench.metrics.evaluators import VARIABLE
 from ganbench.plugins.build import build, read_places
 from ganbench.plugins.loading import read_plugin_files
 from ganbench.plugins.registry import PluginRegistry, load_plugins
-from ganbench.runner.floors import ensure_floors, find_floor
+from ganbench.runner.floors import ensure_floors
 from ganbench.runner.reevaluate import finished, reevaluate
 from ganbench.store.folder import StudyFolder
-from ganbench.store.results import Results, load
+from ganbench.store.results import Results, find_floor, load
 from ganbench.study.config import StudyConfig, read_settings
 
 COLUMNS = ("objective", "metric", "seeds", "median (lowest to highest)", "perfect sampler")

@@ -23,12 +23,13 @@ from ganbench.plugins.build import instantiate
 from ganbench.plugins.isolation import guarded
 from ganbench.plugins.registry import PluginRegistry
 from ganbench.report.figures.lines import Array
+from ganbench.report.figures.samples import N_IMAGES
 from ganbench.runner import reevaluate
 from ganbench.runner.reevaluate import StoredTrial
 from ganbench.spec import Trial, canonical
 from ganbench.store.folder import NETWORKS, StudyFolder
 
-N_POINTS, N_IMAGES = 1000, 64
+N_POINTS = 1000
 MOST_LANDSCAPES = 6  # that one figure can show
 BATCH, SIDE = 64, 61  # samples of either kind, and of the lattice on which scores are read
 

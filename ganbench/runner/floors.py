@@ -36,10 +36,10 @@ from ganbench.spec import Component, canonical, slug
 from ganbench.store import records, schema
 from ganbench.store.files import read_record, write_record
 from ganbench.store.folder import StudyFolder
-from ganbench.store.results import typed
+from ganbench.store.results import floor_protocols, typed
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 VERSION = 1  # raised when floors would come out differently: another procedure, evaluator or definition of a metric
 REPETITIONS = 10
@@ -146,19 +146,10 @@ def ensure_floors(
     ]
     old = store.floors()
     new = pd.concat([old, typed(pd.DataFrame(rows, columns=list(schema.FLOORS)), schema.FLOORS)])
-    names_of = new.assign(protocol=_belongs_to(new))
+    names_of = new.assign(protocol=floor_protocols(new))
     new = new[~names_of.duplicated(["dataset", "protocol"], keep="last").to_numpy()].reset_index(drop=True)
     if not new.equals(old):
         store.write_floors(new)
-
-
-def find_floor(floors: pd.DataFrame, dataset: str, protocol: str) -> pd.DataFrame:
-    """The row of a floors table that belongs to evaluations with this protocol; no row where there is none."""
-    return floors[(floors["dataset"] == dataset) & (_belongs_to(floors) == protocol)]
-
-
-def _belongs_to(floors: pd.DataFrame) -> pd.Series[str]:
-    return floors["protocol"].str.split(": ", n=1).str[0]
 
 
 def _floors_of(

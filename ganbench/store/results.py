@@ -179,6 +179,16 @@ def _once(asked: Mapping[Path, dict[str, Any]]) -> Mapping[Path, dict[str, Any]]
     return {folder: trial for folder, trial in asked.items() if folder not in doubled}
 
 
+def find_floor(floors: pd.DataFrame, dataset: str, protocol: str) -> pd.DataFrame:
+    """The row of a floors table that belongs to evaluations with this protocol; no row where there is none."""
+    return floors[(floors["dataset"] == dataset) & (floor_protocols(floors) == protocol)]
+
+
+def floor_protocols(floors: pd.DataFrame) -> pd.Series[str]:
+    """The protocols of the evaluations that each row of a floors table belongs to."""
+    return floors["protocol"].str.split(": ", n=1).str[0]
+
+
 def finished_folders(path: Path, trials: Collection[str] | None = None) -> list[Path]:
     """The folders of trials that have ended, in the order of their names."""
     folder = path / "trials"

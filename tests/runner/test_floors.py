@@ -24,6 +24,7 @@ from ganbench.rng import generator
 from ganbench.runner import floors
 from ganbench.store import schema
 from ganbench.store.folder import StudyFolder
+from ganbench.store.results import find_floor
 
 REGISTRY = load_plugins()
 ROOT = Path(os.environ.get("GANBENCH_DATA") or "nowhere")
@@ -116,12 +117,12 @@ def test_floors_stand_with_the_study_and_are_found_by_an_evaluations_protocol(st
     table = ganbench.load(store.path).floors
     assert list(table) == list(schema.FLOORS)
     assert len(table) == 4
-    row = floors.find_floor(table, "ring[n_modes=4]", "modes@coordinates/200")
+    row = find_floor(table, "ring[n_modes=4]", "modes@coordinates/200")
     assert row[["metric", "value", "standard_error", "repetitions", "n_samples"]].values.tolist() == [
         ["modes", 4.0, 0.0, 10, 200]
     ]
-    assert floors.find_floor(table, "ring[n_modes=4]", "modes@coordinates/2").empty
-    assert floors.find_floor(table, "ring", "modes@coordinates/200").empty
+    assert find_floor(table, "ring[n_modes=4]", "modes@coordinates/2").empty
+    assert find_floor(table, "ring", "modes@coordinates/200").empty
     assert (store.path / "floors.parquet").is_file()
 
 
@@ -194,7 +195,7 @@ def test_a_metric_that_is_not_defined_has_a_nan_with_a_reason_for_a_floor(store,
     ensure(store, [(swissroll, 100)])
     table = store.floors()
     assert table["value"].isna().tolist() == [True, False]
-    row = floors.find_floor(table, "swissroll", "modes@coordinates/100").iloc[0]
+    row = find_floor(table, "swissroll", "modes@coordinates/100").iloc[0]
     assert row["protocol"].endswith("held-out ones")
     assert row["reason"].startswith("modes needs known modes")
     assert ensure(store, [(swissroll, 100)]) == []

@@ -24,10 +24,10 @@ from ganbench.metrics import Coverage, FrechetDistance, KernelDistance, Modes
 from ganbench.metrics.distances import inception
 from ganbench.plugins.registry import load_plugins
 from ganbench.runner.cohort_run import run_cohort
-from ganbench.runner.floors import find_floor
 from ganbench.runner.reevaluate import finished, reevaluate
 from ganbench.store.files import write_record
 from ganbench.store.folder import StudyFolder
+from ganbench.store.results import find_floor
 from ganbench.study.config import StudyConfig, make_config
 from ganbench.study.study import make_study
 

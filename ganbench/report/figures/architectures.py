@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from seaborn.utils import relative_luminance
 from ganbench.analysis.export import number_text
 from ganbench.report.figures.figure import Figure, Figures, Missing, Panel
 from ganbench.report.figures.style import PAPER, QUIET, ellipsize
-from ganbench.report.sections import MetricInfo, SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import MetricInfo, SectionResult
 
 
 def draw_robustness(values: pd.DataFrame, notes: pd.DataFrame, lower_is_better: bool, log: bool, ax: Axes) -> Axes:

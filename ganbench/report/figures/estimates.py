@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import seaborn as sns
@@ -13,7 +14,9 @@ from ganbench.analysis.statistics import correlation_interval
 from ganbench.report.figures.figure import MOST_IN_WORDS, Figure, Figures, Missing, Panel, seeds_in_words
 from ganbench.report.figures.lines import MOST_VECTORS, by_trial, draw_seeds
 from ganbench.report.figures.style import Style, ellipsize, legend_below, legend_handle, log_axis, plain_axis
-from ganbench.report.sections import MetricInfo, SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import MetricInfo, SectionResult
 
 WINDOW = 101  # steps of the median filter: Arjovsky, Chintala & Bottou (2017), figures 3 and 4
 

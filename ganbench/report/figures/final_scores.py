@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,9 @@ from ganbench.report.figures.style import (
     log_axis,
     plain_axis,
 )
-from ganbench.report.sections import MetricInfo, SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import MetricInfo, SectionResult
 
 
 def draw_final_scores(

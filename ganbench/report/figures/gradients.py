@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from matplotlib.lines import Line2D
 from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, named_numbers, seeds_in_words
 from ganbench.report.figures.lines import MOST_VECTORS, Array, by_trial, draw_median, draw_seeds, mark_zeros, thin
 from ganbench.report.figures.style import INK, Style, ellipsize, legend_below, legend_handle, log_axis, plain_axis
-from ganbench.report.sections import Section, SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import Section, SectionResult
 
 PLAYERS = {"generator": "generator_grad_norm", "critic": "critic_grad_norm"}
 

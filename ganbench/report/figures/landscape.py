@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ganbench.report.figures.figure import Figure, Figures, Panel
 from ganbench.report.figures.style import INK, QUIET, ellipsize, legend_below, legend_handle
-from ganbench.report.sample_sets import Landscape
-from ganbench.report.sections import SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sample_sets import Landscape
+    from ganbench.report.sections import SectionResult
 
 
 def draw_landscape(landscape: Landscape, colour: str, ax: Axes) -> Axes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from matplotlib.patches import Patch
 
 from ganbench.report.figures.figure import Figure, Figures, Missing, Panel, seeds_in_words
 from ganbench.report.figures.style import INK, LINE, PAPER, QUIET, Style, ellipsize, legend_below
-from ganbench.report.sections import SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import SectionResult
 
 MOST_NUMBERS = 6  # under the columns
 MOST_ROWS = 120  # seeds times modes; beyond that, seeds are counted together

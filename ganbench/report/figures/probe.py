@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from ganbench.report.figures.figure import MOST_IN_WORDS, Figure, Figures, Missi
 from ganbench.report.figures.gradients import norm_limits
 from ganbench.report.figures.lines import draw_median, draw_seeds, mark_zeros
 from ganbench.report.figures.style import DASHED, INK, QUIET, Styles, legend_below, log_axis, objective_handles
-from ganbench.report.sections import Section, SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import Section, SectionResult
 
 CLASSIC = {"gan": "minimax", "nsgan": "−log D", "noisegan": "instance noise", "wgan": "WGAN"}
 

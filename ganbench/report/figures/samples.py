@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,10 +12,14 @@ from matplotlib.axes import Axes
 from ganbench.report.figures.figure import MOST_IN_WORDS, Figure, Figures, Missing, Panel
 from ganbench.report.figures.lines import Array
 from ganbench.report.figures.style import INK, QUIET, ellipsize, legend_below, legend_handle
-from ganbench.report.sample_sets import N_IMAGES, SampleSet
-from ganbench.report.sections import SectionResult
+
+if TYPE_CHECKING:
+    from ganbench.report.sample_sets import SampleSet
+    from ganbench.report.sections import SectionResult
 
 Limits = tuple[float, float, float, float]  # left, right, bottom, top
+
+N_IMAGES = 64  # of an objective
 
 
 def image_grid(images: Array, columns: int) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,10 @@ from ganbench.report.figures.style import (
     objective_handles,
     plain_axis,
 )
-from ganbench.report.sections import MetricInfo, Section, SectionResult
-from ganbench.runner.floors import find_floor
+from ganbench.store.results import find_floor
+
+if TYPE_CHECKING:
+    from ganbench.report.sections import MetricInfo, Section, SectionResult
 
 METRICS = ("fid", "sliced_w1", "modes")
 CLOCKS = {  # the columns, with the title of a panel and the label of its axis
