@@ -122,7 +122,7 @@ def _groups(trials: pd.DataFrame) -> dict[Key, dict[str, pd.DataFrame]]:
 
 def _current(settings: str) -> str:
     """Settings with today's fingerprints, so that those of earlier versions are equal where their source is."""
-    return canonical(current_settings(json.loads(settings or "{}")))
+    return canonical(current_settings(settings))
 
 
 def _side(results: Results, trials: pd.DataFrame) -> Side:

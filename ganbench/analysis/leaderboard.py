@@ -142,8 +142,7 @@ def _steps(settings: str) -> int:
 
 def _shared(settings: str) -> str:
     """All but the objective; the same source has one fingerprint, whichever version stored it."""
-    described = current_settings(json.loads(settings or "{}"))
-    return canonical({name: value for name, value in described.items() if name != "objective"})
+    return canonical({name: value for name, value in current_settings(settings).items() if name != "objective"})
 
 
 def _row(group: TrialGroup, results: Results, values: Sequence[MetricValues]) -> dict[str, Any]:

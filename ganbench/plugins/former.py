@@ -52,9 +52,14 @@ FORMER: dict[tuple[str, str], str] = {
 }
 
 
-def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored trial's settings with the fingerprints that its recorded components have today."""
-    return {key: _current(value) if key in ("architecture", "objective") else value for key, value in settings.items()}
+def current_settings(settings: Mapping[str, Any] | str) -> dict[str, Any]:
+    """A stored trial's settings with the fingerprints that its recorded components have today.
+
+    Args:
+        settings: as ``trial.json`` has them, or their text, as the trials table has it.
+    """
+    parts = json.loads(settings or "{}") if isinstance(settings, str) else settings
+    return {key: _current(value) if key in ("architecture", "objective") else value for key, value in parts.items()}
 
 
 def _current(component: Any) -> Any:
@@ -70,6 +75,5 @@ def identity(trial: Mapping[str, Any]) -> str:
     Args:
         trial: its labels, seed and settings, as ``trial.json`` and the trials table have them.
     """
-    settings = trial["settings"]
-    described = current_settings(json.loads(settings or "{}") if isinstance(settings, str) else settings)
-    return canonical([*(trial[name] for name in ("dataset", "architecture", "objective", "seed")), described])
+    labels = (trial[name] for name in ("dataset", "architecture", "objective", "seed"))
+    return canonical([*labels, current_settings(trial["settings"])])

@@ -170,11 +170,10 @@ def read_study(path: Path, categorical: bool = False, trials: Collection[str] | 
 
 def _once(asked: Mapping[Path, dict[str, Any]]) -> Mapping[Path, dict[str, Any]]:
     """The trials of some folders without those that are stored a second time, under a former address."""
-    former = [folder for folder, trial in asked.items() if current_settings(trial["settings"]) != trial["settings"]]
+    former = {folder for folder, trial in asked.items() if current_settings(trial["settings"]) != trial["settings"]}
     if not former:
         return asked
-    outdated = frozenset(former)
-    current = {identity(trial) for folder, trial in asked.items() if folder not in outdated}
+    current = {identity(trial) for folder, trial in asked.items() if folder not in former}
     doubled = {folder for folder in former if identity(asked[folder]) in current}
     return {folder: trial for folder, trial in asked.items() if folder not in doubled}
 
