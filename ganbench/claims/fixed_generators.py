@@ -64,11 +64,8 @@ def critics(
     with torch.no_grad():
         for k, (theta, _) in enumerate(pairs):
             trained.generator.weights["theta"][k] = torch.as_tensor(theta)
-    for step in range(steps):
-        block, place = divmod(step, trained.sampler.length)
-        if place == 0:
-            batches = trained.sampler.critic(block, 0)
-        trained.update_critic(batches[place], trained.clock(step + 1))
+    for step, batch in enumerate(trained.sampler.first_critic_batches(steps), 1):
+        trained.update_critic(batch, trained.clock(step))
     return trained
 
 

@@ -80,11 +80,9 @@ def critics(data: str, arm: str, seeds: Sequence[int], updates: int) -> Cohort:
     """Critics after so many updates, each on fresh samples; the generator is never moved."""
     networks = AgainstMlp(3, partial(noised, data), depth=3)
     trained = cohort(DATA[data], networks, objective(arm, **ARMS[arm]), seeds, updates)
-    clock, length = trained.clock(1), trained.sampler.length
-    for update in range(updates):
-        if update % length == 0:
-            batches = trained.sampler.critic(update // length, 0)
-        trained.update_critic(batches[update % length], clock)
+    clock = trained.clock(1)
+    for batch in trained.sampler.first_critic_batches(updates):
+        trained.update_critic(batch, clock)
     return trained
 
 

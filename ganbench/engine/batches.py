@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, count, islice
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -82,6 +83,11 @@ class BatchSampler:
         latent = self._stack(self._latents("critic-latent", block, update))
         numbers = self._numbers("critic-draw", self.critic_specs, block, update)
         return self._batches(real, latent, numbers)
+
+    def first_critic_batches(self, n: int) -> Iterator[Batch]:
+        """Batches of n critic updates in a row, one a step: for critics that learn against frozen generators."""
+        blocks = (self.critic(block, 0) for block in count())
+        return islice(chain.from_iterable(blocks), n)
 
     def generator(self, block: int) -> list[Batch]:
         """Batches of the generator update at every step of a block; its real samples are the first critic update's."""

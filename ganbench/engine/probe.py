@@ -115,11 +115,9 @@ def _train_critic(cohort: Cohort, protocol: ProbeProtocol) -> Iterator[int]:
     sampler = cohort.make_sampler(cohort.config.batch_size, prefix="probe-")
     clock = cohort.clock(0)  # a schedule stays at its beginning: the objective is probed as it starts
     yield 0
-    for step in range(protocol.critic_steps):
-        if step % sampler.length == 0:
-            batches = sampler.critic(step // sampler.length, 0)
-        cohort.update_critic(batches[step % sampler.length], clock)
-        yield step + 1
+    for step, batch in enumerate(sampler.first_critic_batches(protocol.critic_steps), 1):
+        cohort.update_critic(batch, clock)
+        yield step
 
 
 @dataclass(frozen=True)
